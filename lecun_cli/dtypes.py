@@ -1,0 +1,81 @@
+"""The dtypes that a tensor can be stored in: one row each.
+
+Importing this module loads neither numpy nor ml_dtypes; `DType.numpy()` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Kind = Literal["float", "int", "uint", "bool"]
+
+
+@dataclass(frozen=True)
+class DType:
+    """One storage type. All are stored little-endian.
+
+    Attributes:
+        name: The name in specs and manifests, NumPy's and PyTorch's own (`float8_e4m3fn`).
+        itemsize: Bytes an element.
+        kind: `float`, `int`, `uint` or `bool`.
+        safetensors: The name in a safetensors header.
+        largest: The largest finite magnitude, as a float for float kinds and an int for the others.
+    """
+
+    name: str
+    itemsize: int
+    kind: Kind
+    safetensors: str
+    largest: float
+
+    @property
+    def is_float(self) -> bool:
+        """Whether random weights can be stored in it."""
+        return self.kind == "float"
+
+    def numpy(self) -> np.dtype[np.generic]:
+        """The NumPy dtype, little-endian; the narrow floats are those of ml_dtypes."""
+        return _numpy_dtype(self.name)
+
+
+@cache
+def _numpy_dtype(name: str) -> np.dtype[np.generic]:
+    import numpy as np
+
+    if name.startswith(("bfloat", "float8")):
+        import ml_dtypes
+
+        narrow: np.dtype[np.generic] = np.dtype(getattr(ml_dtypes, name))
+        return narrow
+    return np.dtype(name).newbyteorder("<")
+
+
+# In the order in which the safetensors library lays tensors out (its own enum, descending), which keeps
+# every tensor on a multiple of its element size.
+DTYPES: dict[str, DType] = {
+    d.name: d
+    for d in (
+        DType("uint64", 8, "uint", "U64", 2**64 - 1),
+        DType("int64", 8, "int", "I64", 2**63 - 1),
+        DType("float64", 8, "float", "F64", 1.7976931348623157e308),
+        DType("float32", 4, "float", "F32", 3.4028234663852886e38),
+        DType("uint32", 4, "uint", "U32", 2**32 - 1),
+        DType("int32", 4, "int", "I32", 2**31 - 1),
+        DType("bfloat16", 2, "float", "BF16", 3.3895313892515355e38),
+        DType("float16", 2, "float", "F16", 65504.0),
+        DType("uint16", 2, "uint", "U16", 2**16 - 1),
+        DType("int16", 2, "int", "I16", 2**15 - 1),
+        DType("float8_e4m3fn", 1, "float", "F8_E4M3", 448.0),
+        DType("float8_e5m2", 1, "float", "F8_E5M2", 57344.0),
+        DType("int8", 1, "int", "I8", 127),
+        DType("uint8", 1, "uint", "U8", 255),
+        DType("bool", 1, "bool", "BOOL", 1),
+    )
+}
+
+FLOAT_DTYPES: tuple[str, ...] = tuple(name for name, d in DTYPES.items() if d.is_float)

@@ -1,0 +1,183 @@
+"""Layers as written -> layers as they stand: groups, repeats and expressions worked out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+from lecun_cli.errors import Diagnostic, Place
+from lecun_cli.spec.document import Group, Repeat
+from lecun_cli.spec.expressions import Environment
+from lecun_cli.spec.fields import split_path
+from lecun_cli.spec.kinds import KINDS, AnyLayer, RawTensor
+from lecun_cli.spec.nodes import Mapping, Node, Scalar, Sequence, describe, plain
+from lecun_cli.spec.validate import Faults, validate
+
+MAX_LAYERS = 1_000_000
+
+
+@dataclass(frozen=True)
+class PlacedLayer:
+    """A layer with its whole path.
+
+    Attributes:
+        path: The names of its groups, and its own unless it is a raw tensor.
+        layer: The validated layer, all sizes plain integers.
+        kind: Its `type`; `tensor` for raw tensors.
+        place: Where its name stands in the text.
+    """
+
+    path: tuple[str, ...]
+    layer: AnyLayer
+    kind: str
+    place: Place | None
+
+
+def expand(root: Mapping, env: Environment, faults: Faults) -> tuple[PlacedLayer, ...]:
+    """Every layer and raw tensor of a spec, in the order of the text; faults are noted."""
+    expander = _Expander(faults)
+    found: list[PlacedLayer] = []
+    for placed in expander.items(root.get("layers"), env, ()):
+        found.append(placed)
+        if len(found) > MAX_LAYERS:
+            faults.add(
+                Diagnostic(f"a spec has at most {MAX_LAYERS:,} layers, and this one has more", placed.place)
+            )
+            break
+        if faults.full:
+            break
+    found += expander.tensors(root.get("tensors"), env)
+    return tuple(found)
+
+
+class _Expander:
+    def __init__(self, faults: Faults) -> None:
+        self.faults = faults
+
+    def items(self, node: Node | None, env: Environment, path: tuple[str, ...]) -> Iterator[PlacedLayer]:
+        """The layers of a list."""
+        if not isinstance(node, Sequence):
+            return
+        for item in node.items:
+            if self.faults.full:
+                return
+            if isinstance(item, Mapping) and "repeat" in item.entries:
+                yield from self._repeat(item, env, path)
+            elif isinstance(item, Mapping) and ("layers" in item.entries or _type(item) == "group"):
+                group = validate(Group, item, env, "a group", self.faults)
+                if group is not None:
+                    yield from self.items(item.get("layers"), env, (*path, *split_path(group.name)))
+            else:
+                placed = self._layer(item, env, path)
+                if placed is not None:
+                    yield placed
+
+    def _repeat(self, node: Mapping, env: Environment, path: tuple[str, ...]) -> Iterator[PlacedLayer]:
+        # The name may hold the index, so a first look is taken with the index at zero.
+        index = plain(node.entries["index"]) if "index" in node.entries else "i"
+        probe = {**env, index: 0} if isinstance(index, str) else env
+        repeat = validate(Repeat, node, probe, "a repeat", self.faults)
+        if repeat is None:
+            return
+        if repeat.index in env:
+            place = node.entries.get("index", node).place
+            self.faults.add(
+                Diagnostic(
+                    f'the index "{repeat.index}" is already a name here',
+                    place,
+                    "give it another with `index:`",
+                )
+            )
+            return
+        for i in range(repeat.repeat):
+            inner = {**env, repeat.index: i}
+            name = repeat.name
+            if name is not None and i:
+                again = validate(Repeat, node, inner, "a repeat", self.faults)
+                name = again.name if again is not None else None
+            yield from self.items(node.get("layers"), inner, (*path, *split_path(name)) if name else path)
+            if self.faults.full:
+                return
+
+    def _layer(self, node: Node, env: Environment, path: tuple[str, ...]) -> PlacedLayer | None:
+        if not isinstance(node, Mapping):
+            self.faults.add(Diagnostic(f"a layer is a mapping, found {describe(plain(node))}", node.place))
+            return None
+        type_node = node.get("type")
+        if type_node is None:
+            self.faults.add(
+                Diagnostic(
+                    'a layer needs the key "type"',
+                    (node.get("name") or node).place,
+                    f"kinds are: {', '.join(KINDS)}; or give `layers:` for a group, `repeat:` for a repeat",
+                )
+            )
+            return None
+        name = type_node.value if isinstance(type_node, Scalar) else None
+        kind = KINDS.get(name) if isinstance(name, str) else None
+        if kind is None:
+            self.faults.add(_unknown_kind(plain(type_node), type_node.place))
+            return None
+        layer = validate(kind, node, env, f"a {name} layer", self.faults)
+        if layer is None:
+            return None
+        own = () if isinstance(layer, RawTensor) else split_path(layer.name)
+        return PlacedLayer((*path, *own), layer, cast("str", name), node.entries["name"].place)
+
+    def tensors(self, node: Node | None, env: Environment) -> Iterator[PlacedLayer]:
+        """The raw tensors at the top of a spec."""
+        if not isinstance(node, Sequence):
+            return
+        for item in node.items:
+            if isinstance(item, Mapping) and "repeat" in item.entries:
+                self.faults.add(
+                    Diagnostic(
+                        "`tensors:` does not repeat",
+                        item.keys["repeat"],
+                        "under `layers:`, `type: tensor` makes a raw tensor that can",
+                    )
+                )
+                continue
+            tensor = validate(RawTensor, item, env, "a raw tensor", self.faults)
+            if tensor is not None:
+                yield PlacedLayer((), tensor, "tensor", item.entries["name"].place)  # type: ignore[union-attr]
+
+
+def _type(node: Mapping) -> object:
+    found = node.get("type")
+    return plain(found) if found is not None else None
+
+
+def _unknown_kind(value: object, place: Place) -> Diagnostic:
+    known = [*KINDS, "group"]
+    close = difflib.get_close_matches(str(value).lower(), known, n=1)
+    squeezed = {name.replace("_", ""): name for name in known}
+    nearest = _KIND_SYNONYMS.get(str(value).lower()) or squeezed.get(str(value).lower().replace("_", ""))
+    if nearest is None and close:
+        nearest = close[0]
+    advice = f"did you mean {nearest}?" if nearest else f"kinds are: {', '.join(known)}"
+    return Diagnostic(f"{describe(value)} is no layer kind", place, advice)
+
+
+_KIND_SYNONYMS = {
+    "linear": "dense",
+    "fc": "dense",
+    "fully_connected": "dense",
+    "conv": "conv2d",
+    "convolution": "conv2d",
+    "layer_norm": "layer_normalization",
+    "layernorm": "layer_normalization",
+    "rms_norm": "rms_normalization",
+    "rmsnorm": "rms_normalization",
+    "batch_norm": "batch_normalization",
+    "batchnorm": "batch_normalization",
+    "batchnorm1d": "batch_normalization",
+    "batchnorm2d": "batch_normalization",
+    "group_norm": "group_normalization",
+    "groupnorm": "group_normalization",
+    "embed": "embedding",
+    "moe": "experts",
+    "parameter": "tensor",
+}

@@ -1,0 +1,155 @@
+"""A spec's text and the overrides of the command line -> Spec."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass, field
+
+from lecun_cli.errors import Diagnostic, Place, SpecError
+from lecun_cli.spec.document import Document, Rule
+from lecun_cli.spec.expand import PlacedLayer, expand
+from lecun_cli.spec.nodes import Mapping, Scalar, plain
+from lecun_cli.spec.params import resolve
+from lecun_cli.spec.reader import decode, read_bytes, read_nodes
+from lecun_cli.spec.validate import Faults, validate
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A spec worked out: every layer with its whole path, all sizes plain integers.
+
+    Attributes:
+        layers: The layers and raw tensors, in the order of the text.
+        rules: Changes by name; later ones win.
+        seed: The seed, or None if none is given.
+        framework: A key of `FRAMEWORKS`.
+        dtype: The dtype of what says nothing else.
+        fan_rule: `exact` or a framework's.
+        overrides: The `--set` values that were in force.
+        sha256: SHA-256 of the spec's bytes.
+        source: The spec's name, for messages.
+        text: The spec's text, for messages.
+    """
+
+    layers: tuple[PlacedLayer, ...]
+    rules: tuple[Rule, ...]
+    seed: int | None
+    framework: str
+    dtype: str
+    fan_rule: str
+    overrides: tuple[tuple[str, int], ...] = ()
+    sha256: str = ""
+    source: str = "<spec>"
+    text: str = field(default="", repr=False)
+
+    def error(self, *faults: Diagnostic) -> SpecError:
+        """An error about this spec."""
+        return SpecError(faults, source=self.source, text=self.text)
+
+
+def load_spec(  # noqa: D417 - the options are those of the command line
+    path: str,
+    *,
+    seed: int | None = None,
+    framework: str | None = None,
+    dtype: str | None = None,
+    fan_rule: str | None = None,
+    params: MappingABC[str, int | str] | None = None,
+) -> Spec:
+    """Read a spec from a file, or from standard input for `-`.
+
+    Args:
+        path: The spec.
+
+    Raises:
+        UsageError: The file is not there or cannot be read.
+        SpecError: The spec has faults; all that one run can find are in it.
+    """
+    source, data = read_bytes(path)
+    return parse_spec(
+        data, source, seed=seed, framework=framework, dtype=dtype, fan_rule=fan_rule, params=params
+    )
+
+
+def parse_spec(
+    data: bytes | str,
+    source: str = "<spec>",
+    *,
+    seed: int | None = None,
+    framework: str | None = None,
+    dtype: str | None = None,
+    fan_rule: str | None = None,
+    params: MappingABC[str, int | str] | None = None,
+) -> Spec:
+    """A spec from its text.
+
+    Args:
+        data: The text, or its UTF-8 bytes.
+        source: What messages call it.
+        seed: In place of the spec's own, as are the next three.
+        framework: A key of `FRAMEWORKS`.
+        dtype: The dtype of what says nothing else.
+        fan_rule: `exact` or a framework's.
+        params: Values in place of the spec's own `params`.
+
+    Raises:
+        SpecError: The spec has faults; all that one run can find are in it.
+    """
+    data = data.encode() if isinstance(data, str) else data
+    text = decode(data, source)
+    root = read_nodes(text, source)
+    faults = Faults()
+
+    env = _params(root, params or {}, faults)
+    given = {"seed": seed, "framework": framework, "dtype": dtype, "fan_rule": fan_rule}
+    top = _with_overrides(root, {key: value for key, value in given.items() if value is not None})
+    document = validate(Document, top, env, "a spec", faults)
+    if "layers" not in root.entries and "tensors" not in root.entries and not faults.found:
+        faults.add(Diagnostic("a spec has layers or tensors, and this one has neither", root.place))
+    layers = expand(root, env, faults)
+    if document is not None and not layers and not faults.found:
+        faults.add(Diagnostic("the spec makes no tensor: its lists are empty", root.place))
+    if faults.found or document is None:
+        raise SpecError(faults.in_order(), source=source, text=text)
+    return Spec(
+        layers=layers,
+        rules=tuple(document.rules),
+        seed=document.seed,
+        framework=document.framework,
+        dtype=document.dtype,
+        fan_rule=document.fan_rule,
+        overrides=tuple(sorted((name, env[name]) for name in params or {})),
+        sha256=hashlib.sha256(data).hexdigest(),
+        source=source,
+        text=text,
+    )
+
+
+def _params(root: Mapping, overrides: MappingABC[str, int | str], faults: Faults) -> dict[str, int]:
+    node = root.get("params")
+    given: dict[str, object] = {}
+    places: dict[str, Place] = {}
+    if isinstance(node, Mapping):
+        given = {name: plain(value) for name, value in node.entries.items()}
+        places = {name: value.place for name, value in node.entries.items()}
+    for name, value in overrides.items():
+        if name not in given:
+            known = ", ".join(given) or "none"
+            faults.add(
+                Diagnostic(f'--set {name}: the spec has no param "{name}"', help=f"its params are: {known}")
+            )
+        given[name] = value
+        places.pop(name, None)
+    values, found = resolve(given, places)
+    faults.extend(found)
+    return values
+
+
+def _with_overrides(root: Mapping, given: dict[str, int | str]) -> Mapping:
+    entries = dict(root.entries)
+    keys = dict(root.keys)
+    for key, value in given.items():
+        entries[key] = Scalar(value, root.place)
+        keys[key] = root.place
+    return Mapping(entries, keys, root.place)

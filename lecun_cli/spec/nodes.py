@@ -1,0 +1,113 @@
+"""The text of a spec as a tree of plain values that know their places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lecun_cli.errors import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A string, number, boolean or null."""
+
+    value: str | int | float | bool | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A list."""
+
+    items: tuple[Node, ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A mapping with string keys, each given once; `keys` holds the places of the keys themselves."""
+
+    entries: dict[str, Node]
+    keys: dict[str, Place]
+    place: Place
+
+    def get(self, key: str) -> Node | None:
+        """The value of `key`, or None."""
+        return self.entries.get(key)
+
+
+Node = Scalar | Sequence | Mapping
+
+
+def plain(node: Node) -> Any:  # noqa: ANN401 - the value of a YAML document is any value
+    """The tree as dicts, lists and scalars, which is what the validator reads."""
+    if isinstance(node, Scalar):
+        return node.value
+    if isinstance(node, Sequence):
+        return [plain(item) for item in node.items]
+    return {key: plain(value) for key, value in node.entries.items()}
+
+
+def locate(node: Node, path: tuple[int | str, ...], *, key: bool = False) -> Place:
+    """The place of what `path` leads to, or of the deepest part of it that is in the text.
+
+    Args:
+        node: Where `path` starts.
+        path: Keys and indices, as the validator reports them.
+        key: Whether the last key itself is meant, and not its value.
+    """
+    for depth, step in enumerate(path):
+        last = depth == len(path) - 1
+        if isinstance(node, Mapping) and step in node.entries:
+            if last and key:
+                return node.keys[str(step)]
+            node = node.entries[str(step)]
+        elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
+            node = node.items[step]
+        else:
+            break
+    return node.place
+
+
+def kind_of(node: Node) -> str:
+    """What a node is, in words for a message."""
+    if isinstance(node, Mapping):
+        return "a mapping"
+    if isinstance(node, Sequence):
+        return "a list"
+    return describe(node.value)
+
+
+def describe(value: object) -> str:
+    """A value and its type in words: `the string "64"`, `the number 0.5`, `nothing`."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return f"the boolean {str(value).lower()}"
+        case int() | float():
+            text = repr(value)
+            return f"the number {text if len(text) <= 40 else text[:37] + '...'}"
+        case str():
+            return f'the string "{value if len(value) <= 60 else value[:57] + "..."}"'
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "a mapping"
+    return f"a {type(value).__name__}"
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Every node of the tree, parents first."""
+    stack = [node]
+    while stack:
+        here = stack.pop()
+        yield here
+        if isinstance(here, Sequence):
+            stack.extend(reversed(here.items))
+        elif isinstance(here, Mapping):
+            stack.extend(reversed(here.entries.values()))

@@ -1,0 +1,74 @@
+"""The parameters of a spec: integers and expressions over one another, in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lecun_cli.errors import Diagnostic, Place
+from lecun_cli.spec.expressions import NAME, ExpressionError, evaluate, names_in, unknown_name
+from lecun_cli.spec.nodes import describe
+
+
+def resolve(
+    given: Mapping[str, object], places: Mapping[str, Place]
+) -> tuple[dict[str, int], tuple[Diagnostic, ...]]:
+    """The value of every parameter.
+
+    Args:
+        given: An integer or an expression for each name.
+        places: Where each stands in the text, if it does.
+
+    Returns:
+        The values that could be computed, and a fault for each that could not: what is neither a
+        number nor an expression, an unknown name, a circle.
+    """
+    faults: list[Diagnostic] = []
+    values: dict[str, int] = {}
+    needs: dict[str, frozenset[str]] = {}
+    for name, value in given.items():
+        place = places.get(name)
+        if not NAME.match(name):
+            faults.append(Diagnostic(f'"{name}" is no name for a param', place, "use letters, digits and _"))
+        elif isinstance(value, int) and not isinstance(value, bool):
+            values[name] = value
+        elif isinstance(value, str):
+            try:
+                needs[name] = names_in(value)
+            except ExpressionError as error:
+                faults.append(Diagnostic(f'param "{name}": {error.message}', place, error.help))
+        else:
+            said = describe(value)
+            faults.append(Diagnostic(f'param "{name}" is an integer or an expression, found {said}', place))
+
+    waiting = dict(needs)
+    while ready := [name for name, names in waiting.items() if names <= values.keys()]:
+        for name in ready:
+            del waiting[name]
+            try:
+                values[name] = evaluate(str(given[name]), values)
+            except ExpressionError as error:
+                faults.append(Diagnostic(f'param "{name}": {error.message}', places.get(name), error.help))
+    for name, names in waiting.items():
+        missing = sorted(names - given.keys())
+        if missing:
+            unknown = unknown_name(missing[0], dict.fromkeys((n for n in given if n != name), 0))
+            faults.append(Diagnostic(f'param "{name}": {unknown.message}', places.get(name), unknown.help))
+        elif circle := _circle(name, waiting):
+            said = " -> ".join(circle)
+            faults.append(Diagnostic(f'param "{name}" is defined by itself: {said}', places.get(name)))
+    return values, tuple(faults)
+
+
+def _circle(start: str, needs: Mapping[str, frozenset[str]]) -> list[str] | None:
+    """The way from a name back to itself, or None if it only waits for others."""
+    stack = [[start]]
+    seen = set()
+    while stack:
+        way = stack.pop()
+        for name in sorted(needs.get(way[-1], ())):
+            if name == start:
+                return [*way, name]
+            if name not in seen:
+                seen.add(name)
+                stack.append([*way, name])
+    return None

@@ -1,0 +1,162 @@
+"""Nodes -> validated models, and the validator's errors as faults with places and advice."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from lecun_cli.errors import Diagnostic
+from lecun_cli.spec.nodes import Mapping, Node, describe, locate, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lecun_cli.spec.expressions import Environment
+
+M = TypeVar("M", bound=BaseModel)
+
+MAX_FAULTS = 100
+
+# Keys that other tools use for the same thing.
+_SYNONYMS = {
+    "units": "out_features",
+    "filters": "out_channels",
+    "input_dim": "in_features",
+    "output_dim": "out_features",
+    "vocab_size": "num_embeddings",
+    "hidden_size": "out_features",
+    "use_bias": "bias",
+    "init": "initializer",
+    "kernel_init": "kernel_initializer",
+    "normalized_shape": "features",
+    "num_features": "features",
+    "num_channels": "features",
+    "num_groups": "groups",
+    "times": "repeat",
+    "variables": "params",
+    "parameters": "params",
+    "pattern": "match",
+}
+_NO_EFFECT = {
+    "stride", "strides", "padding", "dilation", "dilation_rate", "dropout", "rate", "epsilon", "eps",
+    "momentum", "data_format", "padding_mode", "trainable", "device",
+}  # fmt: skip
+
+
+_NUMBER = re.compile(r"-?[0-9]+")
+
+
+class Faults:
+    """The faults found so far: each is told once, and there is an end to them."""
+
+    def __init__(self) -> None:
+        self.found: list[Diagnostic] = []
+        self._seen: set[tuple[object, ...]] = set()
+
+    def add(self, fault: Diagnostic) -> None:
+        """Note a fault, unless its like is noted at its place (a repeated block repeats its faults)."""
+        key = (fault.place, _NUMBER.sub("#", fault.message))
+        if key not in self._seen:
+            self._seen.add(key)
+            self.found.append(fault)
+
+    def extend(self, faults: Iterable[Diagnostic]) -> None:
+        """Note several faults."""
+        for fault in faults:
+            self.add(fault)
+
+    @property
+    def full(self) -> bool:
+        """Whether more would be noise."""
+        return len(self.found) >= MAX_FAULTS
+
+    def in_order(self) -> tuple[Diagnostic, ...]:
+        """The faults in the order of the text."""
+        return tuple(sorted(self.found, key=lambda d: (d.place.line, d.place.column) if d.place else (0, 0)))
+
+
+def validate(model: type[M], node: Node, env: Environment, what: str, faults: Faults) -> M | None:
+    """The model of a node, or None with its faults noted.
+
+    Args:
+        model: What the node is to be.
+        node: A mapping; anything else is a fault.
+        env: The parameters that expressions may name.
+        what: The thing in words, for messages ("a dense layer").
+        faults: Where faults go.
+    """
+    if not isinstance(node, Mapping):
+        faults.add(Diagnostic(f"{what} is a mapping, found {describe(plain(node))}", node.place))
+        return None
+    try:
+        return model.model_validate(plain(node), context={"env": env})
+    except ValidationError as error:
+        faults.extend(_diagnostic(e, model, node, what) for e in error.errors(include_url=False))
+        return None
+
+
+def _diagnostic(error: Any, model: type[BaseModel], node: Mapping, what: str) -> Diagnostic:  # noqa: ANN401
+    path: tuple[int | str, ...] = error["loc"]
+    if path[:1] == ("rules",) and len(path) > 2:
+        what = "a rule"
+    field = ".".join(str(step) for step in path) or what
+    found = describe(error["input"])
+    place = locate(node, path)
+    match error["type"]:
+        case "lecun_init":
+            said = error["ctx"]
+            if not path and "name" in node.entries:
+                place = node.entries["name"].place
+            return Diagnostic(said["said"], place, said["help"])
+        case "missing":
+            name = node.entries.get("name")
+            at = (name or node).place if len(path) == 1 else place
+            return Diagnostic(f'{what} needs the key "{path[-1]}"', at, _missing_help(model, str(path[-1])))
+        case "extra_forbidden":
+            key = str(path[-1])
+            known = _fields(model) if len(path) == 1 else ["match", "dtype", "initializer"]
+            return unknown_key(key, what, known, node, path)
+        case "bool_type":
+            advice = "YAML 1.2 writes true and false" if isinstance(error["input"], str) else None
+            return Diagnostic(f"{field} is true or false, found {found}", place, advice)
+        case "literal_error":
+            return Diagnostic(f"{field} is one of {error['ctx']['expected']}, found {found}", place)
+        case "list_type":
+            return Diagnostic(f"{field} is a list, found {found}", place)
+        case "string_type" | "string_too_short":
+            return Diagnostic(f"{field} is a string that is not empty, found {found}", place)
+        case "dict_type" | "model_type":
+            return Diagnostic(f"{field} is a mapping, found {found}", place)
+    return Diagnostic(f"{field}: {error['msg']}, found {found}", place)
+
+
+def _fields(model: type[BaseModel]) -> list[str]:
+    return list(model.model_fields)
+
+
+def _missing_help(model: type[BaseModel], key: str) -> str | None:
+    described = model.model_fields.get(key)
+    return f"{key}: {described.description}" if described and described.description else None
+
+
+def unknown_key(
+    key: str, what: str, known: list[str], node: Mapping, path: tuple[int | str, ...] | None = None
+) -> Diagnostic:
+    """The fault of a key that nothing knows, with the nearest that is known."""
+    place = locate(node, path or (key,), key=True)
+    if key == "<<":
+        return Diagnostic("YAML 1.2 has no merge keys", place, "write the keys out, or use `repeat:`")
+    nearest = _SYNONYMS.get(key)
+    if nearest not in known:
+        close = difflib.get_close_matches(key, known, n=1)
+        nearest = close[0] if close else None
+    if nearest:
+        advice = f"did you mean {nearest}?"
+    elif key in _NO_EFFECT:
+        advice = f"leave it out: {key} has no effect on initial weights"
+    else:
+        advice = f"the keys here are: {', '.join(known)}"
+    return Diagnostic(f'{what} has no key "{key}"', place, advice)
