@@ -1,5 +1,92 @@
-"""Initial weights in a file."""
+"""lecun-init: initial weights in a file, exact, with the same bits everywhere, in bounded memory.
+
+    >>> import lecun_cli
+    >>> spec = lecun_cli.parse_spec('''
+    ... seed: 42
+    ... layers:
+    ...   - {type: dense, name: hidden, in_features: 100, out_features: 64, activation: selu}
+    ... ''')
+    >>> plan = lecun_cli.make_plan(spec)
+    >>> [(tensor.name, tensor.shape) for tensor in plan.tensors]
+    [('hidden/bias', (64,)), ('hidden/kernel', (100, 64))]
+
+`generate(plan, "weights.safetensors")` makes the file, `verify` holds it against its manifest,
+`slice_tensor` makes any part of one tensor, and `lecun_normal` makes one array. The names are those of
+the command line. Nothing heavy is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from lecun_cli._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from lecun_cli.errors import (
+        LecunInitError,
+        ManifestError,
+        OutputError,
+        PlanError,
+        SpecError,
+        UsageError,
+        WeightFileError,
+    )
+    from lecun_cli.generation import Options, Written, generate
+    from lecun_cli.manifest import Manifest
+    from lecun_cli.plan import Plan, TensorPlan, make_plan
+    from lecun_cli.slices import lecun_normal, slice_tensor
+    from lecun_cli.spec.load import Spec, load_spec, parse_spec
+    from lecun_cli.verification import Report, read_manifest, verify
+
+_HOMES = {
+    "errors": (
+        "LecunInitError", "ManifestError", "OutputError", "PlanError", "SpecError", "UsageError",
+        "WeightFileError",
+    ),
+    "generation": ("Options", "Written", "generate"),
+    "manifest": ("Manifest",),
+    "plan": ("Plan", "TensorPlan", "make_plan"),
+    "slices": ("lecun_normal", "slice_tensor"),
+    "spec.load": ("Spec", "load_spec", "parse_spec"),
+    "verification": ("Report", "read_manifest", "verify"),
+}  # fmt: skip
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "LecunInitError",
+    "Manifest",
+    "ManifestError",
+    "Options",
+    "OutputError",
+    "Plan",
+    "PlanError",
+    "Report",
+    "Spec",
+    "SpecError",
+    "TensorPlan",
+    "UsageError",
+    "WeightFileError",
+    "Written",
+    "__version__",
+    "generate",
+    "lecun_normal",
+    "load_spec",
+    "make_plan",
+    "parse_spec",
+    "read_manifest",
+    "slice_tensor",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public thing
+    if name in _HOME:
+        value = getattr(import_module(f"lecun_cli.{_HOME[name]}"), name)
+        globals()[name] = value  # also where a module has the same name: the function is what is public
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

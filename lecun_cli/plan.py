@@ -6,7 +6,7 @@ import fnmatch
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lecun_cli.dtypes import DTYPES, DType
 from lecun_cli.errors import Diagnostic, Place, PlanError
@@ -65,6 +65,7 @@ class TensorPlan:
         shape: Its shape, outermost axis first.
         parts: The parameters that it packs along axis `along`, in order; most tensors have one.
         along: The axis of packing.
+        place: Where the spec names it, for messages.
     """
 
     name: str
@@ -72,6 +73,7 @@ class TensorPlan:
     shape: Shape
     parts: tuple[Part, ...]
     along: int = 0
+    place: Place | None = field(default=None, compare=False, repr=False)
 
     @property
     def storage(self) -> DType:
@@ -102,6 +104,8 @@ class Plan:
         spec_sha256: SHA-256 of the spec's bytes.
         overrides: The `--set` values that were in force.
         warnings: What looks like a mistake and is none for certain.
+        source: The spec's name, for messages.
+        text: The spec's text, for messages.
     """
 
     tensors: tuple[TensorPlan, ...]
@@ -111,6 +115,8 @@ class Plan:
     spec_sha256: str
     overrides: tuple[tuple[str, int], ...] = ()
     warnings: tuple[str, ...] = ()
+    source: str = field(default="<spec>", compare=False, repr=False)
+    text: str = field(default="", compare=False, repr=False)
 
     @property
     def n_elements(self) -> int:
@@ -125,6 +131,10 @@ class Plan:
     def tensor(self, name: str) -> TensorPlan | None:
         """A tensor by its name."""
         return next((t for t in self.tensors if t.name == name), None)
+
+    def error(self, *faults: Diagnostic) -> PlanError:
+        """An error about this plan, with the places of the spec."""
+        return PlanError(faults, source=self.source, text=self.text)
 
     def with_seed(self, seed: int) -> Plan:
         """The same plan under a seed."""
@@ -178,6 +188,8 @@ class _Planner:
             spec_sha256=self.spec.sha256,
             overrides=self.spec.overrides,
             warnings=tuple(f'the rule for "{match}" matches no tensor' for match in unused),
+            source=self.spec.source,
+            text=self.spec.text,
         )
 
     def _tensors(self, placed: PlacedLayer) -> Iterator[TensorPlan]:
@@ -233,7 +245,7 @@ class _Planner:
         shape = list(parts[0].shape)
         if len(parts) > 1:
             shape[slot.along] = sum(part.shape[slot.along] for part in parts)
-        yield TensorPlan(name, dtype, tuple(shape), tuple(parts), slot.along)
+        yield TensorPlan(name, dtype, tuple(shape), tuple(parts), slot.along, origin.place)
 
     def _part(
         self,

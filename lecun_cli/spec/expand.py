@@ -9,7 +9,7 @@ from typing import cast
 
 from lecun_cli.errors import Diagnostic, Place
 from lecun_cli.spec.document import Group, Repeat
-from lecun_cli.spec.expressions import Environment
+from lecun_cli.spec.expressions import Environment, ExpressionError, evaluate
 from lecun_cli.spec.fields import split_path
 from lecun_cli.spec.kinds import KINDS, AnyLayer, RawTensor
 from lecun_cli.spec.nodes import Mapping, Node, Scalar, Sequence, describe, plain
@@ -38,30 +38,62 @@ class PlacedLayer:
 def expand(root: Mapping, env: Environment, faults: Faults) -> tuple[PlacedLayer, ...]:
     """Every layer and raw tensor of a spec, in the order of the text; faults are noted."""
     expander = _Expander(faults)
-    found: list[PlacedLayer] = []
-    for placed in expander.items(root.get("layers"), env, ()):
-        found.append(placed)
-        if len(found) > MAX_LAYERS:
-            faults.add(
-                Diagnostic(f"a spec has at most {MAX_LAYERS:,} layers, and this one has more", placed.place)
-            )
-            break
-        if faults.full:
-            break
-    found += expander.tensors(root.get("tensors"), env)
+    layers = root.get("layers")
+    if _fewest(layers, env) > MAX_LAYERS:  # before the first is made: this is told at once
+        expander.too_many(root.keys["layers"])
+        return ()
+    found = [*expander.items(layers, env, ()), *expander.tensors(root.get("tensors"), env)]
     return tuple(found)
+
+
+def _fewest(node: Node | None, env: Environment) -> int:
+    """Layers and rounds that a list makes at the least; a count that needs an index counts as zero."""
+    if not isinstance(node, Sequence):
+        return 0
+    total = 0
+    for item in node.items:
+        if isinstance(item, Mapping) and "repeat" in item.entries:
+            total += _rounds(item.entries["repeat"], env) * max(1, _fewest(item.get("layers"), env))
+        elif isinstance(item, Mapping) and "layers" in item.entries:
+            total += _fewest(item.get("layers"), env)
+        else:
+            total += 1
+    return total
+
+
+def _rounds(node: Node, env: Environment) -> int:
+    value = node.value if isinstance(node, Scalar) else None
+    if isinstance(value, str):
+        try:
+            value = evaluate(value, env)
+        except ExpressionError:
+            return 0
+    return max(0, value) if isinstance(value, int) else 0
 
 
 class _Expander:
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
+        self.steps = 0
+
+    def too_many(self, place: Place) -> None:
+        """Note that there are more layers than a spec may have."""
+        self.faults.add(Diagnostic(f"a spec has at most {MAX_LAYERS:,} layers, and this one has more", place))
+
+    def _stops(self, place: Place) -> bool:
+        """Whether to go no further: too many faults, or too many layers and rounds."""
+        if self.steps > MAX_LAYERS:
+            self.too_many(place)
+            return True
+        self.steps += 1
+        return self.faults.full
 
     def items(self, node: Node | None, env: Environment, path: tuple[str, ...]) -> Iterator[PlacedLayer]:
         """The layers of a list."""
         if not isinstance(node, Sequence):
             return
         for item in node.items:
-            if self.faults.full:
+            if self._stops(item.place):
                 return
             if isinstance(item, Mapping) and "repeat" in item.entries:
                 yield from self._repeat(item, env, path)
@@ -92,14 +124,14 @@ class _Expander:
             )
             return
         for i in range(repeat.repeat):
+            if self._stops(node.place):
+                return
             inner = {**env, repeat.index: i}
             name = repeat.name
             if name is not None and i:
                 again = validate(Repeat, node, inner, "a repeat", self.faults)
                 name = again.name if again is not None else None
             yield from self.items(node.get("layers"), inner, (*path, *split_path(name)) if name else path)
-            if self.faults.full:
-                return
 
     def _layer(self, node: Node, env: Environment, path: tuple[str, ...]) -> PlacedLayer | None:
         if not isinstance(node, Mapping):

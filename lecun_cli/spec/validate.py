@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=BaseModel)
 
 MAX_FAULTS = 100
+MAX_LIKENESSES = 5000
 
 # Keys that other tools use for the same thing.
 _SYNONYMS = {
@@ -55,11 +56,14 @@ class Faults:
     def __init__(self) -> None:
         self.found: list[Diagnostic] = []
         self._seen: set[tuple[object, ...]] = set()
+        self._likenesses = 0
 
     def add(self, fault: Diagnostic) -> None:
         """Note a fault, unless its like is noted at its place (a repeated block repeats its faults)."""
         key = (fault.place, _NUMBER.sub("#", fault.message))
-        if key not in self._seen:
+        if key in self._seen:
+            self._likenesses += 1
+        else:
             self._seen.add(key)
             self.found.append(fault)
 
@@ -71,7 +75,7 @@ class Faults:
     @property
     def full(self) -> bool:
         """Whether more would be noise."""
-        return len(self.found) >= MAX_FAULTS
+        return len(self.found) >= MAX_FAULTS or self._likenesses >= MAX_LIKENESSES
 
     def in_order(self) -> tuple[Diagnostic, ...]:
         """The faults in the order of the text."""

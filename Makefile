@@ -1,0 +1,59 @@
+# All that a fresh machine needs: Python 3.11 or newer, and make.
+#   make demo   a first weight file, made and verified
+#   make test   the tests
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# pip reads dependency groups from pyproject.toml from 25.1 on; the venv brings its own.
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test test-frameworks lint format bench goldens clean
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit("lecun-init needs Python 3.11 or newer, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.made pyproject.toml
+	$(PIP) install --quiet --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(PIP) install --quiet --group dev
+	@touch $@
+
+$(VENV)/.frameworks: $(VENV)/.dev
+	$(PIP) install --quiet --group frameworks
+	@touch $@
+
+demo: $(VENV)/.installed
+	@mkdir -p demo
+	$(BIN)/lecun-init plan sample_specs/selu_mlp.yaml
+	$(BIN)/lecun-init sample_specs/selu_mlp.yaml -o demo/selu_mlp.safetensors --force
+	$(BIN)/lecun-init verify demo/selu_mlp.safetensors --regenerate
+	$(BIN)/lecun-init slice sample_specs/selu_mlp.yaml hidden/kernel 0,:5
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto
+
+test-frameworks: $(VENV)/.frameworks
+	$(BIN)/python -m pytest -m frameworks
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.frameworks
+	$(BIN)/python -m tests.bench
+
+goldens: $(VENV)/.dev
+	$(BIN)/python tests/stream/regenerate_goldens.py
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,77 @@
+"""The commands, and `generate` as the one that runs when none is named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from lecun_cli.cli.generate import generate
+from lecun_cli.cli.plan import plan
+from lecun_cli.cli.schema import schema
+from lecun_cli.cli.slice import slice_
+from lecun_cli.cli.verify import verify
+
+if TYPE_CHECKING:
+    from typer._click.core import Context
+
+
+class DefaultCommandGroup(TyperGroup):
+    """A group that runs `generate` where the first word is none of its commands or options."""
+
+    default = "generate"
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Put the default command in front where no command is named."""
+        own = {option for p in self.get_params(ctx) for option in (*p.opts, *p.secondary_opts)}
+        if args and args[0] not in self.commands and args[0].partition("=")[0] not in own:
+            self._check_typo(ctx, args[0])
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)
+
+    def _check_typo(self, ctx: Context, word: str) -> None:
+        """A mistyped command is not taken for a spec."""
+        import difflib
+        from pathlib import Path
+
+        close = difflib.get_close_matches(word, self.commands, n=1, cutoff=0.7)
+        if close and not Path(word).exists():
+            ctx.fail(f"there is no command and no spec {word!r}; did you mean {close[0]}?")
+
+
+app = typer.Typer(
+    cls=DefaultCommandGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="lecun-init SPEC -o OUT is short for lecun-init generate SPEC -o OUT.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from lecun_cli._version import __version__
+
+        typer.echo(f"lecun-init {__version__} (stream 1)")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Initial weights in a file: exact LeCun-normal tensors, the same bits everywhere, in bounded memory."""
+
+
+for _command, _name in (
+    (generate, "generate"),
+    (plan, "plan"),
+    (verify, "verify"),
+    (slice_, "slice"),
+    (schema, "schema"),
+):
+    app.command(_name)(_command)

@@ -1,0 +1,112 @@
+"""The entry point: signals, and errors turned into one message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+INTERRUPTED = 130
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP: the same way out as Ctrl-C, through every `finally`."""
+
+
+def main() -> NoReturn:
+    """Run the command line and exit; never a traceback.
+
+    Exit codes: 0 done, 1 failed, 2 bad usage or bad spec, 3 verification found a difference,
+    130 interrupted.
+    """
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(args: list[str]) -> int:
+    """Run the command line.
+
+    Args:
+        args: The arguments, without the program's name.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        _on_signals()
+        from lecun_cli.cli.app import app
+
+        code = app(args, prog_name="lecun-init", standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or 0)
+    except KeyboardInterrupt as error:
+        _hold_signals()
+        word = "terminated" if isinstance(error, Terminated) else "interrupted"
+        return _say(f"{word}: no partial file is left", INTERRUPTED)
+    except BrokenPipeError:
+        _drop_stdout()
+        return _say("error: stdout was closed before everything was written", 1)
+    except MemoryError:
+        return _say("error: not enough memory", 1, "give a smaller --chunk-size or fewer --workers")
+    except Exception as error:
+        return _report(error)
+
+
+def _report(error: Exception) -> int:
+    import typer
+    from typer._click.exceptions import ClickException
+
+    from lecun_cli.errors import LecunInitError, SpecError
+
+    if isinstance(error, typer.Exit):
+        return error.exit_code
+    if isinstance(error, ClickException):
+        error.show()
+        return error.exit_code
+    if isinstance(error, typer.Abort):
+        return _say("interrupted: no partial file is left", INTERRUPTED)
+    if isinstance(error, SpecError):
+        return _say(str(error), error.exit_code)
+    if isinstance(error, LecunInitError):
+        return _say(f"error: {error.message}", error.exit_code, error.help)
+    if os.environ.get("LECUN_INIT_DEBUG"):
+        raise error
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    advice = "this is a fault of lecun-init; please report it (LECUN_INIT_DEBUG=1 shows where it happened)"
+    return _say(f"internal error: {said}", 1, advice)
+
+
+def _say(message: str, code: int, advice: str | None = None) -> int:
+    text = f"{message}\n  = help: {advice}\n" if advice else f"{message}\n"
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass  # stderr is closed: the exit code is all that is left to say
+    return code
+
+
+def _on_signals() -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:
+            signal.signal(getattr(signal, name), stop)
+
+
+def _hold_signals() -> None:
+    """A second Ctrl-C while the last words are said adds nothing."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+def _drop_stdout() -> None:
+    """Keep the interpreter from writing to the closed pipe once more when it exits."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)

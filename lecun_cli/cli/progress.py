@@ -1,0 +1,70 @@
+"""Progress on stderr: bytes, rate and time left, on a terminal only."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+class Bar:
+    """A progress bar over bytes; without a terminal, or when quiet, it shows nothing.
+
+    Args:
+        word: What is under way.
+        nbytes: The whole, in bytes.
+        quiet: Whether to show nothing in any case.
+    """
+
+    def __init__(self, word: str, nbytes: int, *, quiet: bool) -> None:
+        self._word = word
+        self._nbytes = nbytes
+        self._shown = not quiet and sys.stderr.isatty()
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._began = time.monotonic()
+        self.seconds = 0.0
+
+    def __enter__(self) -> Self:
+        self._began = time.monotonic()
+        if self._shown:
+            from rich.console import Console
+            from rich.progress import (
+                BarColumn,
+                DownloadColumn,
+                Progress,
+                TextColumn,
+                TimeRemainingColumn,
+                TransferSpeedColumn,
+            )
+
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                DownloadColumn(binary_units=True),
+                TransferSpeedColumn(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+                redirect_stdout=False,
+                refresh_per_second=8,
+            )
+            self._task = self._progress.add_task(self._word, total=self._nbytes)
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.seconds = time.monotonic() - self._began
+        if self._progress is not None:
+            self._progress.stop()
+
+    def update(self, nbytes: int) -> None:
+        """Show that so many bytes are done."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=min(nbytes, self._nbytes))

@@ -1,0 +1,17 @@
+"""`lecun-init schema`: the JSON Schema of a spec."""
+
+from __future__ import annotations
+
+import typer
+
+
+def schema() -> None:
+    """Print the JSON Schema of a spec, for editors and validators.
+
+    Example: lecun-init schema > lecun-init.schema.json
+    """
+    import json
+
+    from lecun_cli.spec.schema import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))

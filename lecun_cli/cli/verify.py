@@ -1,0 +1,69 @@
+"""`lecun-init verify PATH`: weight files held against their manifest, and against the seed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from lecun_cli.cli.options import JsonOption, QuietOption, WorkersOption, check_workers
+
+DIFFERENT = 3
+
+
+def verify(
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="A weight file, a manifest, or a folder of them.")
+    ],
+    regenerate: Annotated[
+        bool,
+        typer.Option(
+            "--regenerate", help="Also make every tensor again from the manifest's seed and compare."
+        ),
+    ] = False,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Hold a weight file against its manifest: sizes, names, and the digests of the file and each tensor.
+
+    Exit code 3 if anything differs. Example: lecun-init verify weights.safetensors --regenerate
+    """
+    from lecun_cli.cli.progress import Bar
+    from lecun_cli.sizes import format_nbytes
+    from lecun_cli.verification import verify as verify_files
+    from lecun_cli.verification import work_nbytes
+
+    check_workers(workers)
+    with Bar("verifying", work_nbytes(path, regenerate=regenerate), quiet=quiet) as bar:
+        reports = verify_files(path, regenerate=regenerate, workers=workers, progress=bar.update)
+    if as_json:
+        typer.echo(
+            json.dumps([{**asdict(report), "ok": report.ok} for report in reports], ensure_ascii=False)
+        )
+    for report in reports:
+        for found in report.differences:
+            typer.echo(f'{found.what} "{found.name}" {_WORDS[found.kind]}: {found.detail}', err=True)
+        if not quiet:
+            word = "ok" if report.ok else f"{len(report.differences):,} differences"
+            again = ", every tensor made again from the seed" if report.regenerated else ""
+            typer.echo(
+                f"{report.manifest}: {word} ({report.n_files:,} files, {report.n_tensors:,} tensors, "
+                f"{format_nbytes(report.nbytes)}{again})",
+                err=True,
+            )
+    if not all(report.ok for report in reports):
+        raise typer.Exit(DIFFERENT)
+
+
+_WORDS = {
+    "missing": "is missing",
+    "extra": "is extra",
+    "size": "has another size",
+    "digest": "differs",
+    "form": "has another form",
+    "damaged": "is damaged",
+    "regenerated": "is not what the seed gives",
+}

@@ -1,0 +1,145 @@
+"""A weight file as a gapless sequence of segments, and the units of work that it is made in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lecun_cli.plan import TensorPlan
+
+
+@dataclass(frozen=True)
+class Literal:
+    """Bytes that are known beforehand: a header, an index.
+
+    Attributes:
+        offset: Where they start in the file, in bytes.
+        data: The bytes.
+    """
+
+    offset: int
+    data: bytes
+
+    @property
+    def nbytes(self) -> int:
+        """Length in bytes."""
+        return len(self.data)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """A range of the file that one tensor fills.
+
+    Attributes:
+        offset: Where it starts in the file, in bytes.
+        tensor: What fills it, little-endian and in C order.
+    """
+
+    offset: int
+    tensor: TensorPlan
+
+    @property
+    def nbytes(self) -> int:
+        """Length in bytes."""
+        return self.tensor.nbytes
+
+
+Segment = Literal | Extent
+
+
+@dataclass(frozen=True)
+class FileLayout:
+    """Where everything in a file goes, before any of it is made.
+
+    Attributes:
+        format: A key of `FORMATS`.
+        nbytes: Length of the file in bytes.
+        segments: In the order of their offsets; they cover the file without gap or overlap.
+    """
+
+    format: str
+    nbytes: int
+    segments: tuple[Segment, ...]
+
+    @property
+    def extents(self) -> tuple[Extent, ...]:
+        """The extents, in the order of their offsets."""
+        return tuple(s for s in self.segments if isinstance(s, Extent))
+
+
+def check_gapless(segments: tuple[Segment, ...], nbytes: int) -> None:
+    """Hold a layout against its promise.
+
+    Raises:
+        AssertionError: A gap or an overlap: a fault of the code that made the layout.
+    """
+    at = 0
+    for segment in segments:
+        if segment.offset != at:
+            raise AssertionError(f"a segment starts at {segment.offset}, and the one before ends at {at}")
+        at += segment.nbytes
+    if at != nbytes:
+        raise AssertionError(f"the segments end at {at}, and the file at {nbytes}")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A range of one segment, in bytes from the start of the segment."""
+
+    segment: Segment
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A contiguous range of the file that one worker makes at once.
+
+    Attributes:
+        index: Its place in the file's sequence of units.
+        offset: Where it starts in the file, in bytes.
+        nbytes: Its length in bytes.
+        pieces: What it holds, in order; across small tensors there are many.
+    """
+
+    index: int
+    offset: int
+    nbytes: int
+    pieces: tuple[Piece, ...]
+
+
+# A block of the stream holds 8 words of 32 bits or 4 of 64, so tensors are cut at multiples of 8 elements.
+BLOCK_ELEMENTS = 8
+
+
+def units(layout: FileLayout, chunk_nbytes: int) -> Iterator[Unit]:
+    """Cut a file into units of at most `chunk_nbytes`.
+
+    A tensor is cut between blocks of the stream; where not even one block fits into a chunk, a unit
+    holds one block.
+
+    Args:
+        layout: The file.
+        chunk_nbytes: The longest unit, in bytes.
+    """
+    index = 0
+    offset = 0
+    pieces: list[Piece] = []
+    length = 0
+    for segment in layout.segments:
+        start = 0
+        step = segment.tensor.storage.itemsize * BLOCK_ELEMENTS if isinstance(segment, Extent) else 1
+        while start < segment.nbytes:
+            room = (chunk_nbytes - length) // step * step
+            if room < min(step, segment.nbytes - start):
+                if length:
+                    yield Unit(index, offset, length, tuple(pieces))
+                    index, offset, pieces, length = index + 1, offset + length, [], 0
+                    continue
+                room = step
+            stop = min(segment.nbytes, start + room)
+            pieces.append(Piece(segment, start, stop))
+            length += stop - start
+            start = stop
+    if length:
+        yield Unit(index, offset, length, tuple(pieces))

@@ -1,0 +1,88 @@
+"""A file in memory of which only the written pages exist: what h5py makes a skeleton in."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+_PAGE = 4096
+
+
+class SparseFile(io.RawIOBase):
+    """A seekable binary file; bytes that were never written read as zero and take no memory."""
+
+    def __init__(self) -> None:
+        self._pages: dict[int, bytearray] = {}
+        self._at = 0
+        self.nbytes = 0
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def writable(self) -> bool:
+        """It can be written."""
+        return True
+
+    def seekable(self) -> bool:
+        """It can be sought in."""
+        return True
+
+    def tell(self) -> int:
+        """The position, in bytes from the start."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move to a position."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.nbytes}[whence]
+        self._at = base + offset
+        return self._at
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Set the length; what lies past it is gone."""
+        size = self._at if size is None else size
+        if size < self.nbytes:
+            for number in [n for n in self._pages if n * _PAGE >= size]:
+                del self._pages[number]
+            if size % _PAGE and size // _PAGE in self._pages:
+                self._pages[size // _PAGE][size % _PAGE :] = bytes(_PAGE - size % _PAGE)
+        self.nbytes = size
+        return size
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write at the position."""
+        view = memoryview(data).cast("B")
+        done = 0
+        while done < len(view):
+            number, within = divmod(self._at + done, _PAGE)
+            count = min(_PAGE - within, len(view) - done)
+            page = self._pages.setdefault(number, bytearray(_PAGE))
+            page[within : within + count] = view[done : done + count]
+            done += count
+        self._at += done
+        self.nbytes = max(self.nbytes, self._at)
+        return done
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Read at the position."""
+        view = memoryview(buffer).cast("B")
+        count = max(0, min(len(view), self.nbytes - self._at))
+        view[:count] = self.read_at(self._at, count)
+        self._at += count
+        return count
+
+    def read_at(self, offset: int, nbytes: int) -> bytes:
+        """The bytes of a range, without moving."""
+        out = bytearray(nbytes)
+        done = 0
+        while done < nbytes:
+            number, within = divmod(offset + done, _PAGE)
+            count = min(_PAGE - within, nbytes - done)
+            page = self._pages.get(number)
+            if page is not None:
+                out[done : done + count] = page[within : within + count]
+            done += count
+        return bytes(out)

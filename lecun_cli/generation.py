@@ -1,0 +1,158 @@
+"""Plan -> weight file and manifest: the main job, whole."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from lecun_cli import engine
+from lecun_cli.destinations import (
+    Destination,
+    LocalFile,
+    is_stream,
+    open_stream,
+    standard_output,
+    write_whole,
+)
+from lecun_cli.engine import Digests, Progress
+from lecun_cli.errors import UsageError
+from lecun_cli.files import DEFAULT_FORMAT, FORMATS, format_of
+from lecun_cli.files.segments import FileLayout
+from lecun_cli.manifest import SUFFIX, FileEntry, Manifest, TensorEntry
+from lecun_cli.plan import Plan
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a file is made; none of it changes a byte but `format`.
+
+    Attributes:
+        format: A key of `FORMATS`; by the suffix if not given.
+        chunk_nbytes: The longest unit of work, in bytes.
+        workers: Threads that draw; as many as cores if not given.
+        manifest: Where the manifest goes; beside the file if not given.
+        no_manifest: Whether there is to be none.
+        force: Whether existing files may be replaced.
+    """
+
+    format: str | None = None
+    chunk_nbytes: int = engine.DEFAULT_CHUNK_NBYTES
+    workers: int | None = None
+    manifest: str | None = None
+    no_manifest: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Written:
+    """What has been written.
+
+    Attributes:
+        manifest: The manifest, written or not.
+        path: The weight file, or `-`.
+        manifest_path: The manifest's file, or None.
+    """
+
+    manifest: Manifest
+    path: str
+    manifest_path: str | None
+
+
+def choose_seed() -> int:
+    """A seed from the operating system, small enough (53 bits) for every JSON reader."""
+    return secrets.randbits(53)
+
+
+def generate(
+    plan: Plan, out: str | Path, options: Options | None = None, *, progress: Progress | None = None
+) -> Written:
+    """Make the file of a plan.
+
+    Args:
+        plan: The plan; one without a seed is given one.
+        out: A file's name; `-` is standard output; pipes and devices are written in order.
+        options: How.
+        progress: Told the bytes done so far.
+
+    Raises:
+        UsageError: The options do not go together, or the file exists.
+        PlanError: The format cannot hold the plan.
+        OutputError: The disk, the folder or the pipe refused.
+    """
+    options = options or Options()
+    plan = plan.with_seed(choose_seed()) if plan.seed is None else plan
+    path = str(out)
+    to_stream = path == "-" or is_stream(path)
+    name = options.format or (DEFAULT_FORMAT if to_stream else format_of(path).name)
+    if name not in FORMATS:
+        raise UsageError(f'there is no format "{name}"', help=f"formats are: {', '.join(FORMATS)}")
+    manifest_path = _manifest_path(path, options, to_stream=to_stream)
+    layout = FORMATS[name].layout(plan)
+    if manifest_path is not None:
+        LocalFile(manifest_path, 0, force=options.force).check()
+
+    def run(destination: Destination) -> Digests:
+        return engine.run(
+            layout,
+            plan.seed or 0,
+            destination,
+            chunk_nbytes=options.chunk_nbytes,
+            workers=options.workers,
+            progress=progress,
+        )
+
+    if to_stream:
+        stream = standard_output() if path == "-" else open_stream(path)
+        manifest = make_manifest(plan, layout, path, run(stream))
+        if manifest_path is not None:
+            write_whole(manifest_path, manifest.to_bytes(), force=options.force)
+        return Written(manifest, path, manifest_path)
+
+    with LocalFile(path, layout.nbytes, force=options.force) as file:
+        manifest = make_manifest(plan, layout, Path(path).name, run(file))
+        if manifest_path is None:
+            file.commit()
+            return Written(manifest, path, None)
+        data = manifest.to_bytes()
+        with LocalFile(manifest_path, len(data), force=options.force) as beside:
+            beside.write(0, memoryview(data))
+            file.commit()
+            beside.commit()
+    return Written(manifest, path, manifest_path)
+
+
+def _manifest_path(path: str, options: Options, *, to_stream: bool) -> str | None:
+    if options.no_manifest:
+        if options.manifest is not None:
+            raise UsageError("--manifest and --no-manifest contradict each other")
+        return None
+    if options.manifest is not None:
+        return options.manifest
+    return None if to_stream else path + SUFFIX
+
+
+def make_manifest(plan: Plan, layout: FileLayout, name: str, digests: Digests) -> Manifest:
+    """The manifest of one file.
+
+    Args:
+        plan: What was made, with its seed.
+        layout: Where everything lies in the file.
+        name: The file's name, without its folder.
+        digests: What the engine found.
+    """
+    if plan.seed is None:
+        raise AssertionError("a file was made without a seed")
+    file = FileEntry(name, layout.format, layout.nbytes, digests.file)
+    return Manifest(
+        seed=plan.seed,
+        framework=plan.framework,
+        fan_rule=plan.fan_rule,
+        spec_sha256=plan.spec_sha256,
+        overrides=plan.overrides,
+        files=(file,),
+        tensors=tuple(
+            TensorEntry(extent.tensor, name, extent.offset, digests.tensors[extent.tensor.name])
+            for extent in layout.extents
+        ),
+    )

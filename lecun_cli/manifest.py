@@ -1,0 +1,299 @@
+"""The manifest: what a file holds, and all that is needed to make any tensor of it again.
+
+No clock, host or path is in it: the same input gives the same manifest, byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from lecun_cli import initializers
+from lecun_cli._version import __version__
+from lecun_cli.dtypes import DTYPES
+from lecun_cli.errors import ManifestError
+from lecun_cli.fans import Fans
+from lecun_cli.initializers import InitializerError
+from lecun_cli.plan import Part, TensorPlan
+from lecun_cli.stream import STREAM
+
+MANIFEST = 1
+"""The number of this form; a change of meaning is a new number."""
+SUFFIX = ".manifest.json"
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file, as the manifest has it; `name` has no folder."""
+
+    name: str
+    format: str
+    nbytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class TensorEntry:
+    """A tensor: how it is made, where it lies, and its digest.
+
+    Attributes:
+        tensor: How it is made.
+        file: The name of its file.
+        offset: Its first byte, from the start of the file.
+        sha256: SHA-256 of its bytes as stored, in hex.
+    """
+
+    tensor: TensorPlan
+    file: str
+    offset: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything about a set of weight files.
+
+    Attributes:
+        seed: The seed.
+        framework: A key of `FRAMEWORKS`.
+        fan_rule: `exact` or a framework's.
+        spec_sha256: SHA-256 of the spec's bytes.
+        overrides: The `--set` values that were in force.
+        files: The files.
+        tensors: The tensors, in the order of files and offsets.
+        stream: The number of the stream.
+        version: The version of lecun-init that wrote it.
+    """
+
+    seed: int
+    framework: str
+    fan_rule: str
+    spec_sha256: str
+    overrides: tuple[tuple[str, int], ...]
+    files: tuple[FileEntry, ...]
+    tensors: tuple[TensorEntry, ...]
+    stream: int = STREAM
+    version: str = __version__
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, in the order in which they are written."""
+        spec: dict[str, Any] = {"sha256": self.spec_sha256}
+        if self.overrides:
+            spec["set"] = dict(self.overrides)
+        return {
+            "manifest": MANIFEST,
+            "tool": {"name": "lecun-init", "version": self.version},
+            "stream": self.stream,
+            "seed": self.seed,
+            "spec": spec,
+            "framework": self.framework,
+            "fan_rule": self.fan_rule,
+            "files": [
+                {"name": f.name, "format": f.format, "bytes": f.nbytes, "sha256": f.sha256}
+                for f in self.files
+            ],
+            "tensors": [_tensor_json(entry) for entry in self.tensors],
+        }
+
+    def to_bytes(self) -> bytes:
+        """As the file's bytes: JSON with a line for every file and tensor, so that it can be searched."""
+        lines = []
+        for key, value in self.to_json().items():
+            if isinstance(value, list):
+                rows = ",\n".join(f"    {_compact(row)}" for row in value)
+                lines.append(f'  "{key}": [\n{rows}\n  ]' if rows else f'  "{key}": []')
+            else:
+                lines.append(f'  "{key}": {_compact(value)}')
+        return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _tensor_json(entry: TensorEntry) -> dict[str, Any]:
+    tensor = entry.tensor
+    found: dict[str, Any] = {
+        "name": tensor.name,
+        "file": entry.file,
+        "dtype": tensor.dtype,
+        "shape": list(tensor.shape),
+        "offset": entry.offset,
+        "bytes": tensor.nbytes,
+        "sha256": entry.sha256,
+    }
+    if len(tensor.parts) == 1:
+        found |= _part_json(tensor.parts[0], tensor)
+    else:
+        found["along"] = tensor.along
+        found["parts"] = [_part_json(part, tensor) for part in tensor.parts]
+    return found
+
+
+def _part_json(part: Part, tensor: TensorPlan) -> dict[str, Any]:
+    found: dict[str, Any] = {"initializer": part.initializer.to_json()}
+    if part.fans is not None:
+        found |= {"fan_in": part.fans.fan_in, "fan_out": part.fans.fan_out}
+    found |= {"std": part.law.std, "bound": part.law.bound, "identity": part.identity}
+    if part.axes is not None:
+        found["axes"] = list(part.axes)
+    if part.shape != tensor.shape:
+        found["shape"] = list(part.shape)
+    return found
+
+
+def parse_manifest(data: bytes, source: str) -> Manifest:
+    """A manifest from its bytes.
+
+    Args:
+        data: The bytes of the file.
+        source: What messages call it.
+
+    Raises:
+        ManifestError: It is no manifest, a newer one, or does not hold together; the message says where.
+    """
+    try:
+        value = json.loads(data, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise ManifestError(f"{source} is no manifest: {error}") from error
+    return _Reader(source).manifest(value)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError(f"a key stands twice among {[name for name, _ in pairs][:8]}")
+    return found
+
+
+class _Reader:
+    """Plain values -> Manifest, every one checked."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def manifest(self, value: object) -> Manifest:
+        top = self._mapping(value, "a manifest")
+        number = top.get("manifest")
+        if number != MANIFEST:
+            raise self._error(f"a manifest of form {MANIFEST} was expected, found {number!r}", newer=True)
+        stream = self._int(top, "stream", "it")
+        if stream != STREAM:
+            raise self._error(f"it is of stream {stream}, and this release makes stream {STREAM}", newer=True)
+        spec = self._mapping(top.get("spec"), "spec")
+        tool = self._mapping(top.get("tool"), "tool")
+        files = tuple(self._file(f) for f in self._list(top, "files", "it"))
+        known = {f.name: f for f in files}
+        tensors = tuple(self._tensor(t, known) for t in self._list(top, "tensors", "it"))
+        names = [entry.tensor.name for entry in tensors]
+        if len(set(names)) != len(names):
+            raise self._error("two of its tensors have one name")
+        return Manifest(
+            seed=self._int(top, "seed", "it", most=2**64 - 1),
+            framework=self._text(top, "framework", "it"),
+            fan_rule=self._text(top, "fan_rule", "it"),
+            spec_sha256=self._text(spec, "sha256", "spec"),
+            overrides=tuple(self._mapping(spec.get("set", {}), "spec.set").items()),
+            files=files,
+            tensors=tensors,
+            stream=stream,
+            version=self._text(tool, "version", "tool"),
+        )
+
+    def _file(self, value: object) -> FileEntry:
+        entry = self._mapping(value, "a file")
+        name = self._text(entry, "name", "a file")
+        if "/" in name or "\\" in name or name in {"", ".", ".."}:
+            raise self._error(f'the file name "{name}" leads out of its folder')
+        digest = self._digest(entry, name)
+        return FileEntry(name, self._text(entry, "format", name), self._int(entry, "bytes", name), digest)
+
+    def _tensor(self, value: object, files: Mapping[str, FileEntry]) -> TensorEntry:
+        entry = self._mapping(value, "a tensor")
+        name = self._text(entry, "name", "a tensor")
+        file = self._text(entry, "file", name)
+        if file not in files:
+            raise self._error(f'"{name}" lies in "{file}", which is none of its files')
+        dtype = self._text(entry, "dtype", name)
+        if dtype not in DTYPES:
+            raise self._error(f'"{name}" has the dtype "{dtype}", which there is not')
+        shape = self._ints(entry, "shape", name)
+        if "parts" in entry:
+            rows = [self._mapping(p, f'a part of "{name}"') for p in self._list(entry, "parts", name)]
+            along = self._int(entry, "along", name)
+            if not rows or along >= len(shape):
+                raise self._error(f'the parts of "{name}" do not make it up')
+        else:
+            rows, along = [entry], 0
+        parts = tuple(self._part(row, shape, name) for row in rows)
+        tensor = TensorPlan(name, dtype, shape, parts, along)
+        offset = self._int(entry, "offset", name)
+        end = offset + self._int(entry, "bytes", name)
+        if end - offset != tensor.nbytes or end > files[file].nbytes:
+            raise self._error(f'the place of "{name}" does not fit its shape and its file')
+        if sum(math.prod(part.shape) for part in parts) != tensor.n_elements:
+            raise self._error(f'the parts of "{name}" do not make it up')
+        return TensorEntry(tensor, file, offset, self._digest(entry, name))
+
+    def _part(self, row: dict[str, Any], shape: tuple[int, ...], name: str) -> Part:
+        given = dict(self._mapping(row.get("initializer"), f'the initializer of "{name}"'))
+        try:
+            initializer = initializers.make(str(given.pop("name", "")), given)
+        except InitializerError as error:
+            raise self._error(f'"{name}": {error.message}') from error
+        own = self._ints(row, "shape", name) if "shape" in row else shape
+        axes = self._ints(row, "axes", name) if "axes" in row else None
+        if axes is not None and sorted(axes) != list(range(len(own))):
+            raise self._error(f'the axes of "{name}" are {list(axes)}, which orders no {len(own)} axes')
+        fans = None
+        if "fan_in" in row:
+            fans = Fans(self._number(row, "fan_in", name), self._number(row, "fan_out", name))
+        if fans is None and initializer.needs_fans:
+            raise self._error(f'"{name}" lacks its fan_in')
+        law = initializer.law(fans)
+        return Part(self._text(row, "identity", name), own, axes, initializer, fans, fans, law)
+
+    def _mapping(self, value: object, what: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self._error(f"{what} is a mapping, found {type(value).__name__}")
+        return cast("dict[str, Any]", value)
+
+    def _list(self, entry: Mapping[str, Any], key: str, what: str) -> list[Any]:
+        value = entry.get(key)
+        if not isinstance(value, list):
+            raise self._error(f'"{key}" of {what} is a list, found {type(value).__name__}')
+        return value
+
+    def _text(self, entry: Mapping[str, Any], key: str, what: str) -> str:
+        value = entry.get(key)
+        if not isinstance(value, str):
+            raise self._error(f'"{key}" of {what} is a string, found {type(value).__name__}')
+        return value
+
+    def _digest(self, entry: Mapping[str, Any], what: str) -> str:
+        value = self._text(entry, "sha256", what)
+        if len(value) != 64 or not set(value) <= set("0123456789abcdef"):
+            raise self._error(f"the sha256 of {what} is none")
+        return value
+
+    def _int(self, entry: Mapping[str, Any], key: str, what: str, most: int = 2**63 - 1) -> int:
+        value = entry.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+            raise self._error(f'"{key}" of {what} is an integer from 0 to {most}, found {value!r}')
+        return value
+
+    def _ints(self, entry: Mapping[str, Any], key: str, what: str) -> tuple[int, ...]:
+        return tuple(self._int({key: value}, key, what) for value in self._list(entry, key, what))
+
+    def _number(self, entry: Mapping[str, Any], key: str, what: str) -> float:
+        value = entry.get(key)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+            raise self._error(f'"{key}" of {what} is a number above zero, found {value!r}')
+        return value
+
+    def _error(self, message: str, *, newer: bool = False) -> ManifestError:
+        advice = "a newer lecun-init may read it" if newer else None
+        return ManifestError(f"{self.source} does not hold together: {message}", help=advice)

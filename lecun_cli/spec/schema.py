@@ -1,0 +1,46 @@
+"""The JSON Schema of a spec, from the same types that validate it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from lecun_cli.spec.document import Document, Group, Repeat
+from lecun_cli.spec.kinds import KINDS, RawTensor
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema as plain values.
+
+    An item of `layers:` is a repeat if it has the key `repeat`, a group if it has `layers`, and else the
+    layer that its `type` names; so a fault is reported against the one that is meant.
+    """
+    models = [Document, Group, Repeat, RawTensor, *KINDS.values()]
+    by_model, schema = models_json_schema([(model, "validation") for model in models])
+    definitions: dict[str, Any] = schema["$defs"]
+    by_type: dict[str, Any] = {
+        "if": {"properties": {"type": {"const": "group"}}, "required": ["type"]},
+        "then": {"$ref": "#/$defs/Group"},
+        "else": {"type": "object", "required": ["type"], "properties": {"type": {"enum": [*KINDS, "group"]}}},
+    }
+    layers: list[dict[str, Any]] = [
+        {
+            "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+            "then": by_model[kind, "validation"],
+        }
+        for name, kind in KINDS.items()
+    ]
+    definitions["Item"] = {
+        "if": {"required": ["repeat"]},
+        "then": {"$ref": "#/$defs/Repeat"},
+        "else": {
+            "if": {"required": ["layers"]},
+            "then": {"$ref": "#/$defs/Group"},
+            "else": {**by_type, "allOf": layers},
+        },
+    }
+    document = definitions.pop("Document")
+    return {"$schema": DIALECT, "title": "lecun-init spec", **document, "$defs": definitions}

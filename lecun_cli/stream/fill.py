@@ -1,0 +1,156 @@
+"""Fill arrays with any elements of a stream, in bounded memory.
+
+What an element is depends on its index alone, never on how a range is cut.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lecun_cli.laws import Constant, Law
+from lecun_cli.stream.constant import constant
+from lecun_cli.stream.philox import MAX_BLOCK, WORDS_PER_BLOCK, BlockReader, Key, blocks
+from lecun_cli.stream.recipe import Recipe, recipe
+from lecun_cli.stream.scratch import BUFFER_NBYTES, Scratch
+
+if TYPE_CHECKING:
+    from lecun_cli.dtypes import DType
+
+AnyArray = np.ndarray[Any, np.dtype[Any]]
+Starts = np.ndarray[Any, np.dtype[np.int64]]
+
+LONG_RUN_BLOCKS = 36
+"""Runs of so many Philox blocks are read one by one; the blocks of shorter ones are made many at once.
+Measured: 2.5 microseconds a run against 10 nanoseconds a word."""
+
+
+def fill(out: AnyArray, law: Law, key: Key, start: int, dtype: DType, scratch: Scratch) -> None:
+    """Write elements `start .. start + len(out) - 1` of a stream.
+
+    Args:
+        out: Shape `(n,)`, contiguous, of `dtype.numpy()`; may be unaligned.
+        law: What the elements follow.
+        key: From `stream_key`.
+        start: Index of the first element in the canonical layout.
+        dtype: What is stored.
+        scratch: This thread's.
+
+    Raises:
+        UsageError: The law does not fit in the dtype.
+        ValueError: `out` has another dtype or shape, or the range leaves the stream.
+    """
+    _check_array(out, 1, dtype)
+    if isinstance(law, Constant):
+        out[...] = constant(law.value, dtype)
+        return
+    made = recipe(law, dtype)
+    _check_range(start, start + len(out), made)
+    _fill(out, made, BlockReader(key), start, scratch)
+
+
+def fill_runs(out: AnyArray, law: Law, key: Key, starts: Starts, dtype: DType, scratch: Scratch) -> None:
+    """Write many runs of one length: row i gets elements `starts[i] .. starts[i] + run_length - 1`.
+
+    The same elements as `fill` makes.
+
+    Args:
+        out: Shape `(n_runs, run_length)`, of `dtype.numpy()`; any strides, so that a transposed
+            view takes its elements where they belong.
+        law: What the elements follow.
+        key: From `stream_key`.
+        starts: Shape `(n_runs,)`, int64, in any order.
+        dtype: What is stored.
+        scratch: This thread's.
+
+    Raises:
+        UsageError: The law does not fit in the dtype.
+        ValueError: `out` or `starts` has another dtype or shape, or a range leaves the stream.
+    """
+    _check_array(out, 2, dtype)
+    n_runs, run_length = out.shape
+    if starts.shape != (n_runs,) or starts.dtype != np.int64:
+        raise ValueError(f"starts must be int64 of shape ({n_runs},), got {starts.dtype} of {starts.shape}.")
+    if isinstance(law, Constant):
+        out[...] = constant(law.value, dtype)
+        return
+    made = recipe(law, dtype)
+    if not out.size:
+        return
+    _check_range(int(starts.min()), int(starts.max()) + run_length, made)
+    reader = BlockReader(key)
+    # The most blocks that a run can touch, whatever its offset in the first.
+    width = (made.per_block - 1 + run_length - 1) // made.per_block + 1
+    rows = _capacity(made) // (width * made.per_block)
+    if not rows:
+        for row, start in zip(out, starts.tolist(), strict=True):
+            _fill_strided(row, made, reader, start, scratch)
+        return
+    for first in range(0, n_runs, rows):
+        part = out[first : first + rows]
+        numbers, skips = np.divmod(starts[first : first + rows], made.per_block)
+        words = scratch.words(len(part) * width * WORDS_PER_BLOCK).reshape(len(part), -1)
+        if width >= LONG_RUN_BLOCKS:
+            for row, number in zip(words, numbers.tolist(), strict=True):
+                row[...] = reader.read(number, width)
+        else:
+            every = numbers.astype(np.uint64)[:, None] + np.arange(width, dtype=np.uint64)
+            blocks(key, every.reshape(-1), words.reshape(-1, WORDS_PER_BLOCK), scratch.block_work)
+        # Whole blocks take the arithmetic, and each run is cut from its own when it is copied out.
+        size = len(part) * width * made.per_block
+        results = scratch.results(size, out.dtype)
+        made.apply(_stream_words(words.reshape(-1), made), results, scratch.work(made.scalar, size))
+        _cut(results.reshape(len(part), -1), skips, part)
+
+
+def _capacity(made: Recipe) -> int:
+    return BUFFER_NBYTES // made.word.itemsize
+
+
+def _fill(out: AnyArray, made: Recipe, reader: BlockReader, start: int, scratch: Scratch) -> None:
+    done = 0
+    while done < len(out):
+        block, skip = divmod(start + done, made.per_block)
+        count = min(_capacity(made) - skip, len(out) - done)
+        words = _stream_words(reader.read(block, -(-(skip + count) // made.per_block)), made)
+        piece = out[done : done + count]
+        made.apply(words[skip : skip + count], piece, scratch.work(made.scalar, count))
+        done += count
+
+
+def _fill_strided(out: AnyArray, made: Recipe, reader: BlockReader, start: int, scratch: Scratch) -> None:
+    for first in range(0, len(out), _capacity(made)):
+        piece = out[first : first + _capacity(made)]
+        results = scratch.results(len(piece), out.dtype)
+        _fill(results, made, reader, start + first, scratch)
+        piece[...] = results
+
+
+def _stream_words(raw: AnyArray, made: Recipe) -> AnyArray:
+    """Philox's u64 as the words of a recipe: the low half of a u64 is the first."""
+    return raw.astype("<u8", copy=False).view(made.word)
+
+
+def _cut(results: AnyArray, skips: Starts, out: AnyArray) -> None:
+    """Row i of `out` is row i of `results` from column `skips[i]`."""
+    run_length = out.shape[1]
+    # Runs at equal distances come back to the same offset after so many: strided copies will do.
+    period = 8
+    if (skips[period:] == skips[:-period]).all():
+        for i, skip in enumerate(skips[:period].tolist()):
+            out[i::period] = results[i::period, skip : skip + run_length]
+        return
+    columns = skips[:, None] + np.arange(run_length)
+    out[...] = np.take_along_axis(results, columns, axis=1)
+
+
+def _check_array(out: AnyArray, ndim: int, dtype: DType) -> None:
+    if out.dtype != dtype.numpy() or out.ndim != ndim:
+        raise ValueError(f"out must be {ndim}-D {dtype.name}, got {out.ndim}-D {out.dtype}.")
+
+
+def _check_range(start: int, stop: int, made: Recipe) -> None:
+    end = (MAX_BLOCK + 1) * made.per_block
+    if start < 0 or stop > end:
+        raise ValueError(f"A stream has elements 0 to {end - 1}, got {start} to {stop - 1}.")

@@ -1,0 +1,302 @@
+"""Weight files held against their manifest, and the manifest against its seed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+from lecun_cli import engine
+from lecun_cli.destinations import Nowhere
+from lecun_cli.errors import ManifestError, UsageError, WeightFileError
+from lecun_cli.files import FORMATS
+from lecun_cli.files.segments import Extent, FileLayout
+from lecun_cli.manifest import SUFFIX, FileEntry, Manifest, TensorEntry, parse_manifest
+
+if TYPE_CHECKING:
+    from lecun_cli.files.stored import StoredTensor
+
+_BLOCK = 4 * 2**20
+MAX_MANIFEST_NBYTES = 2**30
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not as the manifest says.
+
+    Attributes:
+        what: `file` or `tensor`.
+        name: Which one.
+        kind: `missing`, `extra`, `size`, `digest`, `form` (dtype or shape), `damaged` or `regenerated`.
+        detail: The two sides, in words.
+    """
+
+    what: str
+    name: str
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the verification of one manifest found.
+
+    Attributes:
+        manifest: The manifest's path.
+        n_files: Files looked at.
+        n_tensors: Tensors looked at.
+        nbytes: Bytes of the files, as the manifest has them.
+        regenerated: Whether every tensor was made again from the seed.
+        differences: What is not as it should be.
+    """
+
+    manifest: str
+    n_files: int
+    n_tensors: int
+    nbytes: int
+    regenerated: bool
+    differences: tuple[Difference, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is as the manifest says."""
+        return not self.differences
+
+
+def find_manifests(path: str | Path) -> tuple[Path, ...]:
+    """The manifests that a path means: a manifest, a weight file beside its own, or a folder of them.
+
+    Raises:
+        UsageError: There is none.
+    """
+    path = Path(path)
+    if path.is_dir():
+        found = tuple(sorted(path.glob(f"*{SUFFIX}")))
+        if not found:
+            raise UsageError(f"there is no manifest in {path}", help=f"manifests end in {SUFFIX}")
+        return found
+    if path.name.endswith(SUFFIX):
+        if not path.is_file():
+            raise UsageError(f"there is no manifest {path}")
+        return (path,)
+    beside = path.with_name(path.name + SUFFIX)
+    if beside.is_file():
+        return (beside,)
+    if not path.exists():
+        raise UsageError(f"there is no file {path}, and no manifest {beside.name}")
+    raise UsageError(
+        f"{path} has no manifest {beside.name} beside it",
+        help="give the manifest's path instead of the file's",
+    )
+
+
+def read_manifest(path: Path) -> Manifest:
+    """A manifest from its file.
+
+    Raises:
+        ManifestError: It cannot be read or does not hold together.
+    """
+    try:
+        if path.stat().st_size > MAX_MANIFEST_NBYTES:
+            raise ManifestError(f"{path} is larger than a manifest can be ({MAX_MANIFEST_NBYTES} bytes)")
+        return parse_manifest(path.read_bytes(), str(path))
+    except OSError as error:
+        raise ManifestError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def verify(
+    path: str | Path,
+    *,
+    regenerate: bool = False,
+    workers: int | None = None,
+    progress: engine.Progress | None = None,
+) -> tuple[Report, ...]:
+    """Hold every file that a path means against its manifest.
+
+    Args:
+        path: A weight file, a manifest or a folder.
+        regenerate: Also make every tensor again from the manifest alone and compare.
+        workers: Threads.
+        progress: Told the bytes done so far.
+
+    Returns:
+        A report for each manifest.
+
+    Raises:
+        UsageError: There is nothing to verify.
+        ManifestError: A manifest cannot be read.
+    """
+    workers = engine.default_workers() if workers is None else workers
+    return tuple(_verify_one(found, regenerate, workers, progress) for found in find_manifests(path))
+
+
+def _verify_one(path: Path, regenerate: bool, workers: int, progress: engine.Progress | None) -> Report:
+    manifest = read_manifest(path)
+    differences: list[Difference] = []
+    actual: dict[str, str] = {}
+    count = _Counter(progress)
+    for file in manifest.files:
+        entries = tuple(entry for entry in manifest.tensors if entry.file == file.name)
+        differences += _verify_file(path.parent / file.name, file, entries, workers, count, actual)
+    if regenerate:
+        differences += _regenerate(manifest, actual, workers, count)
+    return Report(
+        str(path),
+        len(manifest.files),
+        len(manifest.tensors),
+        sum(file.nbytes for file in manifest.files),
+        regenerate,
+        tuple(differences),
+    )
+
+
+def work_nbytes(path: str | Path, *, regenerate: bool = False) -> int:
+    """Bytes that `verify` will go through, for a progress bar."""
+    total = 0
+    for found in find_manifests(path):
+        manifest = read_manifest(found)
+        data = sum(entry.tensor.nbytes for entry in manifest.tensors)
+        total += sum(file.nbytes for file in manifest.files) + data * (2 if regenerate else 1)
+    return total
+
+
+class _Counter:
+    """Bytes done, over all threads."""
+
+    def __init__(self, progress: engine.Progress | None) -> None:
+        self.done = 0
+        self._progress = progress
+
+    def add(self, nbytes: int) -> None:
+        self.done += nbytes
+        if self._progress is not None:
+            self._progress(self.done)
+
+    def since(self) -> engine.Progress | None:
+        """A progress that counts on from here."""
+        before, progress = self.done, self._progress
+        if progress is None:
+            return None
+        return lambda nbytes: progress(before + nbytes)
+
+
+def _verify_file(
+    path: Path,
+    file: FileEntry,
+    entries: tuple[TensorEntry, ...],
+    workers: int,
+    count: _Counter,
+    actual: dict[str, str],
+) -> Iterator[Difference]:
+    """The differences of one file; the digests found go into `actual`."""
+    if not path.is_file():
+        yield Difference("file", file.name, "missing", "there is no such file beside the manifest")
+        return
+    nbytes = path.stat().st_size
+    if nbytes != file.nbytes:
+        yield Difference(
+            "file", file.name, "size", f"it has {nbytes} bytes, and the manifest says {file.nbytes}"
+        )
+    places = {entry.tensor.name: (entry.offset, entry.tensor.nbytes) for entry in entries}
+    try:
+        if file.format not in FORMATS:
+            raise WeightFileError(f'this release reads no format "{file.format}"')
+        stored = FORMATS[file.format].read(path)
+    except WeightFileError as error:
+        yield Difference("file", file.name, "damaged", error.message)
+    else:
+        held = {tensor.name: tensor for tensor in stored}
+        yield from _compare_forms(entries, held)
+        places = {name: (held[name].offset, held[name].nbytes) for name in places if name in held}
+
+    with _digests(path, nbytes, places, workers, count) as (whole, of_tensor):
+        if whole() != file.sha256:
+            yield Difference("file", file.name, "digest", "its SHA-256 is not the manifest's")
+        for entry in entries:
+            name = entry.tensor.name
+            if name not in of_tensor:
+                continue
+            found = of_tensor[name]()
+            actual[name] = found
+            if found != entry.sha256:
+                yield Difference("tensor", name, "digest", f"its bytes in {file.name} are not the manifest's")
+
+
+def _compare_forms(entries: tuple[TensorEntry, ...], held: dict[str, StoredTensor]) -> Iterator[Difference]:
+    for entry in entries:
+        tensor = entry.tensor
+        found = held.get(tensor.name)
+        if found is None:
+            yield Difference("tensor", tensor.name, "missing", f"it is not in {entry.file}")
+        elif (found.dtype, found.shape) != (tensor.dtype, tensor.shape):
+            said = f"{tensor.dtype} {list(tensor.shape)}"
+            yield Difference(
+                "tensor",
+                tensor.name,
+                "form",
+                f"it is {found.dtype} {list(found.shape)}, the manifest says {said}",
+            )
+    names = {entry.tensor.name for entry in entries}
+    for name in held:
+        if name not in names:
+            yield Difference("tensor", name, "extra", "the manifest does not know it")
+
+
+@contextmanager
+def _digests(
+    path: Path, nbytes: int, places: dict[str, tuple[int, int]], workers: int, count: _Counter
+) -> Iterator[tuple[Callable[[], str], dict[str, Callable[[], str]]]]:
+    """Digests of the file and of ranges of it, under way in threads; each is waited for when called."""
+    stop = Event()
+    fd = os.open(path, os.O_RDONLY)
+    pool = ThreadPoolExecutor(workers + 1)
+    try:
+        whole = pool.submit(_digest, fd, 0, nbytes, count, stop)
+        parts = {
+            name: pool.submit(_digest, fd, offset, length, count, stop)
+            for name, (offset, length) in places.items()
+        }
+        yield whole.result, {name: future.result for name, future in parts.items()}
+    finally:
+        stop.set()
+        pool.shutdown(cancel_futures=True)
+        os.close(fd)
+
+
+def _digest(fd: int, offset: int, nbytes: int, count: _Counter, stop: Event) -> str:
+    """SHA-256 of a range of a file; a range that is not all there gives the digest of what is."""
+    digest = hashlib.sha256()
+    end = offset + nbytes
+    while 0 <= offset < end and not stop.is_set():
+        block = os.pread(fd, min(_BLOCK, end - offset), offset)
+        if not block:
+            break
+        digest.update(block)
+        offset += len(block)
+        count.add(len(block))
+    return digest.hexdigest()
+
+
+def _regenerate(
+    manifest: Manifest, actual: dict[str, str], workers: int, count: _Counter
+) -> Iterator[Difference]:
+    extents = []
+    at = 0
+    for entry in manifest.tensors:
+        extents.append(Extent(at, entry.tensor))
+        at += entry.tensor.nbytes
+    layout = FileLayout("tensors", at, tuple(extents))
+    made = engine.run(layout, manifest.seed, Nowhere(), workers=workers, progress=count.since())
+    for entry in manifest.tensors:
+        name = entry.tensor.name
+        again = made.tensors[name]
+        if again != entry.sha256:
+            yield Difference("tensor", name, "regenerated", "the seed gives other bytes than the manifest's")
+        elif name in actual and actual[name] != again:
+            yield Difference("tensor", name, "regenerated", "the seed gives other bytes than the file's")
