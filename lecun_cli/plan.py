@@ -223,7 +223,8 @@ class _Planner:
     ) -> Iterator[TensorPlan]:
         """One stored tensor, if nothing is wrong with it."""
         before = len(self.faults)
-        self._unique_name(name, origin)
+        if not self._unique_name(name, origin):
+            return
         identities = tuple(identity for identity, _, _ in packed)
         rules = [
             rule for i, (rule, glob) in enumerate(self.rules) if self._matches(i, glob, name, identities)
@@ -290,13 +291,18 @@ class _Planner:
             return True
         return False
 
-    def _unique_name(self, name: str, origin: _Origin) -> None:
+    def _unique_name(self, name: str, origin: _Origin) -> bool:
         first = self.names.setdefault(name, origin)
-        if first is not origin:
+        if first is origin:
+            return True
+        if first.place is not None and first.place == origin.place:
+            said, advice = "several tensors of one layer have", 'a repeat needs its index in a name: "block_{i}"'
+            related = None
+        else:
+            said, advice = "two tensors have", "rename one of them"
             related = (first.place, "the first is here") if first.place else None
-            self.faults.append(
-                Diagnostic(f'two tensors have the name "{name}"', origin.place, "rename one of them", related)
-            )
+        self.faults.append(Diagnostic(f'{said} the name "{name}"', origin.place, advice, related))
+        return False
 
     def _unique_identity(self, identity: str, origin: _Origin) -> None:
         first = self.identities.setdefault(identity, origin)

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from lecun_cli.cli.generate import generate
+from lecun_cli.cli.main import Carried
 from lecun_cli.cli.plan import plan
 from lecun_cli.cli.schema import schema
 from lecun_cli.cli.slice import slice_
@@ -29,6 +30,13 @@ class DefaultCommandGroup(TyperGroup):
             self._check_typo(ctx, args[0])
             args = [self.default, *args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Context) -> object:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, BrokenPipeError) as error:
+            raise Carried(error) from error
 
     def _check_typo(self, ctx: Context, word: str) -> None:
         """A mistyped command is not taken for a spec."""

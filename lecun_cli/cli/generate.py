@@ -96,6 +96,7 @@ def generate(
 def _print(written: Written, seconds: float, *, drawn: bool, as_json: bool, quiet: bool) -> None:
     import json
 
+    from lecun_cli.cli.report import emit
     from lecun_cli.sizes import format_nbytes
 
     manifest = written.manifest
@@ -112,7 +113,7 @@ def _print(written: Written, seconds: float, *, drawn: bool, as_json: bool, quie
             "tensors": len(manifest.tensors),
             "elements": n_elements,
         }
-        typer.echo(json.dumps(result, ensure_ascii=False))
+        emit(json.dumps(result, ensure_ascii=False))
     if quiet:
         return
     where = "stdout" if written.path == "-" else written.path

@@ -17,6 +17,14 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM or SIGHUP: the same way out as Ctrl-C, through every `finally`."""
 
 
+class Carried(Exception):  # noqa: N818 - it is no error of its own
+    """An interruption or a closed pipe, carried past Typer, which would swallow both."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(repr(error))
+        self.error = error
+
+
 def main() -> NoReturn:
     """Run the command line and exit; never a traceback.
 
@@ -36,12 +44,15 @@ def run(args: list[str]) -> int:
         The exit code.
     """
     try:
-        _on_signals()
-        from lecun_cli.cli.app import app
+        try:
+            _on_signals()
+            from lecun_cli.cli.app import app
 
-        code = app(args, prog_name="lecun-init", standalone_mode=False)
-        sys.stdout.flush()
-        return int(code or 0)
+            code = app(args, prog_name="lecun-init", standalone_mode=False)
+            sys.stdout.flush()
+            return int(code or 0)
+        except Carried as carried:
+            raise carried.error from None
     except KeyboardInterrupt as error:
         _hold_signals()
         word = "terminated" if isinstance(error, Terminated) else "interrupted"
@@ -56,18 +67,13 @@ def run(args: list[str]) -> int:
 
 
 def _report(error: Exception) -> int:
-    import typer
     from typer._click.exceptions import ClickException
 
     from lecun_cli.errors import LecunInitError, SpecError
 
-    if isinstance(error, typer.Exit):
-        return error.exit_code
     if isinstance(error, ClickException):
         error.show()
         return error.exit_code
-    if isinstance(error, typer.Abort):
-        return _say("interrupted: no partial file is left", INTERRUPTED)
     if isinstance(error, SpecError):
         return _say(str(error), error.exit_code)
     if isinstance(error, LecunInitError):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from lecun_cli.cli.options import (
     DTypeOption,
     FanRuleOption,
@@ -38,7 +36,7 @@ def plan(
     """
     import json
 
-    from lecun_cli.cli.report import table, warn
+    from lecun_cli.cli.report import emit, table, warn
     from lecun_cli.plan import make_plan
 
     made = make_plan(
@@ -48,11 +46,11 @@ def plan(
     )
     warn(made.warnings)
     if as_json:
-        typer.echo(json.dumps(_json(made), ensure_ascii=False))
+        emit(json.dumps(_json(made), ensure_ascii=False))
         return
     columns = ["tensor", "dtype", "shape", "initializer", "fan_in", "std", "weights"]
     table(columns, _rows(made), right=frozenset({"fan_in", "std", "weights"}))
-    typer.echo("\n".join(_cost(made)))
+    emit("\n".join(_cost(made)))
 
 
 def _rows(made: Plan) -> Iterator[list[str]]:

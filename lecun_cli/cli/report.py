@@ -1,4 +1,4 @@
-"""Tables for people: as wide as the terminal, whole where there is none."""
+"""Results on stdout: text as it is, and tables as wide as the terminal, whole where there is none."""
 
 from __future__ import annotations
 
@@ -9,6 +9,27 @@ import typer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+
+def emit(text: str) -> None:
+    """Print a result on stdout, all of it.
+
+    Python's own stdout may be unbuffered (PYTHONUNBUFFERED), and then drops what a closed pipe did not
+    take without a word.
+
+    Raises:
+        BrokenPipeError: The reader has gone.
+        OutputError: Anything else.
+    """
+    from lecun_cli.destinations import Stream
+
+    sys.stdout.flush()
+    try:
+        fd = sys.stdout.fileno()
+    except (OSError, ValueError):  # a stand-in for stdout, as in a notebook
+        sys.stdout.write(text + "\n")
+    else:
+        Stream(fd, "stdout").write(0, memoryview((text + "\n").encode()))
 
 
 def warn(warnings: Iterable[str], *, quiet: bool = False) -> None:
@@ -46,9 +67,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: froze
 
 def _plain(columns: Sequence[str], rows: list[Sequence[str]], right: frozenset[str]) -> None:
     widths = [max(len(str(row[i])) for row in [columns, *rows]) for i in range(len(columns))]
+    lines = []
     for row in [columns, *rows]:
         cells = [
             cell.rjust(width) if heading in right else cell.ljust(width)
             for cell, width, heading in zip(row, widths, columns, strict=True)
         ]
-        typer.echo("  ".join(cells).rstrip())
+        lines.append("  ".join(cells).rstrip())
+    emit("\n".join(lines))

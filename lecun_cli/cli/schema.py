@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 
 def schema() -> None:
     """Print the JSON Schema of a spec, for editors and validators.
@@ -12,6 +10,7 @@ def schema() -> None:
     """
     import json
 
+    from lecun_cli.cli.report import emit
     from lecun_cli.spec.schema import json_schema
 
-    typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    emit(json.dumps(json_schema(), indent=2, ensure_ascii=False))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,6 +42,7 @@ def slice_(
 
     Example: lecun-init slice spec.yaml hidden/kernel 0:2,:4
     """
+    from lecun_cli.cli.report import emit
     from lecun_cli.errors import UsageError
     from lecun_cli.plan import make_plan
     from lecun_cli.slices import slice_tensor
@@ -62,9 +62,9 @@ def slice_(
     elif as_json:
         import json
 
-        typer.echo(json.dumps(_exact(found).tolist()))
+        emit(json.dumps(_exact(found).tolist()))
     else:
-        _print(_exact(found))
+        emit(_text(_exact(found)))
 
 
 def _exact(found: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -74,8 +74,7 @@ def _exact(found: NDArray[np.generic]) -> NDArray[np.generic]:
     return found.astype(np.float32) if found.dtype.itemsize < 4 and found.dtype.kind in "fV" else found
 
 
-def _print(values: NDArray[np.generic]) -> None:
+def _text(values: NDArray[np.generic]) -> str:
     """One line for each row of the last axis; every value as the shortest text that gives it back."""
     rows = values.reshape(-1, values.shape[-1]) if values.ndim else values.reshape(1, 1)
-    for row in rows:
-        sys.stdout.write(" ".join(str(value) for value in row) + "\n")
+    return "\n".join(" ".join(str(value) for value in row) for row in rows)

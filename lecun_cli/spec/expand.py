@@ -13,7 +13,7 @@ from lecun_cli.spec.expressions import Environment, ExpressionError, evaluate
 from lecun_cli.spec.fields import split_path
 from lecun_cli.spec.kinds import KINDS, AnyLayer, RawTensor
 from lecun_cli.spec.nodes import Mapping, Node, Scalar, Sequence, describe, plain
-from lecun_cli.spec.validate import Faults, validate
+from lecun_cli.spec.validate import Faults, unknown_key, validate
 
 MAX_LAYERS = 1_000_000
 
@@ -82,11 +82,10 @@ class _Expander:
 
     def _stops(self, place: Place) -> bool:
         """Whether to go no further: too many faults, or too many layers and rounds."""
-        if self.steps > MAX_LAYERS:
-            self.too_many(place)
-            return True
         self.steps += 1
-        return self.faults.full
+        if self.steps == MAX_LAYERS + 1:
+            self.too_many(place)
+        return self.steps > MAX_LAYERS or self.faults.full
 
     def items(self, node: Node | None, env: Environment, path: tuple[str, ...]) -> Iterator[PlacedLayer]:
         """The layers of a list."""
@@ -138,6 +137,9 @@ class _Expander:
             self.faults.add(Diagnostic(f"a layer is a mapping, found {describe(plain(node))}", node.place))
             return None
         type_node = node.get("type")
+        if type_node is None and "<<" in node.entries:
+            self.faults.add(unknown_key("<<", "a layer", [], node))
+            return None
         if type_node is None:
             self.faults.add(
                 Diagnostic(

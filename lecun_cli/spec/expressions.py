@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import difflib
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
@@ -62,7 +63,9 @@ def parse(text: str) -> ast.expr:
             f"an expression has at most {MAX_LENGTH} characters, and this one has {len(text)}"
         )
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # the likes of "2or d", which are refused below
+            tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ExpressionError(
             f'"{_short(text)}" is neither a number nor an arithmetic expression', _GRAMMAR

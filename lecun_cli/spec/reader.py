@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lecun_cli.errors import Diagnostic, Place, SpecError, UsageError
+from lecun_cli.errors import Diagnostic, LecunInitError, Place, SpecError, UsageError
 from lecun_cli.spec.nodes import Mapping, Node, Scalar, Sequence
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _HEX = re.compile(r"0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _SPECIAL_FLOAT = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
 _CORE_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
+_BARE_TEMPLATE = re.compile(r"""\{.*: *[^\s"'{}]*\{""")
 _SURROGATES = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
@@ -53,6 +54,8 @@ def read_bytes(path: str) -> tuple[str, bytes]:
             )
         with file.open("rb") as stream:
             return path, _bounded(stream, path)
+    except LecunInitError:  # ours are ValueErrors too
+        raise
     except FileNotFoundError:
         raise UsageError(
             f"there is no spec {path}", help="check the path; - reads the spec from stdin"
@@ -110,7 +113,9 @@ def read_nodes(text: str, source: str) -> Mapping:
         mark = error.problem_mark or error.context_mark
         place = Place(mark.line + 1, mark.column + 1) if mark else None
         said = ", ".join(part for part in (error.context, error.problem) if part)
-        raise _fault(source, f"this is not YAML: {said}", place=place, text=text) from None
+        raise _fault(
+            source, f"this is not YAML: {said}", place=place, text=text, help=_yaml_help(text, place)
+        ) from None
     except yaml.YAMLError as error:
         said = " ".join(str(error).split())
         raise _fault(source, f"this is not YAML: {said}", text=text) from None
@@ -130,6 +135,14 @@ def _join_surrogates(match: re.Match[str]) -> str:
     """JSON writes what lies outside the basic plane as two escapes, YAML as one."""
     high, low = int(match[1], 16), int(match[2], 16)
     return f"\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
+
+
+def _yaml_help(text: str, place: Place | None) -> str | None:
+    """Advice for the one mistake that this language invites: `{name: block_{i}}` without quotes."""
+    lines = text.splitlines()
+    if place and place.line <= len(lines) and _BARE_TEMPLATE.search(lines[place.line - 1]):
+        return 'between { and }, a name with a template in it needs quotes: {name: "block_{i}"}'
+    return None
 
 
 def _fault(

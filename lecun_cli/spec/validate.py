@@ -154,7 +154,9 @@ def unknown_key(
     if key == "<<":
         return Diagnostic("YAML 1.2 has no merge keys", place, "write the keys out, or use `repeat:`")
     nearest = _SYNONYMS.get(key)
-    if nearest not in known:
+    if key in _NO_EFFECT:
+        nearest = None
+    elif nearest not in known:
         close = difflib.get_close_matches(key, known, n=1)
         nearest = close[0] if close else None
     if nearest:

@@ -1,4 +1,4 @@
-"""P and Q of `truncated_normal.py`. Written by `derive_coefficients.py`, which has the method; do not edit.
+"""P and Q of `truncated_normal.py`, written by `derive_coefficients.py`; do not edit.
 
 Lowest power of `t = 1 - u*u` first; Q has one more coefficient, its leading 1.
 """

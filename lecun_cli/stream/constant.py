@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +30,7 @@ def constant(value: float, dtype: DType) -> np.ndarray[Any, np.dtype[Any]]:
     lowest = -dtype.largest - 1 if dtype.kind == "int" else 0
     if not (math.isfinite(value) and value == int(value) and lowest <= int(value) <= dtype.largest):
         raise UsageError(
-            f"A constant in {dtype.name} must be a whole number from {lowest} to {dtype.largest}, got {value!r}.",
+            f"A constant in {dtype.name} must be whole, from {lowest} to {dtype.largest}, got {value!r}.",
             help="change the value or the dtype",
         )
     return np.array(int(value), dtype=dtype.numpy())
@@ -50,4 +51,5 @@ def _float(value: float, dtype: DType) -> np.ndarray[Any, np.dtype[Any]]:
         # Rounding to odd first makes the second rounding come out as one would from float64.
         single = np.nextafter(single, np.float32(math.copysign(math.inf, value - float(single))))
     rounded = np.array(single).astype(dtype.numpy())
-    return rounded
+    # A bfloat16 dtype has the byte order of the host, and no other.
+    return rounded.byteswap() if dtype.name == "bfloat16" and sys.byteorder == "big" else rounded

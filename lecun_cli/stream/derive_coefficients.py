@@ -128,7 +128,9 @@ def _peaks(p: list[Real], q: list[Real]) -> list[tuple[Real, Real]]:
     return peaks
 
 
-def tune(p: list[Real], q: list[Real], scalar: type[np.float32 | np.float64]) -> tuple[list[float], list[float]]:
+def tune(
+    p: list[Real], q: list[Real], scalar: type[np.float32 | np.float64]
+) -> tuple[list[float], list[float]]:
     """Round to `scalar` so that the relative error of P/Q stays least, keeping p0 = 2 * q0.
 
     The error is linear in the coefficients over steps this small, so each candidate costs one addition
@@ -141,7 +143,11 @@ def tune(p: list[Real], q: list[Real], scalar: type[np.float32 | np.float64]) ->
     for t in grid():
         a, b = horner(top, t), horner([*bottom, mp.mpf(1)], t)
         errors.append(float(a / b / target(t) - 1))
-        slopes = [2 / a - 1 / b] + [-(t**k) / b for k in range(1, degree)] + [t**k / a for k in range(1, degree + 1)]
+        slopes = (
+            [2 / a - 1 / b]
+            + [-(t**k) / b for k in range(1, degree)]
+            + [t**k / a for k in range(1, degree + 1)]
+        )
         columns.append([float(v) for v in slopes])
     units = [float(np.spacing(scalar(v))) for v in rounded]
     error = np.array(errors)
@@ -174,7 +180,7 @@ def relative_error(p: list[float] | tuple[float, ...], q: list[float] | tuple[fl
 def render() -> str:
     """The text of `coefficients.py`."""
     parts = [
-        '"""P and Q of `truncated_normal.py`. Written by `derive_coefficients.py`, which has the method; do not edit.\n\n'
+        '"""P and Q of `truncated_normal.py`, written by `derive_coefficients.py`; do not edit.\n\n'
         "Lowest power of `t = 1 - u*u` first; Q has one more coefficient, its leading 1.\n"
         '"""\n\nfrom __future__ import annotations\n'
     ]

@@ -18,6 +18,8 @@ from lecun_cli.stream.scratch import BUFFER_NBYTES, Scratch
 if TYPE_CHECKING:
     from lecun_cli.dtypes import DType
 
+__all__ = ["Scratch", "fill", "fill_runs"]
+
 AnyArray = np.ndarray[Any, np.dtype[Any]]
 Starts = np.ndarray[Any, np.dtype[np.int64]]
 

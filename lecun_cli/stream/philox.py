@@ -66,9 +66,7 @@ class BlockReader:
         if block != self._next:
             self._generator.advance((block - self._next) % 2**256)
         self._next = block + count
-        # The stubs know the scalar that random_raw() gives without a size, too.
-        words: Words = self._generator.random_raw(WORDS_PER_BLOCK * count)  # type: ignore[assignment]
-        return words
+        return self._generator.random_raw(WORDS_PER_BLOCK * count)
 
 
 def blocks(key: Key, numbers: Words, out: Words | None = None, work: Words | None = None) -> Words:

@@ -60,15 +60,15 @@ def narrow(values: Float32s, out: AnyArray, name: str, work: Work) -> None:
     by_integers(values, out.view(f"<u{out.itemsize}"), LAYOUTS[name], work)
 
 
-def bfloat16_by_integers(values: Float32s, out: AnyArray, work: Float32s) -> None:
+def bfloat16_by_integers(values: Float32s, out: AnyArray, last: Float32s) -> None:
     """What ml_dtypes does, for hosts where its bfloat16 has the wrong byte order.
 
     Args:
         values: Finite float32, spoilt.
         out: `<u2`, the same shape.
-        a: Working memory like `values`.
+        last: A working array like `values`.
     """
-    bits, odd = values.view(np.uint32), work.view(np.uint32)
+    bits, odd = values.view(np.uint32), last.view(np.uint32)
     np.right_shift(bits, np.uint32(16), out=odd)
     np.bitwise_and(odd, np.uint32(1), out=odd)
     np.add(bits, np.uint32(0x7FFF), out=bits)

@@ -13,7 +13,7 @@ import numpy as np
 
 from lecun_cli.stream.coefficients import FLOAT32_P, FLOAT32_Q, FLOAT64_P, FLOAT64_Q
 
-Floats = np.ndarray[Any, np.dtype[np.float32]] | np.ndarray[Any, np.dtype[np.float64]]
+Floats = np.ndarray[Any, np.dtype[Any]]
 Scalar = np.float32 | np.float64
 
 _COEFFICIENTS: dict[type, tuple[tuple[Scalar, ...], tuple[Scalar, ...]]] = {
@@ -23,7 +23,7 @@ _COEFFICIENTS: dict[type, tuple[tuple[Scalar, ...], tuple[Scalar, ...]]] = {
 
 
 def evaluate(u: Floats, t: Floats, p: Floats, q: Floats) -> Floats:
-    """z of every `u`; `|z| <= 2`, and `z(+-1)` is exactly `+-2`.
+    """The normal deviate of every `u`: `|z| <= 2`, and `z(+-1)` is exactly `+-2`.
 
     In this order, each an operation of the arrays' type: `t = 1 - u*u`; `p = p4*t + p3`, then `p*t + p2` and
     so on down to p0; `q = t + q3` (Q is monic), then `q*t + q2` down to q0; `p / q`; `u * (p / q)`.

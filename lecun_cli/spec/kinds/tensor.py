@@ -41,6 +41,8 @@ class RawTensor(Model):
         seen: dict[int, str] = {}
         for field in ("in_axes", "out_axes", "batch_axes"):
             for axis in self._axes(field):
+                if seen.get(axis) == field:
+                    raise fault(f"axis {axis} stands twice in {field}")
                 if axis in seen:
                     raise fault(f"axis {axis} stands in both {seen[axis]} and {field}")
                 seen[axis] = field
