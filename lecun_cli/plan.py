@@ -296,7 +296,10 @@ class _Planner:
         if first is origin:
             return True
         if first.place is not None and first.place == origin.place:
-            said, advice = "several tensors of one layer have", 'a repeat needs its index in a name: "block_{i}"'
+            said, advice = (
+                "several tensors of one layer have",
+                'a repeat needs its index in a name: "block_{i}"',
+            )
             related = None
         else:
             said, advice = "two tensors have", "rename one of them"

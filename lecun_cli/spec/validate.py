@@ -98,8 +98,32 @@ def validate(model: type[M], node: Node, env: Environment, what: str, faults: Fa
     try:
         return model.model_validate(plain(node), context={"env": env})
     except ValidationError as error:
-        faults.extend(_diagnostic(e, model, node, what) for e in error.errors(include_url=False))
+        errors = error.errors(include_url=False)
+        meant = {_nearest(str(e["loc"][-1]), _known(model, e["loc"])) for e in errors if e["type"] == _EXTRA}
+        for e in errors:
+            # A key that is only misspelt is not also missing.
+            if not (e["type"] == "missing" and len(e["loc"]) == 1 and e["loc"][0] in meant):
+                faults.add(_diagnostic(e, model, node, what))
         return None
+
+
+_EXTRA = "extra_forbidden"
+
+
+def _known(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """The keys that may stand where `path` ends."""
+    return list(model.model_fields) if len(path) == 1 else ["match", "dtype", "initializer"]
+
+
+def _nearest(key: str, known: list[str]) -> str | None:
+    """The known key that is meant by another, or None."""
+    if key in _NO_EFFECT:
+        return None
+    other = _SYNONYMS.get(key)
+    if other in known:
+        return other
+    close = difflib.get_close_matches(key, known, n=1)
+    return close[0] if close else None
 
 
 def _diagnostic(error: Any, model: type[BaseModel], node: Mapping, what: str) -> Diagnostic:  # noqa: ANN401
@@ -120,9 +144,7 @@ def _diagnostic(error: Any, model: type[BaseModel], node: Mapping, what: str) ->
             at = (name or node).place if len(path) == 1 else place
             return Diagnostic(f'{what} needs the key "{path[-1]}"', at, _missing_help(model, str(path[-1])))
         case "extra_forbidden":
-            key = str(path[-1])
-            known = _fields(model) if len(path) == 1 else ["match", "dtype", "initializer"]
-            return unknown_key(key, what, known, node, path)
+            return unknown_key(str(path[-1]), what, _known(model, path), node, path)
         case "bool_type":
             advice = "YAML 1.2 writes true and false" if isinstance(error["input"], str) else None
             return Diagnostic(f"{field} is true or false, found {found}", place, advice)
@@ -137,10 +159,6 @@ def _diagnostic(error: Any, model: type[BaseModel], node: Mapping, what: str) ->
     return Diagnostic(f"{field}: {error['msg']}, found {found}", place)
 
 
-def _fields(model: type[BaseModel]) -> list[str]:
-    return list(model.model_fields)
-
-
 def _missing_help(model: type[BaseModel], key: str) -> str | None:
     described = model.model_fields.get(key)
     return f"{key}: {described.description}" if described and described.description else None
@@ -153,12 +171,7 @@ def unknown_key(
     place = locate(node, path or (key,), key=True)
     if key == "<<":
         return Diagnostic("YAML 1.2 has no merge keys", place, "write the keys out, or use `repeat:`")
-    nearest = _SYNONYMS.get(key)
-    if key in _NO_EFFECT:
-        nearest = None
-    elif nearest not in known:
-        close = difflib.get_close_matches(key, known, n=1)
-        nearest = close[0] if close else None
+    nearest = _nearest(key, known)
     if nearest:
         advice = f"did you mean {nearest}?"
     elif key in _NO_EFFECT:

@@ -198,13 +198,13 @@ def render() -> str:
 def main(arguments: list[str]) -> int:
     """Write `coefficients.py`, or with `--check` compare it and write nothing."""
     if arguments not in ([], ["--check"]):
-        print("usage: python -m lecun_cli.stream.derive_coefficients [--check]", file=sys.stderr)  # noqa: T201
+        print("usage: python -m lecun_cli.stream.derive_coefficients [--check]", file=sys.stderr)
         return 2
     text = render()
     if not arguments:
         TARGET.write_text(text, encoding="utf-8")
     elif TARGET.read_text(encoding="utf-8") != text:
-        print(f"{TARGET} is not what this script derives.", file=sys.stderr)  # noqa: T201
+        print(f"{TARGET} is not what this script derives.", file=sys.stderr)
         return 1
     return 0
 

@@ -118,8 +118,7 @@ def recipe(law: Law, dtype: DType) -> Recipe:
     half, center = (law.maxval - law.minval) / 2, (law.minval + law.maxval) / 2
     if not (0 <= half < math.inf and abs(center) < math.inf):
         raise UsageError(f"minval must not be above maxval, nor their difference infinite, got {law}.")
-    # Adding 0 turns -0 into 0: which zero the maximum of the two is would be the processor's choice.
-    low, high = scalar(law.minval + 0.0), scalar(law.maxval + 0.0)
-    return Recipe(
-        dtype, scalar, word, unit, scalar(half), scalar(center) if center else None, low, high, normal=False
-    )
+    # Adding 0 turns -0 into 0: which of two zeros is the maximum would be the processor's choice.
+    low, high = scalar(law.minval) + zero, scalar(law.maxval) + zero
+    middle = scalar(center) + zero if center else None
+    return Recipe(dtype, scalar, word, unit, scalar(half), middle, low, high, normal=False)

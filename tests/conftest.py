@@ -1,0 +1,90 @@
+"""Plans to test with: from a spec's text, or of one tensor put together by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from lecun_cli.fans import Fans
+from lecun_cli.initializers import Initializer, make
+from lecun_cli.plan import Part, Plan, TensorPlan, make_plan
+from lecun_cli.spec.load import parse_spec
+from lecun_cli.stream import Scratch, fill, stream_key
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SEED = 42
+
+LAYERS = (
+    "{type: conv2d, name: conv, in_channels: 6, out_channels: 10, kernel_size: [3, 2], groups: 2}",
+    "{type: dense, name: hidden, in_features: 37, out_features: 29}",
+    "{type: batch_normalization, name: norm, features: 5}",
+    "{type: embedding, name: words, num_embeddings: 13, embedding_dim: 7, dtype: bfloat16}",
+    "{type: experts, name: experts, num_experts: 3, in_features: 9, out_features: 11, dtype: float16}",
+    "{type: tensor, name: wide, shape: [4, 3, 5], in_axes: [1], dtype: float64}",
+    "{type: tensor, name: e4, shape: [41], fan_in: 41, dtype: float8_e4m3fn}",
+    "{type: tensor, name: e5, shape: [7, 6], in_axes: [1], initializer: lecun_uniform, dtype: float8_e5m2}",
+    "{type: tensor, name: count, shape: [], initializer: {name: constant, value: -7}, dtype: int64}",
+    "{type: tensor, name: mask, shape: [3, 3], initializer: ones, dtype: bool}",
+)
+"""Every dtype family, transposed kernels, scalars and tensors shorter than a block."""
+
+
+def plan_of(text: str, framework: str = "keras", fan_rule: str = "exact") -> Plan:
+    """The plan of a spec."""
+    return make_plan(parse_spec(text, framework=framework, fan_rule=fan_rule))
+
+
+def mixed_plan(framework: str = "keras", layers: tuple[str, ...] = LAYERS) -> Plan:
+    """A small plan of many kinds of tensors."""
+    return plan_of(f"seed: {SEED}\nlayers: [{', '.join(layers)}]\n", framework)
+
+
+def part(
+    shape: tuple[int, ...],
+    axes: tuple[int, ...] | None = None,
+    initializer: Initializer | None = None,
+    identity: str = "t",
+) -> Part:
+    """A parameter of a stored shape; lecun_normal of fan-in 50 if nothing else is said."""
+    initializer = initializer or make("lecun_normal")
+    fans = Fans(50, 60) if initializer.needs_fans else None
+    return Part(identity, shape, axes, initializer, fans, fans, initializer.law(fans))
+
+
+def tensor(
+    shape: tuple[int, ...],
+    axes: tuple[int, ...] | None = None,
+    dtype: str = "float32",
+    initializer: Initializer | None = None,
+    name: str = "t",
+) -> TensorPlan:
+    """A tensor of one parameter of its own name."""
+    return TensorPlan(name, dtype, shape, (part(shape, axes, initializer, name),))
+
+
+def plan_with(*tensors: TensorPlan, seed: int = SEED) -> Plan:
+    """A plan of tensors put together by hand."""
+    return Plan(tensors, seed, "torch", "exact", "0" * 64)
+
+
+def drawn(planned: TensorPlan, seed: int = SEED) -> NDArray[np.generic]:
+    """The whole tensor by the definition: canonical in C order from the stream, transposed, packed."""
+    found = []
+    for one in planned.parts:
+        flat = np.empty(int(np.prod(one.shape, dtype=np.int64)), planned.storage.numpy())
+        fill(flat, one.law, stream_key(seed, one.identity), 0, planned.storage, Scratch())
+        canonical = flat.reshape(one.canonical_shape)
+        found.append(canonical if one.axes is None else canonical.transpose(one.axes))
+    return np.ascontiguousarray(np.concatenate(found, planned.along) if len(found) > 1 else found[0]).reshape(
+        planned.shape
+    )
+
+
+@pytest.fixture
+def mixed() -> Plan:
+    """A small plan of many kinds of tensors, in Keras's names and orders."""
+    return mixed_plan()

@@ -1,0 +1,675 @@
+"""A spec's text -> Spec: every class of fault with its words and its place, all in one run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lecun_cli.errors import Diagnostic, SpecError, UsageError
+from lecun_cli.spec.load import Spec, load_spec, parse_spec
+
+DTYPES = (
+    "dtypes are: uint64, int64, float64, float32, uint32, int32, bfloat16, float16, uint16, int16, "
+    "float8_e4m3fn, float8_e5m2, int8, uint8, bool"
+)
+GRAMMAR = "integers, params, + - * // % ** and parentheses make an expression"
+LAYERS = "layers: [{type: dense, name: a, in_features: 2, out_features: 3}]\n"
+
+
+def faults_of(text: str, **overrides: Mapping[str, int | str]) -> tuple[Diagnostic, ...]:
+    with pytest.raises(SpecError) as caught:
+        parse_spec(text, "spec.yaml", **overrides)  # type: ignore[arg-type]
+    return caught.value.diagnostics
+
+
+def dense(fields: str) -> str:
+    """A spec of one dense layer; its fields start at line 2, column 6."""
+    return f"layers:\n  - {{{fields}}}\n"
+
+
+@dataclass(frozen=True)
+class ExpectFail:
+    id: str
+    text: str
+    message: str
+    at: tuple[int, int] | None
+    help: str | None = None
+
+
+TOP = [
+    ExpectFail(
+        "an unknown key",
+        f"tesnors: []\n{LAYERS}",
+        'a spec has no key "tesnors"',
+        (1, 1),
+        "did you mean tensors?",
+    ),
+    ExpectFail(
+        "another tool's key",
+        f"variables: {{}}\n{LAYERS}",
+        'a spec has no key "variables"',
+        (1, 1),
+        "did you mean params?",
+    ),
+    ExpectFail(
+        "a key with none near",
+        f"zzz: 1\n{LAYERS}",
+        'a spec has no key "zzz"',
+        (1, 1),
+        "the keys here are: seed, framework, dtype, fan_rule, params, layers, tensors, rules",
+    ),
+    ExpectFail("no layers", "seed: 1\n", "a spec has layers or tensors, and this one has neither", (1, 1)),
+    ExpectFail(
+        "empty lists", "layers: []\ntensors: []\n", "the spec makes no tensor: its lists are empty", (1, 1)
+    ),
+    ExpectFail("layers of nothing", "layers:\n", "layers is a list, found nothing", (1, 8)),
+    ExpectFail("layers that are a mapping", "layers: {a: 1}\n", "layers is a list, found a mapping", (1, 9)),
+    ExpectFail(
+        "a dtype that is none",
+        f"dtype: float31\n{LAYERS}",
+        'the string "float31" is no dtype',
+        (1, 8),
+        DTYPES,
+    ),
+    ExpectFail(
+        "a dtype that is a number", f"dtype: 32\n{LAYERS}", "the number 32 is no dtype", (1, 8), DTYPES
+    ),
+    ExpectFail("a negative seed", f"seed: -1\n{LAYERS}", "a seed is at least 0, found the number -1", (1, 7)),
+    ExpectFail(
+        "a seed of 65 bits",
+        f"seed: {2**64}\n{LAYERS}",
+        f"a seed is at most {2**64 - 1}, found the number {2**64}",
+        (1, 7),
+    ),
+    ExpectFail(
+        "a seed with an exponent",
+        f"seed: 1e3\n{LAYERS}",
+        "a seed is an integer or an expression over params, found the number 1000.0",
+        (1, 7),
+    ),
+    ExpectFail(
+        "params that are a list", f"params: [1]\n{LAYERS}", "params is a mapping, found a list", (1, 9)
+    ),
+    ExpectFail(
+        "a param that is no integer",
+        f"params: {{d: 1.5}}\n{LAYERS}",
+        'param "d" is an integer or an expression, found the number 1.5',
+        (1, 13),
+    ),
+    ExpectFail(
+        "a param that names what is not there",
+        f"params: {{width: 3, b: widht * 2}}\n{LAYERS}",
+        'param "b": there is no param "widht"',
+        (1, 23),
+        "did you mean width?",
+    ),
+    ExpectFail(
+        "rules that are a mapping",
+        f"{LAYERS}rules: {{match: a}}\n",
+        "rules is a list, found a mapping",
+        (2, 8),
+    ),
+    ExpectFail(
+        "a rule without match",
+        f"{LAYERS}rules:\n  - {{dtype: float16}}\n",
+        'a rule needs the key "match"',
+        (3, 5),
+    ),
+    ExpectFail(
+        "a rule with an unknown key",
+        f"{LAYERS}rules:\n  - {{match: a, dtyp: float16}}\n",
+        'a rule has no key "dtyp"',
+        (3, 16),
+        "did you mean dtype?",
+    ),
+]
+
+FIELDS = [
+    ExpectFail(
+        "a missing key",
+        dense("type: dense, name: a, in_features: 2"),
+        'a dense layer needs the key "out_features"',
+        (2, 25),
+        "out_features: width of the output",
+    ),
+    ExpectFail(
+        "no name",
+        dense("type: dense, in_features: 2, out_features: 3"),
+        'a dense layer needs the key "name"',
+        (2, 5),
+        "name: the layer's name",
+    ),
+    ExpectFail(
+        "no type",
+        dense("name: a, in_features: 2"),
+        'a layer needs the key "type"',
+        (2, 12),
+        "kinds are: ",
+    ),
+    ExpectFail(
+        "a misspelt key",
+        dense("type: dense, name: a, in_features: 2, out_features: 3, bais: true"),
+        'a dense layer has no key "bais"',
+        (2, 61),
+        "did you mean bias?",
+    ),
+    ExpectFail(
+        "Keras's name of a key, which is not missing besides",
+        dense("type: dense, name: a, in_features: 2, units: 3"),
+        'a dense layer has no key "units"',
+        (2, 44),
+        "did you mean out_features?",
+    ),
+    ExpectFail(
+        "a key without effect",
+        dense("type: conv2d, name: a, in_channels: 2, out_channels: 3, kernel_size: 3, stride: 2"),
+        'a conv2d layer has no key "stride"',
+        (2, 78),
+        "leave it out: stride has no effect on initial weights",
+    ),
+    ExpectFail(
+        "a merge key",
+        "layers:\n  - &a {type: dense, name: a, in_features: 2, out_features: 3}\n  - {<<: *a, name: b}\n",
+        "YAML 1.2 has no merge keys",
+        (3, 6),
+        "write the keys out, or use `repeat:`",
+    ),
+    ExpectFail(
+        "a boolean of YAML 1.1",
+        dense("type: dense, name: a, in_features: 2, out_features: 3, bias: no"),
+        'bias is true or false, found the string "no"',
+        (2, 67),
+        "YAML 1.2 writes true and false",
+    ),
+    ExpectFail(
+        "a boolean that is a number",
+        dense("type: dense, name: a, in_features: 2, out_features: 3, bias: 0"),
+        "bias is true or false, found the number 0",
+        (2, 67),
+    ),
+    ExpectFail(
+        "an activation that is none",
+        dense("type: dense, name: a, in_features: 2, out_features: 3, activation: sellu"),
+        "activation is one of 'linear', ",
+        (2, 73),
+    ),
+    ExpectFail(
+        "a size of zero",
+        dense("type: dense, name: a, in_features: 0, out_features: 3"),
+        "in_features is at least 1, found the number 0",
+        (2, 41),
+    ),
+    ExpectFail(
+        "an expression below one",
+        dense("type: dense, name: a, in_features: 3 - 5, out_features: 3"),
+        'in_features is at least 1, found "3 - 5" = -2',
+        (2, 41),
+    ),
+    ExpectFail(
+        "a size with a fraction",
+        dense("type: dense, name: a, in_features: 2.0, out_features: 3"),
+        "in_features is an integer or an expression over params, found the number 2.0",
+        (2, 41),
+    ),
+    ExpectFail(
+        "a size of nothing",
+        dense("type: dense, name: a, in_features: , out_features: 3"),
+        "in_features is an integer or an expression over params, found nothing",
+        (2, 41),
+    ),
+    ExpectFail(
+        "a size past safetensors' own bound",
+        dense("type: dense, name: a, in_features: 2**48, out_features: 3"),
+        f'in_features is at most {2**48 - 1}, found "2**48" = {2**48}',
+        (2, 41),
+    ),
+    ExpectFail(
+        "a size past 64 bits",
+        dense("type: dense, name: a, in_features: 2**64, out_features: 3"),
+        '"2**64" overflows: its value does not fit in 64 bits',
+        (2, 41),
+    ),
+    ExpectFail(
+        "a size that divides",
+        dense("type: dense, name: a, in_features: 4 / 2, out_features: 3"),
+        '"4 / 2" divides with /',
+        (2, 41),
+        "write // for the whole quotient",
+    ),
+    ExpectFail(
+        "a size that calls",
+        dense("type: dense, name: a, in_features: max(1), out_features: 3"),
+        '"max(1)" is not arithmetic',
+        (2, 41),
+        GRAMMAR,
+    ),
+    ExpectFail(
+        "a name that is a number",
+        dense("type: dense, name: 7, in_features: 2, out_features: 3"),
+        "name is a string, found the number 7",
+        (2, 25),
+        'write it as "7"',
+    ),
+    ExpectFail(
+        "an empty name",
+        dense("type: dense, name: '', in_features: 2, out_features: 3"),
+        "name is not empty",
+        (2, 25),
+    ),
+    ExpectFail(
+        "a name with an empty part",
+        dense("type: dense, name: a..b, in_features: 2, out_features: 3"),
+        '"a..b" has an empty part',
+        (2, 25),
+        "`.` and `/` nest names, so neither begins or ends one, nor doubles",
+    ),
+    ExpectFail(
+        "a name with a newline",
+        dense('type: dense, name: "a\\nb", in_features: 2, out_features: 3'),
+        "name holds no control characters",
+        (2, 25),
+    ),
+    ExpectFail(
+        "a name of 1025 characters",
+        dense(f"type: dense, name: {'a' * 1025}, in_features: 2, out_features: 3"),
+        "name has at most 1024 characters, found 1025",
+        (2, 25),
+    ),
+    ExpectFail(
+        "a brace alone",
+        dense("type: dense, name: 'a{', in_features: 2, out_features: 3"),
+        'a single { stands in "a{"',
+        (2, 25),
+        "write {{ for a brace",
+    ),
+    ExpectFail(
+        "an index outside its repeat",
+        dense("type: dense, name: 'a{i}', in_features: 2, out_features: 3"),
+        'there is no param "i"',
+        (2, 25),
+        "the params here are: none",
+    ),
+    ExpectFail(
+        "groups that do not divide",
+        dense("type: conv2d, name: a, in_channels: 2, out_channels: 3, kernel_size: 3, groups: 2"),
+        "groups divides out_channels, and 3 is no multiple of 2",
+        (2, 26),
+    ),
+    ExpectFail(
+        "a window of too many axes",
+        dense("type: conv2d, name: a, in_channels: 2, out_channels: 3, kernel_size: [3, 3, 3]"),
+        "kernel_size of conv2d is one size or 2, found 3",
+        (2, 26),
+    ),
+    ExpectFail(
+        "a window with a zero",
+        dense("type: conv2d, name: a, in_channels: 2, out_channels: 3, kernel_size: [3, 0]"),
+        "kernel_size is at least 1, found the number 0",
+        (2, 75),
+    ),
+    ExpectFail(
+        "an initializer that is not offered",
+        dense("type: dense, name: a, in_features: 2, out_features: 3, kernel_initializer: orthogonal"),
+        'the initializer "orthogonal" is not offered',
+        (2, 81),
+        "the nearest that is offered is lecun_normal",
+    ),
+    ExpectFail(
+        "an initializer's unknown argument",
+        dense(
+            "type: dense, name: a, in_features: 2, out_features: 3, "
+            "kernel_initializer: {name: truncated_normal, std: 1}"
+        ),
+        'truncated_normal has no argument "std"',
+        (2, 81),
+        "it takes stddev",
+    ),
+    ExpectFail(
+        "an initializer without a name",
+        dense("type: dense, name: a, in_features: 2, out_features: 3, kernel_initializer: {stddev: 1}"),
+        "an initializer is a name, or a mapping with a name and arguments; found a mapping",
+        (2, 81),
+        "for example lecun_normal, or {name: truncated_normal, stddev: 0.02}",
+    ),
+    ExpectFail(
+        "a layer that is a string",
+        "layers:\n  - dense\n",
+        'a layer is a mapping, found the string "dense"',
+        (2, 5),
+    ),
+    ExpectFail(
+        "a kind that is misspelt",
+        dense("type: dens, name: a"),
+        'the string "dens" is no layer kind',
+        (2, 12),
+        "did you mean dense?",
+    ),
+    ExpectFail(
+        "PyTorch's name of a kind",
+        dense("type: Linear, name: a"),
+        'the string "Linear" is no layer kind',
+        (2, 12),
+        "did you mean dense?",
+    ),
+    ExpectFail(
+        "another of PyTorch's names",
+        dense("type: BatchNorm2d, name: a"),
+        'the string "BatchNorm2d" is no layer kind',
+        (2, 12),
+        "did you mean batch_normalization?",
+    ),
+    ExpectFail(
+        "Keras's name of a kind",
+        dense("type: Conv2D, name: a"),
+        'the string "Conv2D" is no layer kind',
+        (2, 12),
+        "did you mean conv2d?",
+    ),
+    ExpectFail(
+        "a kind with none near",
+        dense("type: xyzzy, name: a"),
+        'the string "xyzzy" is no layer kind',
+        (2, 12),
+        "kinds are: ",
+    ),
+    ExpectFail(
+        "a kind that is a list",
+        dense("type: [1], name: a"),
+        "a list is no layer kind",
+        (2, 12),
+        "kinds are: ",
+    ),
+]
+
+TENSORS = [
+    ExpectFail("a string", "tensors: [t]\n", 'a raw tensor is a mapping, found the string "t"', (1, 11)),
+    ExpectFail(
+        "no shape",
+        "tensors: [{name: t}]\n",
+        'a raw tensor needs the key "shape"',
+        (1, 18),
+        "shape: its shape, outermost axis first; [] is a scalar",
+    ),
+    ExpectFail(
+        "a type",
+        "tensors: [{type: tensor, name: t, shape: [2], initializer: zeros}]\n",
+        'a raw tensor has no key "type"',
+        (1, 12),
+        "did you mean dtype?",
+    ),
+    ExpectFail(
+        "a repeat",
+        "tensors: [{repeat: 2, layers: []}]\n",
+        "`tensors:` does not repeat",
+        (1, 12),
+        "under `layers:`, `type: tensor` makes a raw tensor that can",
+    ),
+    ExpectFail(
+        "an axis past the shape",
+        "tensors: [{name: t, shape: [2, 3], in_axes: [2]}]\n",
+        "in_axes has axis 2, and the shape has 2 axes",
+        (1, 18),
+    ),
+    ExpectFail(
+        "an axis before the shape",
+        "tensors: [{name: t, shape: [2, 3], in_axes: [-3]}]\n",
+        "in_axes has axis -3, and the shape has 2 axes",
+        (1, 18),
+    ),
+    ExpectFail(
+        "an axis of a scalar",
+        "tensors: [{name: t, shape: [], in_axes: [0]}]\n",
+        "in_axes has axis 0, and the shape has 0 axes",
+        (1, 18),
+    ),
+    ExpectFail(
+        "axes that are a number",
+        "tensors: [{name: t, shape: [2, 3], in_axes: 0}]\n",
+        "in_axes is a list of axes, found the number 0",
+        (1, 45),
+        "write it as [1]",
+    ),
+    ExpectFail(
+        "an axis twice",
+        "tensors: [{name: t, shape: [2, 3], in_axes: [0, -2]}]\n",
+        "axis 0 stands twice in in_axes",
+        (1, 18),
+    ),
+    ExpectFail(
+        "an axis in two roles",
+        "tensors: [{name: t, shape: [2, 3], in_axes: [0], batch_axes: [-2]}]\n",
+        "axis 0 stands in both in_axes and batch_axes",
+        (1, 18),
+    ),
+    ExpectFail(
+        "axes without inputs",
+        "tensors: [{name: t, shape: [2, 3], out_axes: [0]}]\n",
+        "out_axes and batch_axes go with in_axes",
+        (1, 18),
+        "give in_axes too",
+    ),
+    ExpectFail(
+        "two answers for one fan",
+        "tensors: [{name: t, shape: [2, 3], fan_in: 3, in_axes: [1]}]\n",
+        "fan_in and in_axes both say what the fan-in is",
+        (1, 18),
+        "keep one of the two",
+    ),
+]
+
+GROUPS = [
+    ExpectFail(
+        "no name",
+        "layers: [{layers: []}]\n",
+        'a group needs the key "name"',
+        (1, 10),
+        "name: the group's name, which its layers' names follow",
+    ),
+    ExpectFail(
+        "layers of a number",
+        "layers: [{name: g, layers: 3}]\n",
+        "layers is a list, found the number 3",
+        (1, 28),
+    ),
+    ExpectFail(
+        "no layers",
+        "layers: [{type: group, name: g}]\n",
+        'a group needs the key "layers"',
+        (1, 30),
+        "layers: the layers of the group",
+    ),
+    ExpectFail(
+        "another type",
+        "layers: [{type: dense, name: g, layers: []}]\n",
+        'type is one of group, found the string "dense"',
+        (1, 17),
+    ),
+    ExpectFail(
+        "repeat below zero",
+        "layers: [{repeat: -1, layers: []}]\n",
+        "repeat is at least 0, found the number -1",
+        (1, 19),
+    ),
+    ExpectFail(
+        "repeat of a fraction",
+        "layers: [{repeat: 1.5, layers: []}]\n",
+        "repeat is an integer or an expression over params, found the number 1.5",
+        (1, 19),
+    ),
+    ExpectFail(
+        "repeat of nothing",
+        "layers: [{repeat: 3}]\n",
+        'a repeat needs the key "layers"',
+        (1, 10),
+        "layers: the layers of one round",
+    ),
+    ExpectFail(
+        "an index that is no name",
+        "layers: [{repeat: 3, index: 1x, layers: []}]\n",
+        'an index is a name of letters, digits and _, found the string "1x"',
+        (1, 29),
+    ),
+    ExpectFail(
+        "an index that is a param",
+        "params: {i: 3}\nlayers: [{repeat: 3, layers: []}]\n",
+        'the index "i" is already a name here',
+        (2, 10),
+        "give it another with `index:`",
+    ),
+]
+
+
+class TestFaults:
+    @pytest.mark.parametrize("case", [*TOP, *FIELDS, *TENSORS, *GROUPS], ids=lambda case: case.id)
+    def test_say_the_rule_the_place_and_the_remedy(self, case: ExpectFail) -> None:
+        (fault,) = faults_of(case.text)
+        if case.message.endswith("', "):
+            assert fault.message.startswith(case.message)
+        else:
+            assert fault.message == case.message
+        assert (fault.place and (fault.place.line, fault.place.column)) == case.at
+        if case.help is not None and case.help.endswith(": "):
+            assert (fault.help or "").startswith(case.help)
+        else:
+            assert fault.help == case.help
+
+    def test_are_all_told_in_one_run_in_the_order_of_the_text(self) -> None:
+        text = (
+            "seed: -1\n"
+            "params: {d: e}\n"
+            "dtype: half\n"
+            "layers:\n"
+            "  - {type: dense, name: a, in_features: 0, out_features: x}\n"
+            "  - {type: linear, name: b}\n"
+            "  - 3\n"
+            "  - name: g\n"
+            "    layers:\n"
+            "      - {type: embedding, name: c, num_embeddings: 2}\n"
+            "tensors:\n"
+            "  - {name: t}\n"
+            "rules:\n"
+            "  - {match: ''}\n"
+        )
+        faults = faults_of(text)
+        assert [(f.place.line, f.place.column) for f in faults if f.place] == [
+            (1, 7), (2, 13), (3, 8), (5, 41), (5, 58), (6, 12), (7, 5), (10, 33), (12, 12), (14, 13),
+        ]  # fmt: skip
+
+    def test_a_repeated_block_tells_its_faults_once(self) -> None:
+        text = (
+            "layers:\n"
+            "  - repeat: 50\n"
+            "    layers:\n"
+            "      - {type: dense, name: 'a{i}', in_features: i, out_features: 0}\n"
+        )
+        messages = [fault.message for fault in faults_of(text)]
+        assert messages == [
+            'in_features is at least 1, found "i" = 0',
+            "out_features is at least 1, found the number 0",
+        ]
+
+    def test_have_an_end(self) -> None:
+        text = "layers:\n" + "  - {type: dense, name: a, in_features: 0, out_features: 0}\n" * 5000
+        assert 100 <= len(faults_of(text)) <= 102
+
+    def test_show_the_line_and_a_caret(self) -> None:
+        with pytest.raises(SpecError) as caught:
+            parse_spec("seed: 1\nlayers:\n  - {type: dens, name: a}\n", "net.yaml")
+        assert str(caught.value) == (
+            'net.yaml:3:12: error: the string "dens" is no layer kind\n'
+            "  |\n"
+            "3 |   - {type: dens, name: a}\n"
+            "  |            ^^^^\n"
+            "  = help: did you mean dense?"
+        )
+        assert caught.value.exit_code == 2
+        assert isinstance(caught.value, ValueError)
+
+
+class TestOverrides:
+    TEXT = (
+        "seed: 1\n"
+        "params: {d: 8, f: d * 4}\n"
+        "layers: [{type: dense, name: a, in_features: d, out_features: f}]\n"
+    )
+
+    @staticmethod
+    def sizes(spec: Spec) -> tuple[int, int]:
+        (placed,) = spec.layers
+        (kernel, _) = placed.layer.parameters()
+        return kernel.shape[1], kernel.shape[0]
+
+    @pytest.mark.parametrize(
+        ("params", "sizes"),
+        [
+            ({}, (8, 32)),
+            ({"d": 2}, (2, 8)),
+            ({"d": "2 ** 4"}, (16, 64)),
+            ({"f": "d + 1"}, (8, 9)),
+            ({"d": 3, "f": 1}, (3, 1)),
+        ],
+    )
+    def test_params_take_the_place_of_the_specs(
+        self, params: dict[str, int | str], sizes: tuple[int, int]
+    ) -> None:
+        assert self.sizes(parse_spec(self.TEXT, params=params)) == sizes
+
+    def test_params_are_recorded_by_value_and_in_order(self) -> None:
+        spec = parse_spec(self.TEXT, params={"f": "d + 1", "d": 4})
+        assert spec.overrides == (("d", 4), ("f", 5))
+
+    def test_an_unknown_param_is_refused_without_a_place(self) -> None:
+        (fault,) = faults_of(self.TEXT, params={"g": 3})
+        assert fault.message == '--set g: the spec has no param "g"'
+        assert fault.place is None
+        assert fault.help == "its params are: d, f"
+
+    def test_a_param_that_overrides_a_faulty_one_mends_it(self) -> None:
+        text = self.TEXT.replace("d: 8", "d: huge")
+        assert self.sizes(parse_spec(text, params={"d": 2})) == (2, 8)
+
+    def test_the_rest_takes_the_place_of_the_specs(self) -> None:
+        spec = parse_spec(self.TEXT, seed=2**64 - 1, framework="torch", dtype="bfloat16", fan_rule="keras")
+        assert (spec.seed, spec.framework, spec.dtype, spec.fan_rule) == (
+            2**64 - 1,
+            "torch",
+            "bfloat16",
+            "keras",
+        )
+
+    def test_seed_zero_is_a_seed(self) -> None:
+        assert parse_spec(self.TEXT, seed=0).seed == 0
+
+    def test_a_wrong_one_is_refused(self) -> None:
+        with pytest.raises(SpecError, match="framework is one of keras, torch"):
+            parse_spec(self.TEXT, framework="caffe")
+
+
+class TestSpec:
+    def test_defaults_are_those_of_the_design(self) -> None:
+        spec = parse_spec(LAYERS)
+        assert (spec.seed, spec.framework, spec.dtype, spec.fan_rule) == (None, "keras", "float32", "exact")
+        assert (spec.rules, spec.overrides, spec.source) == ((), (), "<spec>")
+
+    def test_json_gives_the_same_layers(self) -> None:
+        json_text = '{"layers": [{"type": "dense", "name": "a", "in_features": 2, "out_features": 3}]}'
+        assert [p.layer for p in parse_spec(json_text).layers] == [p.layer for p in parse_spec(LAYERS).layers]
+
+    def test_has_the_digest_of_its_bytes(self, tmp_path: Path) -> None:
+        data = LAYERS.encode() + b"# \xc3\xa9\r\n"
+        path = tmp_path / "spec.yaml"
+        path.write_bytes(data)
+        spec = load_spec(str(path))
+        assert spec.sha256 == hashlib.sha256(data).hexdigest()
+        assert spec.source == str(path)
+
+    def test_a_missing_file_is_bad_usage(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="there is no spec"):
+            load_spec(str(tmp_path / "spec.yaml"))
+
+    def test_a_seed_may_be_an_expression(self) -> None:
+        assert parse_spec(f"params: {{run: 3}}\nseed: 1000 + run\n{LAYERS}").seed == 1003

@@ -1,0 +1,349 @@
+"""Text -> nodes: the meanings of YAML 1.2, JSON as it is written, and bounds on what a text can cost."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import time
+import tracemalloc
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lecun_cli.errors import Diagnostic, Place, SpecError, UsageError
+from lecun_cli.spec.nodes import plain
+from lecun_cli.spec.reader import MAX_DEPTH, decode, read_bytes, read_nodes
+
+
+def read(data: bytes | str) -> Any:
+    data = data.encode() if isinstance(data, str) else data
+    return plain(read_nodes(decode(data, "spec.yaml"), "spec.yaml"))
+
+
+def faults_of(data: bytes | str) -> tuple[Diagnostic, ...]:
+    with pytest.raises(SpecError) as caught:
+        read(data)
+    return caught.value.diagnostics
+
+
+@dataclass(frozen=True)
+class Expect:
+    text: str
+    value: object
+
+
+class TestScalars:
+    @pytest.mark.parametrize(
+        "case",
+        [
+            Expect("1e-3", 0.001),
+            Expect("1E5", 100000.0),
+            Expect(".5", 0.5),
+            Expect("5.", 5.0),
+            Expect("+12", 12),
+            Expect("-0", 0),
+            Expect("no", "no"),
+            Expect("yes", "yes"),
+            Expect("on", "on"),
+            Expect("off", "off"),
+            Expect("y", "y"),
+            Expect("true", True),
+            Expect("True", True),
+            Expect("FALSE", False),
+            Expect("tRUE", "tRUE"),
+            Expect("017", 17),
+            Expect("0o17", 15),
+            Expect("0x1F", 31),
+            Expect("0b11", "0b11"),
+            Expect("1_000", "1_000"),
+            Expect("12:30:45", "12:30:45"),
+            Expect("2001-12-14", "2001-12-14"),
+            Expect(".inf", math.inf),
+            Expect("-.Inf", -math.inf),
+            Expect("inf", "inf"),
+            Expect("nan", "nan"),
+            Expect("~", None),
+            Expect("null", None),
+            Expect("", None),
+            Expect("None", "None"),
+            Expect('"1e-3"', "1e-3"),
+            Expect("'no'", "no"),
+            Expect("'017'", "017"),
+            Expect('""', ""),
+            Expect('"~"', "~"),
+            Expect("!!str 12", "12"),
+            Expect("a\u00e9\U0001f600", "a\u00e9\U0001f600"),
+            Expect("|\n  12", "12\n"),
+        ],
+        ids=lambda case: repr(case.text),
+    )
+    def test_mean_what_yaml_1_2_says(self, case: Expect) -> None:
+        value = read(f"a: {case.text}\n")["a"]
+        assert value == case.value
+        assert type(value) is type(case.value)
+
+    def test_nan_is_a_number(self) -> None:
+        assert math.isnan(read("a: .nan")["a"])
+
+    def test_a_number_has_an_end(self) -> None:
+        (fault,) = faults_of("a: " + "9" * 500)
+        assert fault.message == "a number has at most 400 digits"
+        assert fault.place == Place(1, 4, 500)
+
+
+class TestPlaces:
+    def test_lines_and_columns_count_characters_from_one(self) -> None:
+        root = read_nodes('a: 1\n"\u00e9\U0001f600": {b: [x, yy]}\n', "s")
+        inner = root.entries["\u00e9\U0001f600"]
+        assert root.keys["\u00e9\U0001f600"] == Place(2, 1, 4)
+        assert inner.place == Place(2, 7)
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_line_ends_do_not_matter(self, end: str) -> None:
+        root = read_nodes(f"a: 1{end}b: 22{end}", "s")
+        assert root.entries["b"].place == Place(2, 4, 2)
+
+
+class TestJson:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{\n\t"a":\t1,\n\t"b": [true, false, null]\n}',
+            '{"a":1,"b":{"c":[]},"d":""}',
+            r'{"a": "\ud83d\ude00 \u00e9 \/ \\ \" \b\f\n\r\t"}',
+            '{"a": [1e5, -0.5, 1E-3, 12]}',
+            json.dumps({"layers": [{"name": "\U0001f600", "n": 2**63}]}),
+            json.dumps({"layers": [{"name": "\U0001f600"}]}, indent=4, ensure_ascii=False),
+        ],
+    )
+    def test_is_read_as_json_reads_it(self, text: str) -> None:
+        assert read(text) == json.loads(text)
+
+    def test_half_a_surrogate_pair_is_refused(self) -> None:
+        (fault,) = faults_of(r'{"a": "\ud83d"}')
+        assert fault.message.startswith("this is not YAML: ")
+        assert fault.place is not None
+        assert fault.place.line == 1
+
+
+class TestKeys:
+    def test_twice_is_refused_with_both_places(self) -> None:
+        (fault,) = faults_of("seed: 1\nlayers: []\nseed: 2\n")
+        assert fault.message == 'the key "seed" stands twice in one mapping'
+        assert fault.place == Place(3, 1, 4)
+        assert fault.related == (Place(1, 1, 4), "it was first given here")
+
+    def test_every_repeated_key_is_told(self) -> None:
+        faults = faults_of("a: 1\na: 2\na: 3\nb: {c: 1, c: 2}\n")
+        assert [(f.place.line, f.place.column) for f in faults if f.place] == [(4, 11), (2, 1), (3, 1)]
+
+    def test_quotes_do_not_make_another_key(self) -> None:
+        (fault,) = faults_of("seed: 1\n'seed': 2\n")
+        assert fault.place == Place(2, 1, 6)
+
+    @pytest.mark.parametrize("key", ["1", "~", "true", "1.5", "? [a]\n"])
+    def test_are_strings(self, key: str) -> None:
+        (fault,) = faults_of(f"{key}: 2\n")
+        assert fault.message == "a key is a string, and this one is not"
+        assert fault.help == "put it in quotes"
+
+
+class TestAliases:
+    def test_stand_for_what_they_name(self) -> None:
+        assert read("a: &x {b: [1, 2]}\nc: *x\nd: [*x, *x]\n")["d"] == [{"b": [1, 2]}, {"b": [1, 2]}]
+
+    def test_an_anchor_may_be_given_again(self) -> None:
+        assert read("a: &x 1\nb: *x\nc: &x 2\nd: *x\n") == {"a": 1, "b": 1, "c": 2, "d": 2}
+
+    @pytest.mark.parametrize("text", ["a: *x\n", "a: &x [*x]\n", "a: *x\nb: &x 1\n"])
+    def test_have_their_anchor_before_them(self, text: str) -> None:
+        (fault,) = faults_of(text)
+        assert fault.message == "the alias *x has no anchor before it"
+
+    def test_a_billion_laughs_are_refused_at_once_in_little_memory(self) -> None:
+        lines = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 30)]
+        text = "\n".join(["a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]", *lines])
+        tracemalloc.start()
+        started = time.perf_counter()
+        try:
+            (fault,) = faults_of(text)
+            seconds = time.perf_counter() - started
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert "with its aliases written out" in fault.message
+        assert fault.help == "use `repeat:` for blocks that repeat"
+        assert seconds < 1
+        assert peak < 8 * 2**20
+
+
+class TestBounds:
+    @pytest.mark.parametrize("n", [MAX_DEPTH, 1_000_000])
+    @pytest.mark.parametrize("bracket", ["[", "{a: "])
+    def test_deep_nesting_is_refused(self, bracket: str, n: int) -> None:
+        started = time.perf_counter()
+        (fault,) = faults_of("a: " + bracket * n)
+        assert fault.message == f"values are nested more than {MAX_DEPTH} deep here"
+        assert time.perf_counter() - started < 1
+
+    def test_nesting_to_the_bound_is_read(self) -> None:
+        n = MAX_DEPTH - 1
+        value = read("a: " + "[" * n + "]" * n)["a"]
+        for _ in range(n - 1):
+            (value,) = value
+        assert value == []
+
+    def test_a_file_of_100_mb_is_refused_without_being_read(self, tmp_path: Path) -> None:
+        path = tmp_path / "model.safetensors"
+        with path.open("wb") as file:
+            file.truncate(100 * 2**20)
+        started = time.perf_counter()
+        with pytest.raises(SpecError, match="a spec is at most 32 MiB, and this one is larger") as caught:
+            read_bytes(str(path))
+        assert time.perf_counter() - started < 1
+        assert "if this is a weight file, it is not a spec" in str(caught.value)
+
+    def test_a_megabyte_of_layers_is_read(self) -> None:
+        text = "layers:\n" + "  - {type: dense, name: a}\n" * 40_000
+        assert len(read(text)["layers"]) == 40_000
+
+
+@dataclass(frozen=True)
+class ExpectFail:
+    id: str
+    data: bytes
+    message: str
+    at: tuple[int, int] | None = None
+    help: str | None = None
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        "case",
+        [
+            ExpectFail("empty", b"", "the spec is empty", None, "a spec has `layers:` or `tensors:`"),
+            ExpectFail(
+                "comments only", b"# hi\n\n", "the spec is empty", None, "a spec has `layers:` or `tensors:`"
+            ),
+            ExpectFail(
+                "a list",
+                b"- a\n",
+                "a spec is a mapping (`layers:`, `tensors:`, ...), and this text is not",
+                (1, 1),
+            ),
+            ExpectFail(
+                "a word",
+                b"hello\n",
+                "a spec is a mapping (`layers:`, `tensors:`, ...), and this text is not",
+                (1, 1),
+            ),
+            ExpectFail(
+                "a second document",
+                b"a: 1\n---\nb: 2\n",
+                "a spec is one YAML document, and here a second one starts",
+                (2, 1),
+            ),
+            ExpectFail(
+                "a tag", b"a: !foo []\n", "a spec has no tags, and here is !foo", (1, 4), "remove the tag"
+            ),
+            ExpectFail(
+                "a tag of Python",
+                b"a: !!python/object/apply:os.system [ls]\n",
+                "a spec has no tags, and here is tag:yaml.org,2002:python/object/apply:os.system",
+                (1, 4),
+                "remove the tag",
+            ),
+            ExpectFail(
+                "a tag on a scalar",
+                b"a: !!binary aGk=\n",
+                "a spec has no tags, and here is tag:yaml.org,2002:binary",
+                (1, 4),
+                "remove the tag",
+            ),
+            ExpectFail(
+                "not UTF-8",
+                b"a: 1\nb: \xe9\n",
+                "a spec is UTF-8 text, and byte 8 (line 2) is not",
+                None,
+                "save the file as UTF-8; if this is a weight file, it is not a spec",
+            ),
+            ExpectFail(
+                "UTF-16",
+                "a: 1".encode("utf-16"),
+                "a spec is UTF-8 text, and byte 0 (line 1) is not",
+                None,
+                "save the file as UTF-8; if this is a weight file, it is not a spec",
+            ),
+            ExpectFail("a NUL", b"a: \0\n", "a spec is text, and this file is binary (it holds a NUL)"),
+            ExpectFail(
+                "a tab that indents",
+                b"layers:\n\t- a\n",
+                "this is not YAML: while scanning for the next token, "
+                "found character that cannot start any token",
+                (2, 1),
+            ),
+            ExpectFail(
+                "a bare template in braces",
+                b"layers:\n  - {name: block_{i}, type: dense}\n",
+                "this is not YAML: while parsing a flow mapping, did not find expected ',' or '}'",
+                (2, 18),
+                'between { and }, a name with a template in it needs quotes: {name: "block_{i}"}',
+            ),
+        ],
+        ids=lambda case: case.id,
+    )
+    def test_say_what_and_where(self, case: ExpectFail) -> None:
+        (fault,) = faults_of(case.data)
+        assert fault.message == case.message
+        assert (fault.place and (fault.place.line, fault.place.column)) == case.at
+        assert fault.help == case.help
+
+    def test_a_control_character_is_refused(self) -> None:
+        (fault,) = faults_of(b"a: \x07\n")
+        assert "control characters are not allowed" in fault.message
+
+    def test_quoted_templates_and_block_templates_are_read(self) -> None:
+        assert read('a: {name: "block_{i}"}\nb:\n  name: block_{i}.x\n') == {
+            "a": {"name": "block_{i}"},
+            "b": {"name": "block_{i}.x"},
+        }
+
+
+class TestText:
+    @pytest.mark.parametrize(
+        "data", [b"\xef\xbb\xbfa: 1\n", b"a: 1", b"---\na: 1\n...\n", b"%YAML 1.2\n---\na: 1\n"]
+    )
+    def test_marks_of_its_ends_do_not_matter(self, data: bytes) -> None:
+        assert read(data) == {"a": 1}
+
+
+class TestSources:
+    def test_a_file_is_read_as_it_is(self, tmp_path: Path) -> None:
+        path = tmp_path / "spec.yaml"
+        path.write_bytes(b"a: 1\r\n")
+        assert read_bytes(str(path)) == (str(path), b"a: 1\r\n")
+
+    def test_a_hyphen_is_standard_input(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a: 1\n")))
+        assert read_bytes("-") == ("<stdin>", b"a: 1\n")
+
+    def test_a_missing_file_is_bad_usage(self, tmp_path: Path) -> None:
+        path = tmp_path / "no.yaml"
+        with pytest.raises(UsageError) as caught:
+            read_bytes(str(path))
+        assert caught.value.message == f"there is no spec {path}"
+        assert caught.value.help == "check the path; - reads the spec from stdin"
+        assert caught.value.exit_code == 2
+
+    def test_a_directory_is_bad_usage(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError) as caught:
+            read_bytes(str(tmp_path))
+        assert caught.value.message == f"{tmp_path} is a directory, and a spec is one file"
+
+    @pytest.mark.parametrize("path", ["a\0b", "x" * 5000])
+    def test_a_path_that_no_system_takes_is_bad_usage(self, path: str) -> None:
+        with pytest.raises(UsageError, match="cannot be read"):
+            read_bytes(path)

@@ -1,0 +1,44 @@
+"""Write goldens.json anew: `python tests/stream/regenerate_goldens.py`, from the top of the repository.
+
+To run it after a change of any bit means a new stream number, never a new table for the old one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
+from lecun_cli.laws import Law, TruncatedNormal, Uniform
+from lecun_cli.stream import Scratch, fill, stream_key
+
+TABLE = Path(__file__).with_name("goldens.json")
+
+SEED, IDENTITY, COUNT = 42, "hidden/kernel", 200_003
+LAWS: dict[str, Law] = {
+    "truncated_normal": TruncatedNormal(0.125),
+    "uniform": Uniform(-0.25, 0.25),
+    "uniform_off_centre": Uniform(-0.1, 0.7),
+}
+STARTS = (0, 5, 2**33 + 5, 2**50 + 1)
+
+
+def compute() -> dict[str, dict[str, dict[str, str]]]:
+    """SHA-256 of the stored bytes of `COUNT` elements, by dtype, law and start."""
+    scratch, key = Scratch(), stream_key(SEED, IDENTITY)
+    table: dict[str, dict[str, dict[str, str]]] = {}
+    for dtype in FLOAT_DTYPES:
+        out = np.empty(COUNT, dtype=DTYPES[dtype].numpy())
+        for name, law in LAWS.items():
+            for start in STARTS:
+                fill(out, law, key, start, DTYPES[dtype], scratch)
+                digest = hashlib.sha256(out.tobytes()).hexdigest()
+                table.setdefault(dtype, {}).setdefault(name, {})[str(start)] = digest
+    return table
+
+
+if __name__ == "__main__":
+    TABLE.write_text(json.dumps(compute(), indent=2) + "\n", encoding="utf-8")

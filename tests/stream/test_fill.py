@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
+from lecun_cli.errors import UsageError
+from lecun_cli.laws import Constant, Law, TruncatedNormal, Uniform
+from lecun_cli.stream import fill, fill_runs
+from lecun_cli.stream.fill import LONG_RUN_BLOCKS
+from lecun_cli.stream.scratch import BUFFER_NBYTES
+from tests.stream import reference
+from tests.stream.cases import SCRATCH, made, made_in_runs
+
+SEEDS = st.integers(0, 2**64 - 1)
+IDENTITIES = st.text(max_size=20)
+STARTS = st.one_of(
+    st.integers(0, 40), st.integers(2**32 - 20, 2**32 + 20), st.integers(2**40, 2**62), st.integers(0, 2**66)
+)
+SIGMAS = st.floats(1e-30, 100, width=64)
+
+
+@st.composite
+def laws(draw: st.DrawFn) -> Law:
+    """Random laws that fit in every float dtype."""
+    if draw(st.booleans()):
+        return TruncatedNormal(draw(SIGMAS))
+    ends = st.floats(-200, 200)
+    a, b = draw(ends), draw(ends)
+    if draw(st.booleans()):
+        return Uniform(-abs(a), abs(a))
+    return Uniform(min(a, b), max(a, b))
+
+
+class TestReference:
+    @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
+    @settings(max_examples=60, deadline=None)
+    @given(seed=SEEDS, identity=IDENTITIES, start=STARTS, count=st.integers(1, 20), law=laws())
+    @example(seed=0, identity="", start=2**64 + 3, count=9, law=TruncatedNormal(0.0))
+    @example(seed=1, identity="a", start=0, count=20, law=Uniform(0.0, 0.0))
+    @example(seed=1, identity="a", start=0, count=20, law=Uniform(-0.0, 1e-45))
+    @example(seed=1, identity="a", start=0, count=20, law=TruncatedNormal(1e-42))
+    def test_is_the_same_bit_for_bit(
+        self, dtype: str, seed: int, identity: str, start: int, count: int, law: Law
+    ) -> None:
+        expected = reference.weights(seed, identity, start, count, law, dtype)
+        assert made(seed, identity, start, count, law, dtype).tobytes() == expected
+
+
+class TestChunks:
+    @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
+    @settings(max_examples=15, deadline=None)
+    @given(start=st.integers(0, 2**50), cuts=st.lists(st.integers(0, 3000), max_size=6))
+    def test_a_range_is_the_same_however_it_is_cut(self, dtype: str, start: int, cuts: list[int]) -> None:
+        law = TruncatedNormal(0.05)
+        whole = made(7, "k", start, 3000, law, dtype)
+        edges = [0, *sorted(cuts), 3000]
+        parts = [made(7, "k", start + a, b - a, law, dtype) for a, b in pairwise(edges)]
+        assert b"".join(p.tobytes() for p in parts) == whole.tobytes()
+
+    @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
+    def test_a_range_over_many_buffers_is_its_elements(self, dtype: str) -> None:
+        count = 2 * BUFFER_NBYTES // 4 + 11
+        whole = made(7, "k", 5, count, TruncatedNormal(0.05), dtype)
+        for at in (0, BUFFER_NBYTES // 8 - 9, BUFFER_NBYTES // 4 - 9, BUFFER_NBYTES // 2 - 20, count - 20):
+            again = made(7, "k", 5 + at, 20, TruncatedNormal(0.05), dtype)
+            assert whole[at : at + 20].tobytes() == again.tobytes()
+
+    @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
+    @pytest.mark.parametrize("law", [TruncatedNormal(0.1), Uniform(-1, 1), Uniform(0, 1), Constant(0.1)])
+    def test_an_unaligned_array_takes_the_same(self, dtype: str, law: Law) -> None:
+        kind = DTYPES[dtype]
+        memory = np.zeros(1000 * kind.itemsize + 2, dtype=np.uint8)
+        fill(memory[1:-1].view(kind.numpy()), law, (1, 2), 3, kind, SCRATCH)
+        aligned = np.empty(1000, dtype=kind.numpy())
+        fill(aligned, law, (1, 2), 3, kind, SCRATCH)
+        assert memory.tobytes() == b"\0" + aligned.tobytes() + b"\0"
+
+    def test_bfloat16_is_float32_cast(self) -> None:
+        single, narrow = (made(3, "k", 9, 50_000, TruncatedNormal(0.1), d) for d in ("float32", "bfloat16"))
+        assert single.astype(narrow.dtype).tobytes() == narrow.tobytes()
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Runs of one length: how many, how far apart."""
+
+    id: str
+    count: int
+    length: int
+    step: int
+
+
+RUNS = (
+    Runs("single", 300, 1, 97),
+    Runs("aligned", 64, 8, 8),
+    Runs("short", 700, 13, 1001),
+    Runs("last-gathered", 9, (LONG_RUN_BLOCKS - 2) * 4 + 1, 333),
+    Runs("first-read", 9, (LONG_RUN_BLOCKS - 1) * 8 + 1, 4096),
+    Runs("long", 5, 5000, 2**33 + 1),
+    Runs("over-a-buffer", 2, BUFFER_NBYTES // 4 + 5, 2**20 + 3),
+    Runs("many-pieces", 3000, 100, 257),
+)
+
+
+class TestRuns:
+    @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
+    @pytest.mark.parametrize("case", RUNS, ids=lambda c: c.id)
+    @pytest.mark.parametrize("transposed", [False, True], ids=["rows", "columns"])
+    def test_equal_fill(self, dtype: str, case: Runs, *, transposed: bool) -> None:
+        kind = DTYPES[dtype].numpy()
+        shape = (case.count, case.length)
+        out = np.zeros(shape[::-1], dtype=kind).T if transposed else np.zeros(shape, dtype=kind)
+        starts = [3 + i * case.step for i in range(case.count)]
+        law = TruncatedNormal(0.3)
+        made_in_runs(out, 11, "k", starts, law, dtype)
+        expected = b"".join(made(11, "k", s, case.length, law, dtype).tobytes() for s in starts)
+        assert out.tobytes() == expected
+
+    @pytest.mark.parametrize("dtype", ["float32", "float64", "float8_e5m2"])
+    @settings(max_examples=25, deadline=None)
+    @given(
+        starts=st.lists(st.integers(0, 2**62), min_size=1, max_size=30),
+        length=st.integers(1, 400),
+        law=laws(),
+    )
+    def test_equal_fill_at_any_starts(self, dtype: str, starts: list[int], length: int, law: Law) -> None:
+        out = np.zeros((len(starts), length), dtype=DTYPES[dtype].numpy())
+        made_in_runs(out, 11, "k", starts, law, dtype)
+        assert out.tobytes() == b"".join(made(11, "k", s, length, law, dtype).tobytes() for s in starts)
+
+    def test_a_transposed_weight_is_the_canonical_one(self) -> None:
+        canonical = made(5, "k", 0, 60 * 40, TruncatedNormal(1), "float32").reshape(60, 40)
+        stored = np.zeros((40, 60), dtype="<f4")
+        made_in_runs(stored.T, 5, "k", [40 * i for i in range(60)], TruncatedNormal(1), "float32")
+        assert (stored == canonical.T).all()
+
+    @pytest.mark.parametrize("shape", [(0, 5), (5, 0), (0, 0)])
+    def test_nothing_is_nothing(self, shape: tuple[int, int]) -> None:
+        made_in_runs(np.empty(shape, dtype="<f4"), 5, "k", [0] * shape[0], TruncatedNormal(1), "float32")
+
+    def test_a_constant_is_everywhere(self) -> None:
+        out = np.zeros((3, 4), dtype="<i4")
+        made_in_runs(out, 5, "k", [0, 1, 2], Constant(7), "int32")
+        assert (out == 7).all()
+
+
+class TestRefusals:
+    def test_an_array_of_another_dtype(self) -> None:
+        with pytest.raises(ValueError, match="out must be 1-D float32, got 1-D float64"):
+            fill(np.empty(3), TruncatedNormal(1), (0, 0), 0, DTYPES["float32"], SCRATCH)
+
+    def test_an_array_of_another_rank(self) -> None:
+        with pytest.raises(ValueError, match="out must be 2-D float64, got 1-D float64"):
+            fill_runs(np.empty(3), TruncatedNormal(1), (0, 0), np.zeros(3, int), DTYPES["float64"], SCRATCH)
+
+    def test_starts_that_do_not_match_the_runs(self) -> None:
+        with pytest.raises(ValueError, match=r"starts must be int64 of shape \(3,\)"):
+            made_in_runs(np.empty((3, 2)), 0, "", [1, 2], TruncatedNormal(1), "float64")
+
+    @pytest.mark.parametrize(("start", "count"), [(-1, 2), (2**67 - 1, 2)])
+    def test_a_range_out_of_the_stream(self, start: int, count: int) -> None:
+        with pytest.raises(ValueError, match=f"A stream has elements 0 to {2**67 - 1}, got {start}"):
+            made(0, "", start, count, TruncatedNormal(1), "float32")
+
+    def test_the_last_element_is_there(self) -> None:
+        last = made(0, "", 2**67 - 1, 1, TruncatedNormal(1), "float32").tobytes()
+        assert last == reference.weights(0, "", 2**67 - 1, 1, TruncatedNormal(1), "float32")
+
+    @pytest.mark.parametrize(
+        ("law", "dtype", "message"),
+        [
+            (TruncatedNormal(1), "int32", "Random weights need a float dtype"),
+            (Uniform(0, 1), "bool", "Random weights need a float dtype"),
+            (TruncatedNormal(-1), "float32", "sigma must not be negative"),
+            (TruncatedNormal(float("nan")), "float32", "The largest weight must fit in float32"),
+            (TruncatedNormal(300), "float8_e4m3fn", "The largest weight must fit in float8_e4m3fn"),
+            (Uniform(0, 70000), "float16", "The largest weight must fit in float16"),
+            (Uniform(1, 0), "float32", "minval must not be above maxval"),
+            (Uniform(-1e308, 1e308), "float64", "nor their difference infinite"),
+            (Constant(1.5), "int8", "must be whole, from -128 to 127, got 1.5"),
+            (Constant(-1), "uint8", "must be whole, from 0 to 255, got -1"),
+            (Constant(2), "bool", "must be whole, from 0 to 1, got 2"),
+            (Constant(2**63), "int64", "must be whole, from -9223372036854775808"),
+            (Constant(float("nan")), "int8", "must be whole"),
+            (Constant(1e39), "float32", r"must be within \+-3.4"),
+            (Constant(float("inf")), "float8_e4m3fn", r"must be within \+-448.0, got inf"),
+        ],
+    )
+    def test_a_law_that_does_not_fit(self, law: Law, dtype: str, message: str) -> None:
+        with pytest.raises(UsageError, match=message):
+            made(0, "", 0, 1, law, dtype)
+
+
+class TestConstant:
+    @settings(deadline=None)
+    @given(value=st.floats(-448, 448))
+    @example(value=1 + 2**-8 + 2**-40)  # a tie in bfloat16 once rounded to float32
+    @example(value=1 + 3 * 2**-8 - 2**-40)
+    @example(value=-(2**-25) - 2**-60)
+    def test_is_rounded_once(self, value: float) -> None:
+        for dtype in FLOAT_DTYPES:
+            expected = reference.stored(value, dtype)
+            assert made(0, "", 0, 2, Constant(value), dtype).tobytes() == 2 * expected
+
+    @pytest.mark.parametrize("dtype", [n for n, d in DTYPES.items() if not d.is_float])
+    def test_integers_are_exact(self, dtype: str) -> None:
+        for value in (0, 1, int(DTYPES[dtype].largest)):
+            assert made(0, "", 0, 3, Constant(value), dtype).tolist() == [value] * 3
+
+    def test_infinity_and_nan_pass_where_they_exist(self) -> None:
+        for dtype in ("float64", "float32", "bfloat16", "float16", "float8_e5m2"):
+            values: Any = made(0, "", 0, 1, Constant(float("-inf")), dtype).astype(np.float64)
+            assert values.tolist() == [float("-inf")]
+            assert np.isnan(made(0, "", 0, 1, Constant(float("nan")), dtype).astype(np.float64)).all()

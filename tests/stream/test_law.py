@@ -1,0 +1,192 @@
+"""The law of the weights over 10^8 of them. The bits are fixed, so nothing here can fail by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lecun_cli.dtypes import DTYPES
+from lecun_cli.laws import TRUNCATED_STD, Law, TruncatedNormal, Uniform
+from tests.stream.cases import made
+
+PARENT = stats.truncnorm(-2, 2)
+SEEDS = (0, 1, 42, 2**63 + 11)
+COUNT = 25_000_000  # of each seed: 10^8 in all
+PIECE = 1 << 20
+
+BINS = 256
+EDGES = PARENT.ppf(np.arange(1, BINS) / BINS)
+
+# A cell of the fine histogram is a range of z of 2^-14. An edge is a float32 and z * 2^14 is exact.
+CELLS = 1 << 16
+CELL_EDGES = np.arange(CELLS + 1) / (CELLS // 4) - 2
+CELL_CDF = PARENT.cdf(CELL_EDGES)
+
+SIGNIFICANCE = 1e-3
+WIDEST_Z = 4.5  # one in 150 000
+
+
+def pieces(
+    seed: int, count: int, law: Law, dtype: str = "float32", identity: str = "a/kernel"
+) -> Iterator[Any]:
+    for start in range(0, count, PIECE):
+        yield made(seed, identity, start, min(PIECE, count - start), law, dtype)
+
+
+@cache
+def fine_histogram(seed: int) -> Any:
+    """Counts of z in each cell, of `COUNT` weights of sigma 1."""
+    counts = np.zeros(CELLS + 1, dtype=np.int64)
+    for z in pieces(seed, COUNT, TruncatedNormal(1)):
+        # Truncation is the floor here, since z + 2 is not negative; the sum is taken in float64 to be exact.
+        cells = (z.astype(np.float64) * (CELLS // 4) + CELLS // 2).astype(np.int32)
+        counts += np.bincount(cells, minlength=CELLS + 1)
+    counts[CELLS - 1] += counts[CELLS]  # z = 2 belongs to the last cell
+    return counts[:CELLS]
+
+
+def chi_square_p(counts: Any, probabilities: Any) -> float:
+    expected = counts.sum() * probabilities
+    statistic = float(((counts - expected) ** 2 / expected).sum())
+    return float(stats.chi2.sf(statistic, len(counts) - 1))
+
+
+def ks_limit(count: int) -> float:
+    return float(np.sqrt(-np.log(SIGNIFICANCE / 2) / 2 / count))
+
+
+def counts_in_bins(values: Any, edges: Any) -> Any:
+    return np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
+
+
+class TestTruncatedNormal:
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_chi_square_over_equiprobable_bins(self, seed: int) -> None:
+        # Each of the 255 edges is moved to the nearest edge of a fine cell, and the probabilities with it.
+        nearest = np.rint((EDGES + 2) * (CELLS // 4)).astype(int)
+        cuts = np.concatenate([[0], nearest, [CELLS]])
+        counts = np.add.reduceat(fine_histogram(seed), cuts[:-1])
+        probabilities = np.diff(CELL_CDF[cuts])
+        assert np.abs(probabilities * BINS - 1).max() < 0.006
+        assert SIGNIFICANCE < chi_square_p(counts, probabilities) < 1 - SIGNIFICANCE
+
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_kolmogorov_smirnov(self, seed: int) -> None:
+        # Within a cell the two functions cannot part by more than they have at its edges and its probability.
+        at_edges = np.abs(np.cumsum(fine_histogram(seed)) / COUNT - CELL_CDF[1:]).max()
+        assert at_edges + np.diff(CELL_CDF).max() < ks_limit(COUNT)
+
+    def test_all_seeds_together(self) -> None:
+        together = sum(fine_histogram(s) for s in SEEDS)
+        total = COUNT * len(SEEDS)
+        assert together.sum() == total == 10**8
+        at_edges = np.abs(np.cumsum(together) / total - CELL_CDF[1:]).max()
+        assert at_edges + np.diff(CELL_CDF).max() < ks_limit(total)
+        assert SIGNIFICANCE < chi_square_p(together, np.diff(CELL_CDF)) < 1 - SIGNIFICANCE
+
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_tails_are_full_and_end_at_the_bound(self, seed: int) -> None:
+        counts = fine_histogram(seed)
+        for tail in (counts[:64], counts[-64:]):
+            expected = COUNT * (CELL_CDF[64] - CELL_CDF[0])
+            assert abs(tail.sum() - expected) < WIDEST_Z * np.sqrt(expected)
+
+    @pytest.mark.parametrize("sigma", [0.1 / TRUNCATED_STD, 3.0, 1e-5])
+    def test_mean_std_and_bound(self, sigma: float) -> None:
+        law = TruncatedNormal(sigma)
+        count, total, squares, largest = 8 * PIECE, 0.0, 0.0, 0.0
+        for w in pieces(9, count, law):
+            wide = w.astype(np.float64)
+            total += float(wide.sum())
+            squares += float((wide * wide).sum())
+            largest = max(largest, float(np.abs(w).max()))
+        assert abs(total / count) < WIDEST_Z * law.std / np.sqrt(count)
+        kurtosis = 3 + float(PARENT.stats(moments="k"))
+        spread = law.std**2 * np.sqrt((kurtosis - 1) / count)
+        assert abs(squares / count - law.std**2) < WIDEST_Z * spread
+        assert law.bound * 0.9999 < largest <= 2 * np.float32(sigma)
+
+    @pytest.mark.parametrize("dtype", ["float64", "bfloat16", "float16"])
+    def test_other_dtypes_follow_the_law(self, dtype: str) -> None:
+        edges = EDGES
+        if dtype != "float64":
+            # The edges move to the middle between neighbours of the dtype, where rounding parts them.
+            at = EDGES.astype(DTYPES[dtype].numpy())
+            bits = at.view(np.uint16)
+            edges = (at.astype(np.float64) + (bits + 1).view(at.dtype).astype(np.float64)) / 2
+            edges = np.unique(edges)
+        probabilities = np.diff(PARENT.cdf(np.concatenate([[-2], edges, [2]])))
+        count, total = 4 * PIECE, 0.0
+        counts = np.zeros(len(edges) + 1, dtype=np.int64)
+        for w in pieces(5, count, TruncatedNormal(1), dtype):
+            wide = w.astype(np.float64)
+            assert np.abs(wide).max() <= 2
+            total += float(wide.sum())
+            counts += counts_in_bins(wide, edges)
+        assert SIGNIFICANCE < chi_square_p(counts, probabilities) < 1 - SIGNIFICANCE
+        assert abs(total / count) < WIDEST_Z * TRUNCATED_STD / np.sqrt(count)
+
+    def test_bfloat16_has_every_value_that_it_can_have(self) -> None:
+        values = np.unique(
+            np.concatenate([w.view(np.uint16) for w in pieces(5, PIECE, TruncatedNormal(1), "bfloat16")])
+        )
+        # 128 a binade: from 2 down to 2^-10 on both sides each one is met.
+        assert len(values) > 2 * 11 * 128
+
+
+class TestUniform:
+    @pytest.mark.parametrize("law", [Uniform(-0.5, 0.5), Uniform(0.25, 4.0), Uniform(-1.0, 0.0)], ids=str)
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_follows_the_law(self, law: Uniform, dtype: str) -> None:
+        edges = law.minval + (law.maxval - law.minval) * np.arange(1, BINS) / BINS
+        count, total = 4 * PIECE, 0.0
+        counts = np.zeros(BINS, dtype=np.int64)
+        for w in pieces(6, count, law, dtype):
+            assert law.minval <= w.min()
+            assert w.max() <= law.maxval
+            counts += counts_in_bins(w, edges)
+            total += float(w.astype(np.float64).sum())
+        assert SIGNIFICANCE < chi_square_p(counts, np.full(BINS, 1 / BINS)) < 1 - SIGNIFICANCE
+        middle = (law.minval + law.maxval) / 2
+        assert abs(total / count - middle) < WIDEST_Z * law.std / np.sqrt(count)
+
+
+class TestIndependence:
+    COUNT = 4_000_000
+
+    def weights(
+        self, seed: int = 42, identity: str = "a/kernel", dtype: str = "float32", start: int = 0
+    ) -> Any:
+        return made(seed, identity, start, self.COUNT, TruncatedNormal(1), dtype).astype(np.float64)
+
+    @staticmethod
+    def assert_apart(a: Any, b: Any) -> None:
+        for x, y in ((a, b), (a * a - TRUNCATED_STD**2, b * b - TRUNCATED_STD**2)):
+            r = float((x * y).mean() / np.sqrt((x * x).mean() * (y * y).mean()))
+            assert abs(r) < WIDEST_Z / np.sqrt(len(x))
+
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    @pytest.mark.parametrize("lag", [1, 2, 3, 4, 7, 8, 16, 64, 1024])
+    def test_neighbours(self, dtype: str, lag: int) -> None:
+        w = self.weights(dtype=dtype)
+        self.assert_apart(w[:-lag], w[lag:])
+
+    @pytest.mark.parametrize(
+        ("first", "second"), [("a/kernel", "b/kernel"), ("a", "a/"), ("layer/1", "layer/11")]
+    )
+    def test_tensors(self, first: str, second: str) -> None:
+        self.assert_apart(self.weights(identity=first), self.weights(identity=second))
+
+    @pytest.mark.parametrize(
+        ("first", "second"), [(0, 1), (1, 2), (41, 42), (1, 256), (2**64 - 2, 2**64 - 1)]
+    )
+    def test_consecutive_seeds(self, first: int, second: int) -> None:
+        self.assert_apart(self.weights(seed=first), self.weights(seed=second))
+
+    def test_ranges_of_one_tensor_that_are_far_apart(self) -> None:
+        self.assert_apart(self.weights(), self.weights(start=2**32))

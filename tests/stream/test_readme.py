@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from lecun_cli.dtypes import FLOAT_DTYPES
+from lecun_cli.laws import Law, TruncatedNormal, Uniform
+from lecun_cli.stream import STREAM, stream_key
+from lecun_cli.stream.philox import BlockReader, blocks
+from tests.stream import reference
+from tests.stream.cases import made
+
+TEXT = reference.README.read_text(encoding="utf-8")
+SEED, IDENTITY = 42, "hidden/kernel"
+
+
+def rows(heading: str) -> Iterator[list[str]]:
+    """The cells of the table under a heading, without back-quotes."""
+    section = TEXT.split(f"### {heading}\n")[1].split("\n#")[0]
+    for line in re.findall(r"^\| (.+) \|$", section, re.MULTILINE)[1:]:
+        yield [cell.strip("`") for cell in line.split(" | ")]
+
+
+@dataclass(frozen=True)
+class Vector:
+    """One row of the table of weights."""
+
+    dtype: str
+    law: Law
+    index: int
+    stored: bytes
+    value: float
+
+
+def vectors() -> list[Vector]:
+    found = []
+    for dtype, law, index, stored, value in rows("Weights"):
+        name, *numbers = law.split(" ")
+        kind = {"truncated_normal": TruncatedNormal, "uniform": Uniform}[name]
+        made_law: Law = kind(*map(float.fromhex, numbers))
+        found.append(Vector(dtype, made_law, int(index), bytes.fromhex(stored), float.fromhex(value)))
+    return found
+
+
+VECTORS = vectors()
+
+
+class TestVectors:
+    @pytest.mark.parametrize(("seed", "identity", "first", "second"), list(rows("Keys")))
+    def test_keys(self, seed: str, identity: str, first: str, second: str) -> None:
+        expected = (int(first, 16), int(second, 16))
+        assert stream_key(int(seed), identity) == reference.key(int(seed), identity) == expected
+
+    def test_blocks(self) -> None:
+        table = list(rows("Blocks"))
+        assert len(table) == 4
+        key = stream_key(SEED, IDENTITY)
+        for number, *words in table:
+            expected = [int(w, 16) for w in words]
+            assert list(reference.philox((int(number), 0, 0, 0), key)) == expected
+            assert BlockReader(key).read(int(number), 1).tolist() == expected
+            assert blocks(key, np.array([int(number)], dtype=np.uint64)).tolist() == [expected]
+
+    @pytest.mark.parametrize("vector", VECTORS, ids=lambda v: f"{v.dtype}-{v.index}")
+    def test_weights(self, vector: Vector) -> None:
+        element = made(SEED, IDENTITY, vector.index, 1, vector.law, vector.dtype)
+        assert element.tobytes() == vector.stored
+        assert float(element[0]) == vector.value
+        key = reference.key(SEED, IDENTITY)
+        assert reference.weight(key, vector.index, vector.law, vector.dtype) == vector.stored
+
+    def test_every_float_dtype_has_both_laws_and_a_far_index(self) -> None:
+        for dtype in FLOAT_DTYPES:
+            ours = [v for v in VECTORS if v.dtype == dtype]
+            assert {type(v.law) for v in ours} == {TruncatedNormal, Uniform}
+            assert 2**33 + 5 in {v.index for v in ours}
+
+    def test_the_number_of_the_stream(self) -> None:
+        assert TEXT.startswith(f"# Stream {STREAM}\n")
+        assert f"lecun-init stream {STREAM}" in TEXT

@@ -1,0 +1,211 @@
+"""The family of initializers against the formulas of Keras's documentation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from lecun_cli.fans import Fans
+from lecun_cli.initializers import FAMILY, REFUSED, InitializerError, make
+from lecun_cli.laws import Constant, TruncatedNormal, Uniform
+
+FANS = Fans(100, 44)
+CUT = 0.87962566103423978  # std of N(0, 1) cut at [-2, 2]
+
+
+@dataclass(frozen=True)
+class Expect:
+    """A law by what it is known for: the std of its result and the largest weight."""
+
+    name: str
+    std: float
+    bound: float
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    kind: type = TruncatedNormal
+
+
+# keras.io/api/layers/initializers: "stddev = sqrt(1 / fan_in)", "limit = sqrt(6 / fan_in)", ...
+LAWS = [
+    Expect("lecun_normal", 0.1, 0.2273694468677113),
+    Expect("lecun_uniform", 0.1, math.sqrt(3 / 100), kind=Uniform),
+    Expect("he_normal", math.sqrt(2 / 100), 2 * math.sqrt(2 / 100) / CUT),
+    Expect("he_uniform", math.sqrt(2 / 100), math.sqrt(6 / 100), kind=Uniform),
+    Expect("glorot_normal", math.sqrt(2 / 144), 2 * math.sqrt(2 / 144) / CUT),
+    Expect("glorot_uniform", math.sqrt(2 / 144), math.sqrt(6 / 144), kind=Uniform),
+    Expect("variance_scaling", 0.1, 0.2 / CUT),
+    Expect(
+        "variance_scaling", math.sqrt(3 / 44), 2 * math.sqrt(3 / 44) / CUT, {"scale": 3, "mode": "fan_out"}
+    ),
+    Expect("variance_scaling", math.sqrt(1 / 72), 2 * math.sqrt(1 / 72) / CUT, {"mode": "fan_avg"}),
+    Expect("variance_scaling", 0.1, math.sqrt(3 / 100), {"distribution": "uniform"}, Uniform),
+    Expect("truncated_normal", 0.05 * CUT, 0.1),
+    Expect("truncated_normal", 0.02 * CUT, 0.04, {"stddev": 0.02}),
+    Expect("truncated_normal", 2 * CUT, 4, {"stddev": 2}),
+    Expect("uniform", 0.1 / math.sqrt(12), 0.05, kind=Uniform),
+    Expect("uniform", 4 / math.sqrt(12), 3, {"minval": -3, "maxval": 1}, Uniform),
+    Expect("zeros", 0, 0, kind=Constant),
+    Expect("ones", 0, 1, kind=Constant),
+    Expect("constant", 0, 0.5, {"value": -0.5}, Constant),
+]
+
+
+class TestLaws:
+    @pytest.mark.parametrize("case", LAWS, ids=lambda case: f"{case.name} {dict(case.arguments)}")
+    def test_are_those_of_the_documentation(self, case: Expect) -> None:
+        law = make(case.name, case.arguments).law(FANS)
+        assert type(law) is case.kind
+        assert law.std == pytest.approx(case.std, rel=1e-15)
+        assert law.bound == pytest.approx(case.bound, rel=1e-15)
+
+    def test_every_row_is_in_the_table(self) -> None:
+        assert {case.name for case in LAWS} == set(FAMILY)
+
+    @pytest.mark.parametrize("fan_in", [1, 2, 9, 4096, 2**40])
+    def test_lecun_normal_has_variance_one_over_fan_in(self, fan_in: int) -> None:
+        law = make("lecun_normal").law(Fans(fan_in, 3))
+        assert law.std**2 * fan_in == pytest.approx(1, rel=1e-14)
+        assert law.bound * math.sqrt(fan_in) == pytest.approx(2.273694468677113, rel=1e-14)
+
+    def test_lecun_normal_is_variance_scaling_with_its_defaults(self) -> None:
+        assert make("lecun_normal").law(FANS) == make("variance_scaling").law(FANS)
+
+    @pytest.mark.parametrize("name", [name for name, row in FAMILY.items() if not row.needs_fans])
+    def test_fans_are_asked_for_only_where_the_law_needs_them(self, name: str) -> None:
+        given = {"value": 3} if name == "constant" else {}
+        initializer = make(name, given)
+        assert not initializer.needs_fans
+        assert initializer.law(None) == initializer.law(FANS)
+
+    @pytest.mark.parametrize(("value", "kept"), [(2**53 + 1, 2**53 + 1), (True, 1), (0.5, 0.5), (-3, -3)])
+    def test_a_constant_keeps_its_integers_exact(self, value: float, kept: float) -> None:
+        law = make("constant", {"value": value}).law(None)
+        assert isinstance(law, Constant)
+        assert law.value == kept
+        assert type(law.value) is type(kept)
+
+    def test_randomness_is_known_before_the_fans(self) -> None:
+        assert {name for name, row in FAMILY.items() if not row.is_random} == {"zeros", "ones", "constant"}
+
+
+class TestValues:
+    def test_equal_arguments_make_equal_initializers(self) -> None:
+        assert make("truncated_normal") == make("truncated_normal", {"stddev": 0.05})
+        assert make("uniform", {"maxval": 1, "minval": 0}) == make("uniform", {"minval": 0.0, "maxval": 1.0})
+
+    def test_json_holds_the_name_and_every_argument(self) -> None:
+        assert make("lecun_normal").to_json() == {"name": "lecun_normal"}
+        assert make("variance_scaling", {"scale": 2}).to_json() == {
+            "name": "variance_scaling",
+            "scale": 2.0,
+            "mode": "fan_in",
+            "distribution": "truncated_normal",
+        }
+
+    @pytest.mark.parametrize("case", LAWS, ids=lambda case: f"{case.name} {dict(case.arguments)}")
+    def test_json_makes_the_same_initializer_again(self, case: Expect) -> None:
+        made = make(case.name, case.arguments)
+        document = dict(made.to_json())
+        assert make(str(document.pop("name")), document) == made
+
+
+@dataclass(frozen=True)
+class ExpectFail:
+    name: str
+    arguments: Mapping[str, object]
+    message: str
+    help: str | None = None
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("name", "nearest"),
+        [
+            *REFUSED.items(),
+            ("LecunNormal", "lecun_normal"),
+            ("HeUniform", "he_uniform"),
+            ("lecun_norml", "lecun_normal"),
+            ("kaiming_normal_", "he_normal"),
+            ("xavier_uniform_", "glorot_uniform"),
+            ("trunc_normal_", "truncated_normal"),
+            ("RandomNormal", "truncated_normal"),
+            ("OrthogonalInitializer", "lecun_normal"),
+            ("zeros_", "zeros"),
+            ("zero", "zeros"),
+        ],
+    )
+    def test_a_name_that_is_not_offered_gets_the_nearest(self, name: str, nearest: str) -> None:
+        with pytest.raises(InitializerError) as caught:
+            make(name)
+        assert caught.value.message == f'the initializer "{name}" is not offered'
+        assert caught.value.help == f"the nearest that is offered is {nearest}"
+
+    def test_a_name_with_none_near_gets_the_list(self) -> None:
+        with pytest.raises(InitializerError) as caught:
+            make("xyzzy")
+        assert caught.value.help == f"offered are: {', '.join(FAMILY)}"
+
+    @pytest.mark.parametrize("nearest", sorted(set(REFUSED.values())))
+    def test_what_is_named_instead_is_offered(self, nearest: str) -> None:
+        assert nearest in FAMILY
+
+    @pytest.mark.parametrize(
+        "case",
+        [
+            ExpectFail(
+                "lecun_normal", {"seed": 1}, 'lecun_normal has no argument "seed"', "it takes no arguments"
+            ),
+            ExpectFail(
+                "truncated_normal", {"mean": 1}, 'truncated_normal has no argument "mean"', "it takes stddev"
+            ),
+            ExpectFail("uniform", {"low": 1}, 'uniform has no argument "low"', "it takes minval, maxval"),
+            ExpectFail("constant", {}, 'constant needs its argument "value"'),
+            ExpectFail("constant", {"value": "one"}, "value of constant is a number, found 'one'"),
+            ExpectFail("constant", {"value": math.nan}, "value of constant is a finite number, found nan"),
+            ExpectFail(
+                "truncated_normal", {"stddev": 0}, "stddev of truncated_normal is above zero, found 0"
+            ),
+            ExpectFail(
+                "truncated_normal", {"stddev": -1.0}, "stddev of truncated_normal is above zero, found -1.0"
+            ),
+            ExpectFail(
+                "truncated_normal", {"stddev": True}, "stddev of truncated_normal is a number, found True"
+            ),
+            ExpectFail(
+                "truncated_normal",
+                {"stddev": math.inf},
+                "stddev of truncated_normal is a finite number, found inf",
+            ),
+            ExpectFail(
+                "truncated_normal", {"stddev": 10**400}, "stddev of truncated_normal overflows a float"
+            ),
+            ExpectFail("variance_scaling", {"scale": 0}, "scale of variance_scaling is above zero, found 0"),
+            ExpectFail(
+                "variance_scaling", {"mode": "fan"}, "mode is one of fan_in, fan_out, fan_avg, found 'fan'"
+            ),
+            ExpectFail(
+                "variance_scaling",
+                {"mode": ["fan_in"]},
+                "mode is one of fan_in, fan_out, fan_avg, found ['fan_in']",
+            ),
+            ExpectFail(
+                "variance_scaling",
+                {"distribution": "normal"},
+                "distribution is one of truncated_normal, uniform, found 'normal'",
+            ),
+            ExpectFail("uniform", {"minval": 1}, "uniform needs minval < maxval, and 1.0 is not below 0.05"),
+            ExpectFail(
+                "uniform",
+                {"minval": 0, "maxval": 0},
+                "uniform needs minval < maxval, and 0.0 is not below 0.0",
+            ),
+        ],
+        ids=lambda case: f"{case.name} {dict(case.arguments)}"[:60],
+    )
+    def test_a_wrong_argument_says_the_rule(self, case: ExpectFail) -> None:
+        with pytest.raises(InitializerError) as caught:
+            make(case.name, case.arguments)
+        assert caught.value.message == case.message
+        assert caught.value.help == case.help

@@ -1,0 +1,80 @@
+"""README: every command in it runs, every figure in it holds."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lecun_cli.initializers import FAMILY
+from lecun_cli.spec.kinds import KINDS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+# Run by `.ci/run`, which cannot run itself: they make the environment that this test runs in.
+RUN_BY_CI = {"make demo", "make test"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder as a reader of README has it: the samples, and the command on the path."""
+    shutil.copytree(ROOT / "sample_specs", tmp_path / "sample_specs")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path
+
+
+def _blocks(language: str) -> list[str]:
+    return [body for kind, body in BLOCKS if kind == language]
+
+
+class TestCommands:
+    @pytest.mark.parametrize("body", _blocks("bash"))
+    def test_runs(self, folder: Path, body: str) -> None:
+        lines = [line for line in body.splitlines() if line not in RUN_BY_CI]
+        script = "\n".join(["set -euo pipefail", *lines])
+        ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=120)
+        assert ran.returncode == 0, ran.stderr
+
+    def test_those_left_to_ci_are_run_by_ci(self) -> None:
+        script = (ROOT / ".ci" / "run").read_text().splitlines()
+        assert set(script) >= RUN_BY_CI
+
+    @pytest.mark.parametrize("body", _blocks("python"))
+    def test_python_runs(self, folder: Path, body: str) -> None:
+        ran = subprocess.run(
+            [sys.executable, "-c", body], capture_output=True, text=True, check=False, timeout=120
+        )
+        assert ran.returncode == 0, ran.stderr
+
+    @pytest.mark.parametrize("body", _blocks("yaml"))
+    def test_specs_plan(self, folder: Path, body: str) -> None:
+        ran = subprocess.run(
+            ["lecun-init", "plan", "-"], input=body, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stderr == ""
+
+    def test_the_error_shown_is_what_is_printed(self, folder: Path) -> None:
+        (shown,) = _blocks("text")
+        line = next(row.split("| ", 1)[1] for row in shown.splitlines() if row.startswith("4 |"))
+        (folder / "spec.yaml").write_text(f"seed: 1\n\nlayers:\n{line}\n")
+        ran = subprocess.run(
+            ["lecun-init", "plan", "spec.yaml"], capture_output=True, text=True, check=False, timeout=60
+        )
+        assert shown in ran.stderr
+
+
+class TestLists:
+    def test_every_layer_kind_is_named(self) -> None:
+        assert [kind for kind in KINDS if f"`{kind}`" not in README] == []
+
+    def test_every_initializer_is_named(self) -> None:
+        assert [name for name in FAMILY if f"`{name}`" not in README] == []
