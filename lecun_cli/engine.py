@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lecun_cli.elements import Drawer
+from lecun_cli.errors import UsageError
 from lecun_cli.files.segments import Extent, FileLayout, Literal, Unit, units
 
 if TYPE_CHECKING:
@@ -77,9 +78,12 @@ def run(
         progress: Told the bytes done so far.
 
     Raises:
+        UsageError: There are to be no workers, or too many.
         OutputError: The destination refused; whatever a thread met is raised here.
     """
     workers = default_workers() if workers is None else workers
+    if not 1 <= workers <= MAX_WORKERS:
+        raise UsageError(f"workers are 1 to {MAX_WORKERS}, found {workers}")
     return _Run(layout, seed, destination, chunk_nbytes, workers).run(progress)
 
 
@@ -156,6 +160,7 @@ class _Run:
                     return
                 unit = next(self.units, None) if self.n_units is None else None
                 if unit is None:
+                    self._end()
                     return
                 self._count(unit)
                 if self.free:
@@ -169,6 +174,14 @@ class _Run:
             with self.changed:
                 self.made[unit.index] = (unit, buffer, self.n_consumers)
                 self.changed.notify_all()
+
+    def _end(self) -> None:
+        """Without a last unit, `_count` has not met the end: there is no byte to make."""
+        if self.n_units is None:
+            if self.layout.nbytes:
+                raise AssertionError(f"the units end before the {self.layout.nbytes} bytes of the file")
+            self.n_units = 0
+            self.changed.notify_all()
 
     def _count(self, unit: Unit) -> None:
         if unit.offset + unit.nbytes == self.layout.nbytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lecun_cli.cli.options import parse_assignments
 from lecun_cli.plan import Plan, make_plan
 from lecun_cli.spec.load import load_spec, parse_spec
 
@@ -249,7 +250,8 @@ class TestLlama3:
         lines = (SAMPLES / "llama3.yaml").read_text(encoding="utf-8").splitlines()
         (at,) = (i for i, line in enumerate(lines) if line.startswith(f"#     {case.id} "))
         words = lines[at + 1].split()
-        given = {name: int(value) for name, _, value in (w.partition("=") for w in words if "=" in w)}
+        given = parse_assignments([words[-1]])
+        assert words[-2] == "--set"
         assert given == case.params
         assert f"{case.parameters:,} parameters" in lines[at]
 

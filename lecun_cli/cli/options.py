@@ -25,7 +25,9 @@ FanRuleOption = Annotated[
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="NAME=VALUE", help="A param's value, in place of the spec's; may be repeated."
+        "--set",
+        metavar="NAME=VALUE",
+        help="A param's value, in place of the spec's; NAME=VALUE,NAME=VALUE for more.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
@@ -63,7 +65,7 @@ def read_spec(
 
 
 def parse_assignments(texts: list[str]) -> dict[str, int | str]:
-    """`NAME=VALUE` texts as a mapping; a value is an integer or an expression.
+    """`NAME=VALUE` texts, several with commas between, as a mapping of integers and expressions.
 
     Raises:
         UsageError: A text has no `=`, or a name is given twice.
@@ -71,7 +73,7 @@ def parse_assignments(texts: list[str]) -> dict[str, int | str]:
     from lecun_cli.errors import UsageError
 
     found: dict[str, int | str] = {}
-    for text in texts:
+    for text in (part for given in texts for part in given.split(",")):
         name, equals, value = text.partition("=")
         if not equals or not name.strip() or not value.strip():
             raise UsageError(f'--set takes NAME=VALUE, found "{text}"', help="for example --set d=4096")

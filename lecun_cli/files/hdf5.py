@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _ALIGNMENT = (512, 64)
 """Allocations of 512 bytes and more start on a multiple of 64, so every weight of theirs is aligned."""
 
+_MAX_RANK = 32  # H5S_MAX_RANK
+
 # (size, sign position, exponent position, exponent bits, mantissa bits, exponent bias)
 _FLOAT_LAYOUTS = {
     "bfloat16": (2, 15, 7, 8, 7, 127),
@@ -40,9 +42,10 @@ def layout(plan: Plan) -> FileLayout:
     """The segments of an HDF5 file with one contiguous dataset a tensor; `/` in a name makes groups.
 
     Raises:
-        PlanError: A name is no path in HDF5, or is a group and a tensor at once.
+        PlanError: A name is no path in HDF5, or is a group and a tensor at once, or a tensor has more
+            axes than HDF5 takes.
     """
-    _check_names(plan)
+    _check(plan)
     skeleton = SparseFile()
     offsets = _make_skeleton(skeleton, plan)
     extents = sorted((Extent(offsets[t.name], t) for t in plan.tensors), key=lambda e: (e.offset, e.nbytes))
@@ -60,10 +63,13 @@ def layout(plan: Plan) -> FileLayout:
     return FileLayout("hdf5", skeleton.nbytes, found)
 
 
-def _check_names(plan: Plan) -> None:
+def _check(plan: Plan) -> None:
     names = {tensor.name: tensor for tensor in plan.tensors}
     faults = []
     for tensor in plan.tensors:
+        if len(tensor.shape) > _MAX_RANK:
+            said = f'"{tensor.name}" has {len(tensor.shape)} axes, and HDF5 has at most {_MAX_RANK}'
+            faults.append(Diagnostic(said, tensor.place, "write safetensors"))
         parts = tensor.name.split("/")
         if not all(parts) or "." in parts:
             faults.append(
@@ -170,7 +176,7 @@ def read(path: Path) -> tuple[StoredTensor, ...]:
                 StoredTensor(
                     name,
                     _dtype_name(item.id.get_type()),
-                    tuple(item.shape),
+                    item.shape or (),  # None where it has no dataspace
                     -1 if offset is None else offset,
                     item.id.get_storage_size(),
                 )
@@ -188,4 +194,7 @@ def _dtype_name(stored: Any) -> str:  # noqa: ANN401
     for name in _FLOAT_LAYOUTS:
         if stored.equal(_type(name)):
             return name
-    return str(stored.dtype)
+    try:
+        return str(stored.dtype)
+    except TypeError:  # a type that NumPy has not, such as a time
+        return type(stored).__name__

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class SparseFile(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Move to a position."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.nbytes}[whence]
+        if base + offset < 0:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         self._at = base + offset
         return self._at
 
@@ -63,7 +67,8 @@ class SparseFile(io.RawIOBase):
             page[within : within + count] = view[done : done + count]
             done += count
         self._at += done
-        self.nbytes = max(self.nbytes, self._at)
+        if done:
+            self.nbytes = max(self.nbytes, self._at)
         return done
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:

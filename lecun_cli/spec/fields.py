@@ -22,9 +22,17 @@ MAX_DIMENSION = 2**48 - 1
 MAX_NAME = 1024
 
 
-def fault(message: str, help: str | None = None) -> PydanticCustomError:
-    """A validation error that carries its message and advice as they are."""
-    return PydanticCustomError("lecun_init", cast("Any", "{said}"), {"said": message, "help": help})
+def fault(message: str, help: str | None = None, *, field: str | None = None) -> PydanticCustomError:
+    """A validation error that carries its message and advice as they are.
+
+    Args:
+        message: The rule and what was found.
+        help: What to do about it.
+        field: The key that is at fault, where a whole layer is looked at.
+    """
+    return PydanticCustomError(
+        "lecun_init", cast("Any", "{said}"), {"said": message, "help": help, "field": field}
+    )
 
 
 def environment(info: ValidationInfo) -> Environment:

@@ -83,10 +83,10 @@ def kind_of(node: Node) -> str:
 
 
 def describe(value: object) -> str:
-    """A value and its type in words: `the string "64"`, `the number 0.5`, `nothing`."""
+    """A value and its type in words: `the string "64"`, `the number 0.5`, `no value`."""
     match value:
         case None:
-            return "nothing"
+            return "no value"
         case bool():
             return f"the boolean {str(value).lower()}"
         case int() | float():

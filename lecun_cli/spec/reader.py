@@ -33,7 +33,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\
 _SPECIAL_FLOAT = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
 _CORE_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
 _BARE_TEMPLATE = re.compile(r"""\{.*: *[^\s"'{}]*\{""")
-_SURROGATES = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+_SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
 def read_bytes(path: str) -> tuple[str, bytes]:
@@ -103,7 +103,8 @@ def read_nodes(text: str, source: str) -> Mapping:
         SpecError: The text is not YAML 1.2, is empty, holds more than one document, repeats a key,
             or is larger, deeper or more aliased than a spec may be.
     """
-    text = _SURROGATES.sub(_join_surrogates, text)
+    if text.lstrip().startswith("{"):
+        text = _SURROGATES.sub(_join_surrogates, text)
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -133,8 +134,8 @@ def read_nodes(text: str, source: str) -> Mapping:
 
 def _join_surrogates(match: re.Match[str]) -> str:
     """JSON writes what lies outside the basic plane as two escapes, YAML as one."""
-    high, low = int(match[1], 16), int(match[2], 16)
-    return f"\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
+    high, low = int(match[2], 16), int(match[3], 16)
+    return f"{match[1]}\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
 
 
 def _yaml_help(text: str, place: Place | None) -> str | None:

@@ -136,8 +136,10 @@ def _diagnostic(error: Any, model: type[BaseModel], node: Mapping, what: str) ->
     match error["type"]:
         case "lecun_init":
             said = error["ctx"]
-            if not path and "name" in node.entries:
-                place = node.entries["name"].place
+            if not path:
+                place = next(
+                    (node.entries[k].place for k in (said["field"], "name") if k in node.entries), place
+                )
             return Diagnostic(said["said"], place, said["help"])
         case "missing":
             name = node.entries.get("name")
@@ -149,7 +151,10 @@ def _diagnostic(error: Any, model: type[BaseModel], node: Mapping, what: str) ->
             advice = "YAML 1.2 writes true and false" if isinstance(error["input"], str) else None
             return Diagnostic(f"{field} is true or false, found {found}", place, advice)
         case "literal_error":
-            return Diagnostic(f"{field} is one of {error['ctx']['expected']}, found {found}", place)
+            choices = re.findall(r"'([^']+)'", error["ctx"]["expected"])
+            close = difflib.get_close_matches(str(error["input"]), choices, n=1)
+            advice = f"did you mean {close[0]}?" if close else None
+            return Diagnostic(f"{field} is one of {', '.join(choices)}; found {found}", place, advice)
         case "list_type":
             return Diagnostic(f"{field} is a list, found {found}", place)
         case "string_type" | "string_too_short":

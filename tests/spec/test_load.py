@@ -66,7 +66,7 @@ TOP = [
     ExpectFail(
         "empty lists", "layers: []\ntensors: []\n", "the spec makes no tensor: its lists are empty", (1, 1)
     ),
-    ExpectFail("layers of nothing", "layers:\n", "layers is a list, found nothing", (1, 8)),
+    ExpectFail("layers of nothing", "layers:\n", "layers is a list, found no value", (1, 8)),
     ExpectFail("layers that are a mapping", "layers: {a: 1}\n", "layers is a list, found a mapping", (1, 9)),
     ExpectFail(
         "a dtype that is none",
@@ -194,8 +194,10 @@ FIELDS = [
     ExpectFail(
         "an activation that is none",
         dense("type: dense, name: a, in_features: 2, out_features: 3, activation: sellu"),
-        "activation is one of 'linear', ",
+        "activation is one of linear, relu, relu6, leaky_relu, elu, selu, gelu, silu, sigmoid, tanh, "
+        'softmax, softplus, softsign, mish, exponential; found the string "sellu"',
         (2, 73),
+        "did you mean selu?",
     ),
     ExpectFail(
         "a size of zero",
@@ -218,7 +220,7 @@ FIELDS = [
     ExpectFail(
         "a size of nothing",
         dense("type: dense, name: a, in_features: , out_features: 3"),
-        "in_features is an integer or an expression over params, found nothing",
+        "in_features is an integer or an expression over params, found no value",
         (2, 41),
     ),
     ExpectFail(
@@ -297,13 +299,13 @@ FIELDS = [
         "groups that do not divide",
         dense("type: conv2d, name: a, in_channels: 2, out_channels: 3, kernel_size: 3, groups: 2"),
         "groups divides out_channels, and 3 is no multiple of 2",
-        (2, 26),
+        (2, 86),
     ),
     ExpectFail(
         "a window of too many axes",
         dense("type: conv2d, name: a, in_channels: 2, out_channels: 3, kernel_size: [3, 3, 3]"),
         "kernel_size of conv2d is one size or 2, found 3",
-        (2, 26),
+        (2, 75),
     ),
     ExpectFail(
         "a window with a zero",
@@ -412,19 +414,19 @@ TENSORS = [
         "an axis past the shape",
         "tensors: [{name: t, shape: [2, 3], in_axes: [2]}]\n",
         "in_axes has axis 2, and the shape has 2 axes",
-        (1, 18),
+        (1, 45),
     ),
     ExpectFail(
         "an axis before the shape",
         "tensors: [{name: t, shape: [2, 3], in_axes: [-3]}]\n",
         "in_axes has axis -3, and the shape has 2 axes",
-        (1, 18),
+        (1, 45),
     ),
     ExpectFail(
         "an axis of a scalar",
         "tensors: [{name: t, shape: [], in_axes: [0]}]\n",
         "in_axes has axis 0, and the shape has 0 axes",
-        (1, 18),
+        (1, 41),
     ),
     ExpectFail(
         "axes that are a number",
@@ -437,26 +439,26 @@ TENSORS = [
         "an axis twice",
         "tensors: [{name: t, shape: [2, 3], in_axes: [0, -2]}]\n",
         "axis 0 stands twice in in_axes",
-        (1, 18),
+        (1, 45),
     ),
     ExpectFail(
         "an axis in two roles",
         "tensors: [{name: t, shape: [2, 3], in_axes: [0], batch_axes: [-2]}]\n",
         "axis 0 stands in both in_axes and batch_axes",
-        (1, 18),
+        (1, 62),
     ),
     ExpectFail(
         "axes without inputs",
         "tensors: [{name: t, shape: [2, 3], out_axes: [0]}]\n",
         "out_axes and batch_axes go with in_axes",
-        (1, 18),
+        (1, 46),
         "give in_axes too",
     ),
     ExpectFail(
         "two answers for one fan",
         "tensors: [{name: t, shape: [2, 3], fan_in: 3, in_axes: [1]}]\n",
         "fan_in and in_axes both say what the fan-in is",
-        (1, 18),
+        (1, 56),
         "keep one of the two",
     ),
 ]
@@ -527,10 +529,7 @@ class TestFaults:
     @pytest.mark.parametrize("case", [*TOP, *FIELDS, *TENSORS, *GROUPS], ids=lambda case: case.id)
     def test_say_the_rule_the_place_and_the_remedy(self, case: ExpectFail) -> None:
         (fault,) = faults_of(case.text)
-        if case.message.endswith("', "):
-            assert fault.message.startswith(case.message)
-        else:
-            assert fault.message == case.message
+        assert fault.message == case.message
         assert (fault.place and (fault.place.line, fault.place.column)) == case.at
         if case.help is not None and case.help.endswith(": "):
             assert (fault.help or "").startswith(case.help)

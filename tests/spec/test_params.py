@@ -85,7 +85,7 @@ class TestFaults:
                 (('param "a" is an integer or an expression, found the boolean true', None),),
             ),
             ExpectFail(
-                "nothing", {"a": None}, (('param "a" is an integer or an expression, found nothing', None),)
+                "nothing", {"a": None}, (('param "a" is an integer or an expression, found no value', None),)
             ),
             ExpectFail(
                 "a name that is none",

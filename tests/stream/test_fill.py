@@ -21,7 +21,10 @@ from tests.stream.cases import SCRATCH, made, made_in_runs
 SEEDS = st.integers(0, 2**64 - 1)
 IDENTITIES = st.text(max_size=20)
 STARTS = st.one_of(
-    st.integers(0, 40), st.integers(2**32 - 20, 2**32 + 20), st.integers(2**40, 2**62), st.integers(0, 2**66)
+    st.integers(0, 40),
+    st.integers(2**32 - 20, 2**32 + 20),
+    st.integers(2**40, 2**62),
+    st.integers(0, 2**66 - 20),
 )
 SIGMAS = st.floats(1e-30, 100, width=64)
 

@@ -32,12 +32,14 @@ class Conv(Layer):
     def _check(self) -> Self:
         if len(self.kernel_size) not in {1, self.rank}:
             raise fault(
-                f"kernel_size of {self.type} is one size or {self.rank}, found {len(self.kernel_size)}"
+                f"kernel_size of {self.type} is one size or {self.rank}, found {len(self.kernel_size)}",
+                field="kernel_size",
             )
         for field in ("in_channels", "out_channels"):
             if getattr(self, field) % self.groups:
                 raise fault(
-                    f"groups divides {field}, and {getattr(self, field)} is no multiple of {self.groups}"
+                    f"groups divides {field}, and {getattr(self, field)} is no multiple of {self.groups}",
+                    field="groups",
                 )
         return self
 

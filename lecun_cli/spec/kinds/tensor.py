@@ -35,16 +35,22 @@ class RawTensor(Model):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.fan_in is not None and self.in_axes is not None:
-            raise fault("fan_in and in_axes both say what the fan-in is", "keep one of the two")
+            raise fault(
+                "fan_in and in_axes both say what the fan-in is", "keep one of the two", field="in_axes"
+            )
         if self.in_axes is None and (self.out_axes or self.batch_axes):
-            raise fault("out_axes and batch_axes go with in_axes", "give in_axes too")
+            raise fault(
+                "out_axes and batch_axes go with in_axes",
+                "give in_axes too",
+                field="out_axes" if self.out_axes else "batch_axes",
+            )
         seen: dict[int, str] = {}
         for field in ("in_axes", "out_axes", "batch_axes"):
             for axis in self._axes(field):
                 if seen.get(axis) == field:
-                    raise fault(f"axis {axis} stands twice in {field}")
+                    raise fault(f"axis {axis} stands twice in {field}", field=field)
                 if axis in seen:
-                    raise fault(f"axis {axis} stands in both {seen[axis]} and {field}")
+                    raise fault(f"axis {axis} stands in both {seen[axis]} and {field}", field=field)
                 seen[axis] = field
         return self
 
@@ -53,7 +59,7 @@ class RawTensor(Model):
         rank = len(self.shape)
         for axis in given or ():
             if not -rank <= axis < rank:
-                raise fault(f"{field} has axis {axis}, and the shape has {rank} axes")
+                raise fault(f"{field} has axis {axis}, and the shape has {rank} axes", field=field)
         return tuple(axis % rank for axis in given or ())
 
     @property
