@@ -54,6 +54,18 @@ class Box:
         stops[axis] += by
         return Box(tuple(starts), tuple(stops))
 
+    def flipped(self, axis: int, n: int) -> Box:
+        """The same box where an axis of `n` runs backwards."""
+        starts, stops = list(self.starts), list(self.stops)
+        starts[axis], stops[axis] = n - self.stops[axis], n - self.starts[axis]
+        return Box(tuple(starts), tuple(stops))
+
+    def overlap(self, other: Box) -> Box | None:
+        """What two boxes have in common, or None."""
+        starts = tuple(map(max, self.starts, other.starts))
+        stops = tuple(map(min, self.stops, other.stops))
+        return Box(starts, stops) if all(a < b for a, b in zip(starts, stops, strict=True)) else None
+
     def within(self, outer: Box) -> tuple[slice, ...]:
         """Where this box lies in an array that holds `outer`."""
         return tuple(

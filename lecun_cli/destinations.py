@@ -63,7 +63,8 @@ class LocalFile:
             OutputError: The folder may not be written to, or the disk is too small.
         """
         self.check()
-        name = f".{self._final.name[:200]}.{secrets.token_hex(6)}.partial"
+        # 50 characters, so that the longest name that may be given leaves room for the rest.
+        name = f".{self._final.name[:50]}.{secrets.token_hex(6)}.partial"
         temporary = self._final.with_name(name)
         try:
             self._fd = os.open(
@@ -114,11 +115,20 @@ class LocalFile:
             else:
                 _rename_new(self._temporary, self._final)
             self._temporary = None
-            _sync_folder(self._final.parent)
+            try:
+                _sync_folder(self._final.parent)
+            except BaseException:
+                self.withdraw()
+                raise
         except FileExistsError:
             raise _exists(self.path) from None
         except OSError as error:
             raise output_error(self.path, error) from error
+
+    def withdraw(self) -> None:
+        """Remove the file again after `commit`: it, or what belongs with it, is not safely there."""
+        with contextlib.suppress(OSError):
+            self._final.unlink()
 
     def check(self) -> None:
         """Whether the file may be written here, without making anything.
@@ -127,6 +137,14 @@ class LocalFile:
             UsageError: It exists and may not be replaced, or its folder is not there.
             OutputError: The folder may not be written to, or the disk is too small.
         """
+        try:
+            self._check()
+        except LecunInitError:
+            raise
+        except OSError as error:  # a name that is too long
+            raise output_error(self.path, error) from error
+
+    def _check(self) -> None:
         folder = self._final.parent
         if not folder.is_dir():
             raise UsageError(
@@ -134,6 +152,8 @@ class LocalFile:
             )
         if self._final.is_dir():
             raise UsageError(f"{self.path} is a directory", help="give the name of a file in it")
+        if self._final.exists() and not self._final.is_file():
+            raise UsageError(f"{self.path} is a pipe or a device", help="give the name of a file")
         if self._final.exists() and not self.force:
             raise _exists(self.path)
         if not os.access(folder, os.W_OK | os.X_OK):
@@ -174,13 +194,24 @@ class Stream:
     Args:
         fd: An open file descriptor.
         name: What messages call it.
+        close: Whether leaving the context closes it, which tells a reader that this is all.
     """
 
     random_access = False
 
-    def __init__(self, fd: int, name: str) -> None:
+    def __init__(self, fd: int, name: str, *, close: bool = False) -> None:
         self._fd = fd
         self.name = name
+        self._close = close
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._close:
+            os.close(self._fd)
 
     def write(self, offset: int, data: memoryview) -> None:
         """Write the next bytes.
@@ -237,7 +268,7 @@ def open_stream(path: str) -> Stream:
         OutputError: It cannot be opened.
     """
     try:
-        return Stream(os.open(path, os.O_WRONLY), path)
+        return Stream(os.open(path, os.O_WRONLY), path, close=True)
     except OSError as error:
         raise output_error(path, error) from error
 
@@ -312,7 +343,10 @@ def _rename_new(temporary: Path, final: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY)
+    try:
+        fd = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # a folder that may be written to and not read
+        return
     try:
         os.fsync(fd)
     except OSError as error:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lecun_cli.boxes import Box, boxes_of_range, runs_of, split, to_draw, whole
+from lecun_cli.boxes import Box, Runs, boxes_of_range, runs_of, split, to_draw, whole
 from lecun_cli.laws import Constant
 from lecun_cli.stream.fill import Scratch, fill, fill_runs
 from lecun_cli.stream.philox import stream_key
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lecun_cli.plan import Part, TensorPlan
-
-Array = "NDArray[np.generic]"
 
 _MOST_DRAWN = 2**18
 """Elements of a transposed part that are drawn at once: they and their place stay in the cache."""
@@ -33,6 +31,7 @@ class Drawer:
         self.seed = seed
         self._scratch = Scratch()
         self._drawn = np.empty(0, np.uint8)
+        self._one = np.empty(8, np.uint8)
 
     def draw_range(self, tensor: TensorPlan, start: int, out: NDArray[np.generic]) -> None:
         """Make the elements `start .. start + len(out)` of a tensor, in the C order of its stored shape.
@@ -42,13 +41,18 @@ class Drawer:
             start: The first element.
             out: One axis, of the tensor's dtype, little-endian; it may be unaligned.
         """
-        if len(tensor.parts) == 1 and _in_order(tensor.parts[0]):
-            self._fill(tensor.parts[0], start, tensor, out)
+        if tensor.along > 0:
+            done = 0
+            for box in boxes_of_range(tensor.shape, start, start + len(out)):
+                self.draw_box(tensor, box, out[done : done + box.n_elements].reshape(box.dims))
+                done += box.n_elements
             return
-        done = 0
-        for box in boxes_of_range(tensor.shape, start, start + len(out)):
-            self.draw_box(tensor, box, out[done : done + box.n_elements].reshape(box.dims))
-            done += box.n_elements
+        at = 0
+        for part in tensor.parts:
+            first, last = max(start, at), min(start + len(out), at + part.n_elements)
+            if first < last:
+                self._draw_part_range(tensor, part, first - at, out[first - start : last - start])
+            at += part.n_elements
 
     def draw_box(self, tensor: TensorPlan, box: Box, out: NDArray[np.generic]) -> None:
         """Make a box of a tensor.
@@ -58,36 +62,54 @@ class Drawer:
             box: A box in its stored shape.
             out: An array of the box's dims, of the tensor's dtype; it may be a view with any strides.
         """
-        at = 0
-        for part in tensor.parts:
-            if len(tensor.parts) == 1:
-                self._draw_part(tensor, part, box, out)
-                return
-            length = part.shape[tensor.along]
-            share = box.cut(tensor.along, at, at + length)
-            if share is not None:
-                self._draw_part(tensor, part, share.shifted(tensor.along, -at), out[share.within(box)])
-            at += length
+        if len(tensor.parts) == 1 and tensor.parts[0].shape == tensor.shape:
+            self._draw_part_box(tensor, tensor.parts[0], box, out)
+        elif tensor.along > 0:
+            at = 0
+            for part in tensor.parts:
+                share = box.cut(tensor.along, at, at + part.shape[tensor.along])
+                if share is not None:
+                    inner = share.shifted(tensor.along, -at)
+                    self._draw_part_box(tensor, part, inner, out[share.within(box)])
+                at += part.shape[tensor.along]
+        else:  # axes are merged, so a box of the tensor is none of its parts; its runs are ranges of them
+            runs = runs_of(tensor.shape, box)
+            flat = np.empty((runs.count, runs.length), tensor.storage.numpy())
+            for row, start in zip(flat, _starts(runs).tolist(), strict=True):
+                self.draw_range(tensor, start, row)
+            out[...] = flat.reshape(box.dims)
 
-    def _draw_part(self, tensor: TensorPlan, part: Part, box: Box, out: NDArray[np.generic]) -> None:
-        if isinstance(part.law, Constant):
-            out[...] = _constant(part.law, tensor)
+    def _draw_part_range(self, tensor: TensorPlan, part: Part, start: int, out: NDArray[np.generic]) -> None:
+        if part.in_order:
+            fill(out, part.law, stream_key(self.seed, part.identity), start, tensor.storage, self._scratch)
             return
+        done = 0
+        for box in boxes_of_range(part.shape, start, start + len(out)):
+            self._draw_part_box(tensor, part, box, out[done : done + box.n_elements].reshape(box.dims))
+            done += box.n_elements
+
+    def _draw_part_box(self, tensor: TensorPlan, part: Part, box: Box, out: NDArray[np.generic]) -> None:
+        if isinstance(part.law, Constant):
+            fill(self._constant(tensor), part.law, (0, 0), 0, tensor.storage, self._scratch)
+            out[...] = self._constant(tensor)[0]
+            return
+        for axis in part.flip:
+            box = box.flipped(axis, part.shape[axis])
+            out = np.flip(out, axis)
         axes = part.axes or tuple(range(len(part.shape)))
         shape = part.canonical_shape
-        wanted = box.permuted(axes)
-        for piece in split(wanted, _MOST_DRAWN):
-            drawn_box = to_draw(shape, piece)
-            for share in split(drawn_box, _MOST_DRAWN):
-                drawn = self._draw_canonical(tensor, part, share)
-                kept = _overlap(piece, share)
-                if kept is None:
-                    continue
-                source = drawn[kept.within(share)].transpose(axes)
-                stored = Box(
-                    tuple(kept.starts[axis] for axis in axes), tuple(kept.stops[axis] for axis in axes)
-                )
-                out[stored.within(box)] = source
+        for piece in split(box.permuted(axes), _MOST_DRAWN):
+            for share in split(to_draw(shape, piece), _MOST_DRAWN):
+                kept = piece.overlap(share)
+                if kept is not None:
+                    drawn = self._draw_canonical(tensor, part, share)
+                    stored = Box(
+                        tuple(kept.starts[axis] for axis in axes), tuple(kept.stops[axis] for axis in axes)
+                    )
+                    out[stored.within(box)] = drawn[kept.within(share)].transpose(axes)
+
+    def _constant(self, tensor: TensorPlan) -> NDArray[np.generic]:
+        return self._one[: tensor.storage.itemsize].view(tensor.storage.numpy())
 
     def _draw_canonical(self, tensor: TensorPlan, part: Part, box: Box) -> NDArray[np.generic]:
         """A box of the canonical parameter, in a buffer that the next call reuses."""
@@ -101,32 +123,23 @@ class Drawer:
         if runs.count == 1:
             fill(flat, part.law, key, runs.base, dtype, self._scratch)
         else:
-            starts = np.full((), runs.base, np.int64)
-            for count, stride in runs.outer:
-                starts = np.add.outer(starts, np.arange(count, dtype=np.int64) * stride)
             fill_runs(
-                flat.reshape(runs.count, runs.length), part.law, key, starts.reshape(-1), dtype, self._scratch
+                flat.reshape(runs.count, runs.length),
+                part.law,
+                key,
+                _starts(runs),
+                dtype,
+                self._scratch,
             )
         return flat.reshape(box.dims)
 
-    def _fill(self, part: Part, start: int, tensor: TensorPlan, out: NDArray[np.generic]) -> None:
-        fill(out, part.law, stream_key(self.seed, part.identity), start, tensor.storage, self._scratch)
 
-
-def _in_order(part: Part) -> bool:
-    return part.axes is None or isinstance(part.law, Constant)
-
-
-def _overlap(a: Box, b: Box) -> Box | None:
-    starts = tuple(map(max, a.starts, b.starts))
-    stops = tuple(map(min, a.stops, b.stops))
-    return Box(starts, stops) if all(x < y for x, y in zip(starts, stops, strict=True)) else None
-
-
-def _constant(law: Constant, tensor: TensorPlan) -> NDArray[np.generic]:
-    one = np.empty(1, tensor.storage.numpy())
-    fill(one, law, (0, 0), 0, tensor.storage, Scratch())
-    return one[0]  # type: ignore[no-any-return]
+def _starts(runs: Runs) -> NDArray[np.int64]:
+    """The first element of every run."""
+    starts = np.full((), runs.base, np.int64)
+    for count, stride in runs.outer:
+        starts = np.add.outer(starts, np.arange(count, dtype=np.int64) * stride)
+    return starts.reshape(-1)
 
 
 def draw_tensor(tensor: TensorPlan, seed: int, box: Box | None = None) -> NDArray[np.generic]:

@@ -176,7 +176,7 @@ class _Run:
                 self.changed.notify_all()
 
     def _end(self) -> None:
-        """Without a last unit, `_count` has not met the end: there is no byte to make."""
+        """No unit is left: `_count` has met the last one, unless there is no byte to make."""
         if self.n_units is None:
             if self.layout.nbytes:
                 raise AssertionError(f"the units end before the {self.layout.nbytes} bytes of the file")

@@ -4,6 +4,7 @@
     |-- UsageError                2  options that do not go together, a path that is not there
     |-- SpecError                 2  faults in a spec, each with its place
     |   `-- PlanError             2  a spec that reads well and cannot be laid out
+    |-- DeriveError               2  a model or a checkpoint that no spec can be derived from
     |-- OutputError               1  the disk, the folder, the pipe
     |-- ManifestError             1  a manifest that cannot be read or does not hold together
     `-- WeightFileError           1  a weight file that cannot be read
@@ -87,6 +88,12 @@ class SpecError(LecunInitError, ValueError):
 
 class PlanError(SpecError):
     """A spec that reads well but cannot be laid out (duplicate names, sizes that overflow)."""
+
+
+class DeriveError(LecunInitError, ValueError):
+    """A model or a checkpoint that no spec can be derived from."""
+
+    exit_code = 2
 
 
 class OutputError(LecunInitError, OSError):

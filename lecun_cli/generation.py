@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,8 +104,9 @@ def generate(
         )
 
     if to_stream:
-        stream = standard_output() if path == "-" else open_stream(path)
-        manifest = make_manifest(plan, layout, path, run(stream))
+        with standard_output() if path == "-" else open_stream(path) as stream:
+            digests = run(stream)
+        manifest = make_manifest(plan, layout, Path(path).name, digests)
         if manifest_path is not None:
             write_whole(manifest_path, manifest.to_bytes(), force=options.force)
         return Written(manifest, path, manifest_path)
@@ -118,7 +120,11 @@ def generate(
         with LocalFile(manifest_path, len(data), force=options.force) as beside:
             beside.write(0, memoryview(data))
             file.commit()
-            beside.commit()
+            try:
+                beside.commit()
+            except BaseException:
+                file.withdraw()
+                raise
     return Written(manifest, path, manifest_path)
 
 
@@ -128,6 +134,8 @@ def _manifest_path(path: str, options: Options, *, to_stream: bool) -> str | Non
             raise UsageError("--manifest and --no-manifest contradict each other")
         return None
     if options.manifest is not None:
+        if os.path.realpath(options.manifest) == os.path.realpath(path):
+            raise UsageError(f"the weights and their manifest cannot both be {path}")
         return options.manifest
     return None if to_stream else path + SUFFIX
 
@@ -152,7 +160,13 @@ def make_manifest(plan: Plan, layout: FileLayout, name: str, digests: Digests) -
         overrides=plan.overrides,
         files=(file,),
         tensors=tuple(
-            TensorEntry(extent.tensor, name, extent.offset, digests.tensors[extent.tensor.name])
+            TensorEntry(
+                extent.tensor,
+                name,
+                extent.offset,
+                digests.tensors[extent.tensor.name],
+                extent.stored_name,
+            )
             for extent in layout.extents
         ),
     )

@@ -6,19 +6,22 @@ No clock, host or path is in it: the same input gives the same manifest, byte fo
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from lecun_cli import initializers
 from lecun_cli._version import __version__
-from lecun_cli.dtypes import DTYPES
-from lecun_cli.errors import ManifestError
-from lecun_cli.fans import Fans
+from lecun_cli.dtypes import DTYPES, DType
+from lecun_cli.errors import ManifestError, UsageError
+from lecun_cli.fans import Fans, Shape
 from lecun_cli.initializers import InitializerError
+from lecun_cli.laws import Constant
 from lecun_cli.plan import Part, TensorPlan
 from lecun_cli.stream import STREAM
+from lecun_cli.stream.constant import constant
+from lecun_cli.stream.recipe import recipe
 
 MANIFEST = 1
 """The number of this form; a change of meaning is a new number."""
@@ -44,12 +47,19 @@ class TensorEntry:
         file: The name of its file.
         offset: Its first byte, from the start of the file.
         sha256: SHA-256 of its bytes as stored, in hex.
+        path: What the file calls it, which formats with paths of their own do otherwise.
     """
 
     tensor: TensorPlan
     file: str
     offset: int
     sha256: str
+    path: str = ""
+
+    @property
+    def stored_name(self) -> str:
+        """What the file calls the tensor."""
+        return self.path or self.tensor.name
 
 
 @dataclass(frozen=True)
@@ -125,6 +135,8 @@ def _tensor_json(entry: TensorEntry) -> dict[str, Any]:
         "bytes": tensor.nbytes,
         "sha256": entry.sha256,
     }
+    if entry.stored_name != tensor.name:
+        found["path"] = entry.path
     if len(tensor.parts) == 1:
         found |= _part_json(tensor.parts[0], tensor)
     else:
@@ -140,8 +152,10 @@ def _part_json(part: Part, tensor: TensorPlan) -> dict[str, Any]:
     found |= {"std": part.law.std, "bound": part.law.bound, "identity": part.identity}
     if part.axes is not None:
         found["axes"] = list(part.axes)
+    if part.flip:
+        found["flip"] = list(part.flip)
     if part.shape != tensor.shape:
-        found["shape"] = list(part.shape)
+        found["part_shape"] = list(part.shape)
     return found
 
 
@@ -169,6 +183,17 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _made_up(tensor: TensorPlan) -> bool:
+    """Whether the parts of a tensor, packed along its axis, give its shape."""
+    k = tensor.along
+    if k == 0:
+        return sum(part.n_elements for part in tensor.parts) == tensor.n_elements
+    return sum(part.shape[k] for part in tensor.parts if len(part.shape) > k) == tensor.shape[k] and all(
+        (*part.shape[:k], *part.shape[k + 1 :]) == (*tensor.shape[:k], *tensor.shape[k + 1 :])
+        for part in tensor.parts
+    )
+
+
 class _Reader:
     """Plain values -> Manifest, every one checked."""
 
@@ -178,7 +203,7 @@ class _Reader:
     def manifest(self, value: object) -> Manifest:
         top = self._mapping(value, "a manifest")
         number = top.get("manifest")
-        if number != MANIFEST:
+        if not isinstance(number, int) or isinstance(number, bool) or number != MANIFEST:
             raise self._error(f"a manifest of form {MANIFEST} was expected, found {number!r}", newer=True)
         stream = self._int(top, "stream", "it")
         if stream != STREAM:
@@ -187,21 +212,32 @@ class _Reader:
         tool = self._mapping(top.get("tool"), "tool")
         files = tuple(self._file(f) for f in self._list(top, "files", "it"))
         known = {f.name: f for f in files}
+        if len(known) != len(files):
+            raise self._error("two of its files have one name")
         tensors = tuple(self._tensor(t, known) for t in self._list(top, "tensors", "it"))
         names = [entry.tensor.name for entry in tensors]
         if len(set(names)) != len(names):
             raise self._error("two of its tensors have one name")
+        if len({(entry.file, entry.stored_name) for entry in tensors}) != len(tensors):
+            raise self._error("two of its tensors have one path in their file")
         return Manifest(
             seed=self._int(top, "seed", "it", most=2**64 - 1),
             framework=self._text(top, "framework", "it"),
             fan_rule=self._text(top, "fan_rule", "it"),
             spec_sha256=self._text(spec, "sha256", "spec"),
-            overrides=tuple(self._mapping(spec.get("set", {}), "spec.set").items()),
+            overrides=self._overrides(spec),
             files=files,
             tensors=tensors,
             stream=stream,
             version=self._text(tool, "version", "tool"),
         )
+
+    def _overrides(self, spec: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+        found = self._mapping(spec.get("set", {}), "spec.set")
+        for name, value in found.items():
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise self._error(f'"{name}" of spec.set is an integer, found {value!r}')
+        return tuple(found.items())
 
     def _file(self, value: object) -> FileEntry:
         entry = self._mapping(value, "a file")
@@ -220,7 +256,7 @@ class _Reader:
         dtype = self._text(entry, "dtype", name)
         if dtype not in DTYPES:
             raise self._error(f'"{name}" has the dtype "{dtype}", which there is not')
-        shape = self._ints(entry, "shape", name)
+        shape = self._shape(entry, "shape", name)
         if "parts" in entry:
             rows = [self._mapping(p, f'a part of "{name}"') for p in self._list(entry, "parts", name)]
             along = self._int(entry, "along", name)
@@ -228,33 +264,45 @@ class _Reader:
                 raise self._error(f'the parts of "{name}" do not make it up')
         else:
             rows, along = [entry], 0
-        parts = tuple(self._part(row, shape, name) for row in rows)
+        parts = tuple(self._part(row, shape, DTYPES[dtype], name) for row in rows)
         tensor = TensorPlan(name, dtype, shape, parts, along)
         offset = self._int(entry, "offset", name)
         end = offset + self._int(entry, "bytes", name)
         if end - offset != tensor.nbytes or end > files[file].nbytes:
             raise self._error(f'the place of "{name}" does not fit its shape and its file')
-        if sum(math.prod(part.shape) for part in parts) != tensor.n_elements:
+        if not _made_up(tensor):
             raise self._error(f'the parts of "{name}" do not make it up')
-        return TensorEntry(tensor, file, offset, self._digest(entry, name))
+        path = self._text(entry, "path", name) if "path" in entry else name
+        return TensorEntry(tensor, file, offset, self._digest(entry, name), path or name)
 
-    def _part(self, row: dict[str, Any], shape: tuple[int, ...], name: str) -> Part:
+    def _part(self, row: dict[str, Any], shape: Shape, dtype: DType, name: str) -> Part:
         given = dict(self._mapping(row.get("initializer"), f'the initializer of "{name}"'))
         try:
             initializer = initializers.make(str(given.pop("name", "")), given)
         except InitializerError as error:
             raise self._error(f'"{name}": {error.message}') from error
-        own = self._ints(row, "shape", name) if "shape" in row else shape
+        own = self._shape(row, "part_shape", name) if "part_shape" in row else shape
         axes = self._ints(row, "axes", name) if "axes" in row else None
         if axes is not None and sorted(axes) != list(range(len(own))):
             raise self._error(f'the axes of "{name}" are {list(axes)}, which orders no {len(own)} axes')
+        flip = self._ints(row, "flip", name) if "flip" in row else ()
+        if not set(flip) <= set(range(len(own))) or len(set(flip)) != len(flip):
+            raise self._error(f'the flip of "{name}" is {list(flip)}, and it has {len(own)} axes')
         fans = None
         if "fan_in" in row:
             fans = Fans(self._number(row, "fan_in", name), self._number(row, "fan_out", name))
         if fans is None and initializer.needs_fans:
             raise self._error(f'"{name}" lacks its fan_in')
         law = initializer.law(fans)
-        return Part(self._text(row, "identity", name), own, axes, initializer, fans, fans, law)
+        try:
+            constant(law.value, dtype) if isinstance(law, Constant) else recipe(law, dtype)
+        except (UsageError, OverflowError) as error:
+            raise self._error(f'"{name}": {error}') from error
+        for key, value in (("std", law.std), ("bound", law.bound)):
+            if row.get(key) != value:
+                said = f'"{key}" of "{name}" is {value!r} by its initializer, found {row.get(key)!r}'
+                raise self._error(said)
+        return Part(self._text(row, "identity", name), own, axes, initializer, fans, fans, law, flip)
 
     def _mapping(self, value: object, what: str) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -271,6 +319,8 @@ class _Reader:
         value = entry.get(key)
         if not isinstance(value, str):
             raise self._error(f'"{key}" of {what} is a string, found {type(value).__name__}')
+        if any(0xD800 <= ord(c) < 0xE000 for c in value):
+            raise self._error(f'"{key}" of {what} is no Unicode text, found {value!r}')
         return value
 
     def _digest(self, entry: Mapping[str, Any], what: str) -> str:
@@ -288,9 +338,19 @@ class _Reader:
     def _ints(self, entry: Mapping[str, Any], key: str, what: str) -> tuple[int, ...]:
         return tuple(self._int({key: value}, key, what) for value in self._list(entry, key, what))
 
+    def _shape(self, entry: Mapping[str, Any], key: str, what: str) -> Shape:
+        shape = self._ints(entry, key, what)
+        if 0 in shape:
+            raise self._error(f'a size in "{key}" of {what} is 0')
+        return shape
+
     def _number(self, entry: Mapping[str, Any], key: str, what: str) -> float:
         value = entry.get(key)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+        if (
+            not isinstance(value, int | float)
+            or isinstance(value, bool)
+            or not 0 < value <= sys.float_info.max
+        ):
             raise self._error(f'"{key}" of {what} is a number above zero, found {value!r}')
         return value
 

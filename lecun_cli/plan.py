@@ -6,141 +6,21 @@ import fnmatch
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from lecun_cli.dtypes import DTYPES, DType
 from lecun_cli.errors import Diagnostic, Place, PlanError
 from lecun_cli.fans import FanError, Fans, Shape
-from lecun_cli.frameworks import EXACT, FRAMEWORKS, Framework, Slot
-from lecun_cli.initializers import Initializer
-from lecun_cli.laws import Constant, Law
+from lecun_cli.frameworks import EXACT, FRAMEWORKS, RULES, FanRule, Slot, UnsupportedError
+from lecun_cli.laws import Constant
+from lecun_cli.planned import Part, Plan, PlannedLayer, TensorPlan
 from lecun_cli.spec.expand import PlacedLayer
 from lecun_cli.spec.kinds import Parameter, RawTensor
 from lecun_cli.spec.load import Spec
 
+__all__ = ["Part", "Plan", "PlannedLayer", "TensorPlan", "make_plan"]
+
 MAX_NBYTES = 2**63 - 1
-
-
-@dataclass(frozen=True)
-class Part:
-    """One parameter's share of a stored tensor.
-
-    Attributes:
-        identity: What its stream is keyed with, besides the seed.
-        shape: Its stored shape.
-        axes: Stored axis k is axis `axes[k]` of the canonical parameter, whose C order counts the
-            stream; None where the two are the same.
-        initializer: Where its law comes from.
-        fans: The fans in force, or None where the law needs none and none are known.
-        exact: The exact fans, which differ from `fans` only under a framework's fan rule.
-        law: What is drawn.
-    """
-
-    identity: str
-    shape: Shape
-    axes: tuple[int, ...] | None
-    initializer: Initializer
-    fans: Fans | None
-    exact: Fans | None
-    law: Law
-
-    @property
-    def canonical_shape(self) -> Shape:
-        """The shape in whose C order the stream counts."""
-        if self.axes is None:
-            return self.shape
-        found = [0] * len(self.axes)
-        for k, axis in enumerate(self.axes):
-            found[axis] = self.shape[k]
-        return tuple(found)
-
-
-@dataclass(frozen=True)
-class TensorPlan:
-    """A tensor as it will be stored.
-
-    Attributes:
-        name: Its name in the file.
-        dtype: A key of `DTYPES`.
-        shape: Its shape, outermost axis first.
-        parts: The parameters that it packs along axis `along`, in order; most tensors have one.
-        along: The axis of packing.
-        place: Where the spec names it, for messages.
-    """
-
-    name: str
-    dtype: str
-    shape: Shape
-    parts: tuple[Part, ...]
-    along: int = 0
-    place: Place | None = field(default=None, compare=False, repr=False)
-
-    @property
-    def storage(self) -> DType:
-        """The row of its dtype."""
-        return DTYPES[self.dtype]
-
-    @property
-    def n_elements(self) -> int:
-        """Elements, not bytes."""
-        return math.prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes in the file."""
-        return self.n_elements * self.storage.itemsize
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Every tensor of a file, in the file's order, and what their bits depend on.
-
-    Attributes:
-        tensors: Sorted as the safetensors library sorts (wider dtypes first, then by name), so the
-            order of the spec does not matter and every tensor is aligned to its elements.
-        seed: The seed, or None as long as none is chosen.
-        framework: A key of `FRAMEWORKS`.
-        fan_rule: `exact` or a framework's.
-        spec_sha256: SHA-256 of the spec's bytes.
-        overrides: The `--set` values that were in force.
-        warnings: What looks like a mistake and is none for certain.
-        source: The spec's name, for messages.
-        text: The spec's text, for messages.
-    """
-
-    tensors: tuple[TensorPlan, ...]
-    seed: int | None
-    framework: str
-    fan_rule: str
-    spec_sha256: str
-    overrides: tuple[tuple[str, int], ...] = ()
-    warnings: tuple[str, ...] = ()
-    source: str = field(default="<spec>", compare=False, repr=False)
-    text: str = field(default="", compare=False, repr=False)
-
-    @property
-    def n_elements(self) -> int:
-        """Elements of all tensors."""
-        return sum(t.n_elements for t in self.tensors)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all tensors, without any header."""
-        return sum(t.nbytes for t in self.tensors)
-
-    def tensor(self, name: str) -> TensorPlan | None:
-        """A tensor by its name."""
-        return next((t for t in self.tensors if t.name == name), None)
-
-    def error(self, *faults: Diagnostic) -> PlanError:
-        """An error about this plan, with the places of the spec."""
-        return PlanError(faults, source=self.source, text=self.text)
-
-    def with_seed(self, seed: int) -> Plan:
-        """The same plan under a seed."""
-        return replace(self, seed=seed)
-
-
 _DTYPE_ORDER = {name: i for i, name in enumerate(DTYPES)}
 
 
@@ -171,9 +51,10 @@ class _Planner:
         self.faults: list[Diagnostic] = []
         self.names: dict[str, _Origin] = {}
         self.identities: dict[str, _Origin] = {}
+        self.layers: list[PlannedLayer] = []
 
     def plan(self) -> Plan:
-        tensors = [t for placed in self.spec.layers for t in self._tensors(placed)]
+        tensors = [t for placed in self.spec.layers for t in self._layer(placed)]
         if sum(t.nbytes for t in tensors) > MAX_NBYTES:
             self.faults.append(Diagnostic("the tensors overflow: together they have more than 2**63 bytes"))
         if self.faults:
@@ -187,81 +68,90 @@ class _Planner:
             fan_rule=self.spec.fan_rule,
             spec_sha256=self.spec.sha256,
             overrides=self.spec.overrides,
+            layers=tuple(self.layers),
             warnings=tuple(f'the rule for "{match}" matches no tensor' for match in unused),
             source=self.spec.source,
             text=self.spec.text,
         )
 
-    def _tensors(self, placed: PlacedLayer) -> Iterator[TensorPlan]:
+    def _layer(self, placed: PlacedLayer) -> Iterator[TensorPlan]:
         """The stored tensors of one layer."""
         layer = placed.layer
         origin = _Origin(placed.place, layer.stream is not None)
-        if isinstance(layer, RawTensor):
-            (parameter,) = layer.parameters()
-            name = self.framework.tensor_name(placed.path, layer.name)
-            identity = layer.stream or "/".join((*placed.path, layer.name))
-            given = Slot(layer.name, ("",))
-            yield from self._tensor(
-                name, given, [(identity, parameter, layer.fan_in is not None)], placed, origin
-            )
-            return
         found = {parameter.role: parameter for parameter in layer.parameters()}
+        stored = []
+        for slot in self._slots(placed):
+            roles = [role for role in slot.roles if role in found]
+            if not roles:
+                continue
+            packed = [(self._identity(placed, role), found[role]) for role in roles]
+            name = self.framework.tensor_name(placed.path, slot.name, slot.collection)
+            tensor = self._tensor(name, slot, packed, placed, origin)
+            if tensor is not None:
+                stored.append((slot.name, name))
+                yield tensor
+        self.layers.append(
+            PlannedLayer(placed.kind, "/".join(placed.path), placed.within, tuple(stored), placed.place)
+        )
+
+    def _slots(self, placed: PlacedLayer) -> tuple[Slot, ...]:
+        if isinstance(placed.layer, RawTensor):
+            return (Slot(placed.layer.name, ("",)),)
+        try:
+            return self.framework.slots(placed.kind, placed.layer)
+        except UnsupportedError as error:
+            said = f"a {placed.kind} layer cannot be stored for {self.framework.name}: {error}"
+            self._fault(said, placed.place, "change the layer, or choose another --framework")
+            return ()
+
+    @staticmethod
+    def _identity(placed: PlacedLayer, role: str) -> str:
+        layer = placed.layer
+        if isinstance(layer, RawTensor):
+            return layer.stream or "/".join((*placed.path, layer.name))
         base = "/".join(placed.path) if layer.stream is None else layer.stream.replace(".", "/")
-        for slot in self.framework.table[placed.kind]:
-            packed = [(f"{base}/{role}", found[role], False) for role in slot.roles if role in found]
-            if packed:
-                name = self.framework.tensor_name(placed.path, slot.name)
-                yield from self._tensor(name, slot, packed, placed, origin)
+        return f"{base}/{role}"
 
     def _tensor(
         self,
         name: str,
         slot: Slot,
-        packed: list[tuple[str, Parameter, bool]],
+        packed: list[tuple[str, Parameter]],
         placed: PlacedLayer,
         origin: _Origin,
-    ) -> Iterator[TensorPlan]:
-        """One stored tensor, if nothing is wrong with it."""
+    ) -> TensorPlan | None:
+        """One stored tensor, or None with its faults noted."""
         before = len(self.faults)
         if not self._unique_name(name, origin):
-            return
-        identities = tuple(identity for identity, _, _ in packed)
+            return None
+        identities = tuple(identity for identity, _ in packed)
         rules = [
             rule for i, (rule, glob) in enumerate(self.rules) if self._matches(i, glob, name, identities)
         ]
-        parameter = packed[0][1]
-        dtype = parameter.dtype or placed.layer.dtype or self.spec.dtype
+        dtype = packed[0][1].dtype or placed.layer.dtype or self.spec.dtype
         dtype = next((rule.dtype for rule in reversed(rules) if rule.dtype), dtype)
         initializer = next((rule.initializer for rule in reversed(rules) if rule.initializer), None)
+        shape = slot.tensor_shape(tuple(slot.part_shape(parameter.shape) for _, parameter in packed))
         parts = []
-        for identity, one, fixed in packed:
+        for identity, parameter in packed:
             self._unique_identity(identity, origin)
-            ruled = replace(one, initializer=initializer or one.initializer)
-            part = self._part(name, slot, identity, ruled, placed, fixed)
+            ruled = replace(parameter, initializer=initializer or parameter.initializer)
+            part = self._part(name, slot, identity, ruled, placed, shape)
             if part is not None:
                 self._check_dtype(name, part, DTYPES[dtype], origin.place)
                 parts.append(part)
         if len(self.faults) > before:
-            return
-        shape = list(parts[0].shape)
-        if len(parts) > 1:
-            shape[slot.along] = sum(part.shape[slot.along] for part in parts)
-        yield TensorPlan(name, dtype, tuple(shape), tuple(parts), slot.along, origin.place)
+            return None
+        return TensorPlan(name, dtype, shape, tuple(parts), slot.along, origin.place)
 
     def _part(
-        self,
-        name: str,
-        slot: Slot,
-        identity: str,
-        parameter: Parameter,
-        placed: PlacedLayer,
-        fixed: bool,
+        self, name: str, slot: Slot, identity: str, parameter: Parameter, placed: PlacedLayer, stored: Shape
     ) -> Part | None:
-        """A parameter with its fans and its law; `fixed` fans are the user's own and no rule changes them."""
+        """A parameter with its fans and its law."""
         fans = parameter.fans
-        if self.spec.fan_rule != EXACT and not fixed and (fans or parameter.initializer.needs_fans):
+        if self.spec.fan_rule != EXACT and (fans or parameter.initializer.needs_fans):
             try:
-                fans = _fans_of(FRAMEWORKS[self.spec.fan_rule], placed.kind, parameter)
+                fans = _ruled(RULES[self.spec.fan_rule], placed, parameter)
             except FanError as error:
                 if parameter.initializer.needs_fans:
                     self._fault(f'the fans of "{name}" are undefined: {error}', placed.place, _FAN_HELP)
@@ -270,19 +160,20 @@ class _Planner:
         if fans is None and parameter.initializer.needs_fans:
             self._fault(
                 f'{parameter.initializer.name} needs a fan-in, and that of "{name}" '
-                f"{list(parameter.shape)} is undefined",
+                f"{list(stored)} is undefined",
                 placed.place,
                 _FAN_HELP,
             )
             return None
         return Part(
             identity=identity,
-            shape=slot.stored(parameter.shape),
+            shape=slot.part_shape(parameter.shape),
             axes=slot.axes,
             initializer=parameter.initializer,
             fans=fans,
             exact=parameter.fans,
             law=parameter.initializer.law(fans),
+            flip=slot.flip,
         )
 
     def _matches(self, index: int, glob: re.Pattern[str], name: str, identities: tuple[str, ...]) -> bool:
@@ -344,7 +235,23 @@ class _Planner:
 _FAN_HELP = "give `fan_in:` or `in_axes:`, or an initializer that needs none, such as zeros for a bias"
 
 
-def _fans_of(framework: Framework, kind: str, parameter: Parameter) -> Fans:
-    """What a framework would compute for a parameter, from the shape in which it stores it."""
-    slots = [s for s in framework.table.get(kind, ()) if parameter.role in s.roles]
-    return framework.fans(slots[0].stored(parameter.shape) if slots else parameter.shape)
+def _ruled(rule: FanRule, placed: PlacedLayer, parameter: Parameter) -> Fans:
+    """What a framework would compute for a parameter, from the tensor that it stores it in.
+
+    A fan-in that the user gives is the user's own, and no rule changes it.
+    """
+    layer = placed.layer
+    if isinstance(layer, RawTensor):
+        if layer.fan_in is not None and parameter.fans is not None:
+            return parameter.fans
+        return rule.fans(None, parameter.shape)
+    shapes = {p.role: p.shape for p in layer.parameters()}
+    try:
+        slots = rule.framework.slots(placed.kind, layer)
+    except UnsupportedError as error:
+        raise FanError(f"{rule.framework.name} has no such layer ({error})") from None
+    for slot in slots:
+        if parameter.role in slot.roles:
+            parts = tuple(slot.part_shape(shapes[role]) for role in slot.roles if role in shapes)
+            return rule.fans(slot, slot.tensor_shape(parts))
+    raise FanError(f"{rule.framework.name} stores no {parameter.role} of a {placed.kind} layer")

@@ -41,7 +41,8 @@ def parse_range(text: str, shape: Shape) -> Selection:
     Raises:
         UsageError: It is no selection, or leads out of the shape.
     """
-    items = [item.strip() for item in text.strip().strip("[]").split(",")] if text.strip() else []
+    inner = text.strip().strip("[]").strip()
+    items = [item.strip() for item in inner.split(",")] if inner else []
     if len(items) > len(shape):
         raise UsageError(f'the range "{text}" has {len(items)} axes, and the tensor has {len(shape)}')
     starts, stops, kept = [], [], []

@@ -33,7 +33,8 @@ class Difference:
     Attributes:
         what: `file` or `tensor`.
         name: Which one.
-        kind: `missing`, `extra`, `size`, `digest`, `form` (dtype or shape), `damaged` or `regenerated`.
+        kind: `missing`, `extra`, `size`, `digest`, `form` (dtype, shape or place), `damaged` or
+            `regenerated`.
         detail: The two sides, in words.
     """
 
@@ -81,7 +82,7 @@ def find_manifests(path: str | Path) -> tuple[Path, ...]:
         if not found:
             raise UsageError(f"there is no manifest in {path}", help=f"manifests end in {SUFFIX}")
         return found
-    if path.name.endswith(SUFFIX):
+    if path.suffix == Path(SUFFIX).suffix:
         if not path.is_file():
             raise UsageError(f"there is no manifest {path}")
         return (path,)
@@ -143,7 +144,12 @@ def _verify_one(path: Path, regenerate: bool, workers: int, progress: engine.Pro
     count = _Counter(progress)
     for file in manifest.files:
         entries = tuple(entry for entry in manifest.tensors if entry.file == file.name)
-        differences += _verify_file(path.parent / file.name, file, entries, workers, count, actual)
+        try:
+            for found in _verify_file(path.parent / file.name, file, entries, workers, count, actual):
+                differences.append(found)  # noqa: PERF402 - what is found before an error counts
+        except OSError as error:
+            said = f"it cannot be read: {error.strerror or error}"
+            differences.append(Difference("file", file.name, "damaged", said))
     if regenerate:
         differences += _regenerate(manifest, actual, workers, count)
     return Report(
@@ -213,11 +219,17 @@ def _verify_file(
     else:
         held = {tensor.name: tensor for tensor in stored}
         yield from _compare_forms(entries, held)
-        places = {name: (held[name].offset, held[name].nbytes) for name in places if name in held}
+        places = {
+            entry.tensor.name: (held[entry.stored_name].offset, held[entry.stored_name].nbytes)
+            for entry in entries
+            if entry.stored_name in held
+        }
 
     with _digests(path, nbytes, places, workers, count) as (whole, of_tensor):
         if whole() != file.sha256:
             yield Difference("file", file.name, "digest", "its SHA-256 is not the manifest's")
+        else:  # in a file of other bytes, tensors may lie elsewhere
+            yield from _compare_places(entries, places)
         for entry in entries:
             name = entry.tensor.name
             if name not in of_tensor:
@@ -231,7 +243,7 @@ def _verify_file(
 def _compare_forms(entries: tuple[TensorEntry, ...], held: dict[str, StoredTensor]) -> Iterator[Difference]:
     for entry in entries:
         tensor = entry.tensor
-        found = held.get(tensor.name)
+        found = held.get(entry.stored_name)
         if found is None:
             yield Difference("tensor", tensor.name, "missing", f"it is not in {entry.file}")
         elif (found.dtype, found.shape) != (tensor.dtype, tensor.shape):
@@ -242,10 +254,21 @@ def _compare_forms(entries: tuple[TensorEntry, ...], held: dict[str, StoredTenso
                 "form",
                 f"it is {found.dtype} {list(found.shape)}, the manifest says {said}",
             )
-    names = {entry.tensor.name for entry in entries}
+    names = {entry.stored_name for entry in entries}
     for name in held:
         if name not in names:
             yield Difference("tensor", name, "extra", "the manifest does not know it")
+
+
+def _compare_places(
+    entries: tuple[TensorEntry, ...], places: dict[str, tuple[int, int]]
+) -> Iterator[Difference]:
+    for entry in entries:
+        name = entry.tensor.name
+        offset, _ = places.get(name, (entry.offset, 0))
+        if offset != entry.offset:
+            said = f"it is at byte {offset}, the manifest says {entry.offset}"
+            yield Difference("tensor", name, "form", said)
 
 
 @contextmanager

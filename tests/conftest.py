@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 SEED = 42
 
+PLAIN = ("safetensors", "hdf5")
+"""The formats that hold any plan, each tensor under its own name."""
+
 LAYERS = (
     "{type: conv2d, name: conv, in_channels: 6, out_channels: 10, kernel_size: [3, 2], groups: 2}",
     "{type: dense, name: hidden, in_features: 37, out_features: 29}",
@@ -48,11 +51,12 @@ def part(
     axes: tuple[int, ...] | None = None,
     initializer: Initializer | None = None,
     identity: str = "t",
+    flip: tuple[int, ...] = (),
 ) -> Part:
     """A parameter of a stored shape; lecun_normal of fan-in 50 if nothing else is said."""
     initializer = initializer or make("lecun_normal")
     fans = Fans(50, 60) if initializer.needs_fans else None
-    return Part(identity, shape, axes, initializer, fans, fans, initializer.law(fans))
+    return Part(identity, shape, axes, initializer, fans, fans, initializer.law(fans), flip)
 
 
 def tensor(
@@ -78,10 +82,11 @@ def drawn(planned: TensorPlan, seed: int = SEED) -> NDArray[np.generic]:
         flat = np.empty(int(np.prod(one.shape, dtype=np.int64)), planned.storage.numpy())
         fill(flat, one.law, stream_key(seed, one.identity), 0, planned.storage, Scratch())
         canonical = flat.reshape(one.canonical_shape)
-        found.append(canonical if one.axes is None else canonical.transpose(one.axes))
-    return np.ascontiguousarray(np.concatenate(found, planned.along) if len(found) > 1 else found[0]).reshape(
-        planned.shape
-    )
+        stored = canonical if one.axes is None else canonical.transpose(one.axes)
+        found.append(np.flip(stored, one.flip))
+    if planned.along == 0:
+        found = [array.reshape(-1) for array in found]
+    return np.ascontiguousarray(np.concatenate(found, planned.along)).reshape(planned.shape)
 
 
 @pytest.fixture

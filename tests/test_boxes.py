@@ -87,6 +87,30 @@ class TestBox:
     def test_within_is_the_place_in_an_array_of_the_outer_box(self) -> None:
         assert Box((3, 1), (4, 3)).within(Box((2, 1), (5, 3))) == (slice(1, 2), slice(0, 2))
 
+    @given(boxes(), st.data())
+    def test_flipped_is_the_box_of_the_tensor_backwards(
+        self, case: tuple[Shape, Box], data: st.DataObject
+    ) -> None:
+        shape, box = case
+        if not shape:
+            return
+        axis = data.draw(st.integers(0, len(shape) - 1))
+        numbers = np.arange(math.prod(shape)).reshape(shape)
+        other = box.flipped(axis, shape[axis])
+        assert other.flipped(axis, shape[axis]) == box
+        found = np.flip(numbers, axis)[other.within(whole(shape))]
+        assert np.array_equal(np.flip(found, axis), numbers[box.within(whole(shape))])
+
+    @given(st.data())
+    def test_overlap_is_what_both_hold(self, data: st.DataObject) -> None:
+        shape, one = data.draw(boxes())
+        starts = tuple(data.draw(st.integers(0, n - 1)) for n in shape)
+        stops = tuple(data.draw(st.integers(a + 1, n)) for a, n in zip(starts, shape, strict=True))
+        other = Box(starts, stops)
+        both = one.overlap(other)
+        expected = set(elements(shape, one)) & set(elements(shape, other))
+        assert (set() if both is None else set(elements(shape, both))) == expected
+
 
 class TestBoxesOfRange:
     @given(ranges())

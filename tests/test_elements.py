@@ -110,12 +110,16 @@ class TestTransposed:
 
 @dataclass(frozen=True)
 class Packing:
-    """Stored shapes of the parts, the order that they are stored in, and the axis of packing."""
+    """Stored shapes of the parts, the order that they are stored in, and the axis of packing.
+
+    Along the first axis, parts follow each other in the file, and the tensor may have a shape of its own.
+    """
 
     id: str
     shapes: tuple[tuple[int, ...], ...]
     axes: tuple[int, ...] | None
     along: int
+    shape: tuple[int, ...] | None = None
 
 
 PACKINGS = (
@@ -125,6 +129,7 @@ PACKINGS = (
     Packing("columns-transposed", ((4, 6), (4, 1), (4, 11)), (1, 0), 1),
     Packing("middle-of-three", ((3, 2, 5), (3, 4, 5)), (2, 0, 1), 1),
     Packing("last-of-four", ((2, 3, 2, 4), (2, 3, 2, 9)), (3, 1, 0, 2), 3),
+    Packing("merged", ((2, 3, 4), (5, 1, 4)), (2, 0, 1), 0, shape=(11, 4)),
 )
 
 
@@ -132,7 +137,22 @@ def packed(case: Packing, dtype: str = "float32") -> TensorPlan:
     parts = tuple(part(shape, case.axes, identity=f"p{i}") for i, shape in enumerate(case.shapes))
     shape = list(case.shapes[0])
     shape[case.along] = sum(s[case.along] for s in case.shapes)
-    return TensorPlan("packed", dtype, tuple(shape), parts, case.along)
+    return TensorPlan("packed", dtype, case.shape or tuple(shape), parts, case.along)
+
+
+class TestFlipped:
+    @pytest.mark.parametrize("axes", [None, *itertools.permutations(range(3))])
+    @settings(max_examples=15, deadline=None)
+    @given(data=st.data())
+    def test_any_part_is_that_of_the_whole(self, axes: tuple[int, ...] | None, data: st.DataObject) -> None:
+        flip = tuple(sorted(data.draw(st.sets(st.integers(0, 2), min_size=1))))
+        dtype = data.draw(st.sampled_from(FLOAT_DTYPES))
+        planned = TensorPlan("t", dtype, (4, 7, 5), (part((4, 7, 5), axes, flip=flip),))
+        assert_any_part_is_that_of_the_whole(planned, data)
+
+    def test_is_the_parameter_backwards(self) -> None:
+        flipped = TensorPlan("t", "float32", (4, 7), (part((4, 7), flip=(1,)),))
+        assert np.array_equal(draw_tensor(flipped, SEED), draw_tensor(tensor((4, 7)), SEED)[:, ::-1])
 
 
 class TestPacked:

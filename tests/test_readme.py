@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -70,6 +71,20 @@ class TestCommands:
             ["lecun-init", "plan", "spec.yaml"], capture_output=True, text=True, check=False, timeout=60
         )
         assert shown in ran.stderr
+
+
+@pytest.mark.frameworks
+class TestLoads:
+    @pytest.mark.parametrize("body", _blocks("py"))
+    def test_runs_in_the_real_framework(self, folder: Path, body: str) -> None:
+        command, _, code = body.partition("\n")
+        subprocess.run(shlex.split(command.removeprefix("# ")), check=True, timeout=60, capture_output=True)
+        env = {**os.environ, "KERAS_BACKEND": "numpy"}
+        ran = subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False, timeout=300
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stdout.strip()
 
 
 class TestLists:

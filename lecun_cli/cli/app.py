@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
+from lecun_cli.cli.carried import Carried
+from lecun_cli.cli.derive import derive
 from lecun_cli.cli.generate import generate
-from lecun_cli.cli.main import Carried
 from lecun_cli.cli.plan import plan
 from lecun_cli.cli.schema import schema
 from lecun_cli.cli.slice import slice_
@@ -79,6 +80,7 @@ for _command, _name in (
     (generate, "generate"),
     (plan, "plan"),
     (verify, "verify"),
+    (derive, "derive"),
     (slice_, "slice"),
     (schema, "schema"),
 ):

@@ -31,7 +31,7 @@ def generate(
     ],
     file_format: Annotated[
         str | None,
-        typer.Option("--format", metavar="FORMAT", help="safetensors or hdf5; else by OUT's suffix."),
+        typer.Option("--format", metavar="FORMAT", help="safetensors, hdf5 or keras; else by OUT's suffix."),
     ] = None,
     seed: SeedOption = None,
     framework: FrameworkOption = None,

@@ -7,6 +7,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
+from lecun_cli.cli.carried import Carried
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -15,14 +17,6 @@ INTERRUPTED = 130
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM or SIGHUP: the same way out as Ctrl-C, through every `finally`."""
-
-
-class Carried(Exception):  # noqa: N818 - it is no error of its own
-    """An interruption or a closed pipe, carried past Typer, which would swallow both."""
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(repr(error))
-        self.error = error
 
 
 def main() -> NoReturn:

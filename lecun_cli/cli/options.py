@@ -14,13 +14,15 @@ SeedOption = Annotated[
     int | None, typer.Option("--seed", metavar="N", help="The seed, in place of the spec's: 0 to 2**64 - 1.")
 ]
 FrameworkOption = Annotated[
-    str | None, typer.Option("--framework", metavar="F", help="Names and storage order: keras or torch.")
+    str | None,
+    typer.Option("--framework", metavar="F", help="Names and storage: keras, torch or flax."),
 ]
 DTypeOption = Annotated[
     str | None, typer.Option("--dtype", metavar="D", help="The dtype of what says nothing else.")
 ]
 FanRuleOption = Annotated[
-    str | None, typer.Option("--fan-rule", metavar="R", help="exact, or what keras or torch would compute.")
+    str | None,
+    typer.Option("--fan-rule", metavar="R", help="exact, or keras, keras-3.14, torch, flax."),
 ]
 SetOption = Annotated[
     list[str] | None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lecun_cli.errors import UsageError
-from lecun_cli.files import hdf5, safetensors
+from lecun_cli.files import hdf5, keras, safetensors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +38,7 @@ FORMATS: dict[str, Format] = {
     f.name: f
     for f in (
         Format("safetensors", (".safetensors",), safetensors.layout, safetensors.read),
+        Format("keras", (".weights.h5",), keras.layout, keras.read),
         Format("hdf5", (".h5", ".hdf5"), hdf5.layout, hdf5.read),
     )
 }

@@ -33,10 +33,17 @@ class Extent:
     Attributes:
         offset: Where it starts in the file, in bytes.
         tensor: What fills it, little-endian and in C order.
+        path: What the file calls it; the tensor's name if not given.
     """
 
     offset: int
     tensor: TensorPlan
+    path: str | None = None
+
+    @property
+    def stored_name(self) -> str:
+        """What the file calls the tensor."""
+        return self.tensor.name if self.path is None else self.path
 
     @property
     def nbytes(self) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from lecun_cli.frameworks.base import Framework, Slot
-from lecun_cli.frameworks.keras import KERAS
-from lecun_cli.frameworks.torch import TORCH
+from lecun_cli.frameworks import flax, keras, torch
+from lecun_cli.frameworks.base import FanRule, Framework, Slot, UnsupportedError
 
-FRAMEWORKS: dict[str, Framework] = {framework.name: framework for framework in (KERAS, TORCH)}
+FRAMEWORKS: dict[str, Framework] = {
+    framework.name: framework for framework in (keras.KERAS, torch.TORCH, flax.FLAX)
+}
 
 EXACT = "exact"
-FAN_RULES: tuple[str, ...] = (EXACT, *FRAMEWORKS)
+RULES: dict[str, FanRule] = {rule.name: rule for module in (keras, torch, flax) for rule in module.RULES}
+FAN_RULES: tuple[str, ...] = (EXACT, *RULES)
 
-__all__ = ["EXACT", "FAN_RULES", "FRAMEWORKS", "Framework", "Slot"]
+__all__ = ["EXACT", "FAN_RULES", "FRAMEWORKS", "RULES", "FanRule", "Framework", "Slot", "UnsupportedError"]

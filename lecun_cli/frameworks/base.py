@@ -2,31 +2,82 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from lecun_cli.fans import Fans, Shape
+
+if TYPE_CHECKING:
+    from lecun_cli.spec.kinds import AnyLayer
+
+
+class UnsupportedError(Exception):
+    """A layer that a framework cannot hold; the plan tells the user, with its place."""
+
+
+@dataclass(frozen=True)
+class FanAxes:
+    """The axes of a stored kernel that a framework's layer itself takes for inputs and outputs."""
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Slot:
-    """One stored tensor of a layer kind.
+    """One stored tensor of a layer.
 
     Attributes:
-        name: Its name within the layer (`weight`).
+        name: Its name within the layer (`weight`, `query/kernel`).
         roles: The canonical parameters that it packs, in order; most slots hold one.
         axes: Stored axis k is axis `axes[k]` of the canonical parameter; None where the order is the same.
-        along: The stored axis along which several parameters are packed.
+        flip: Stored axes that run backwards, such as the window of a transposed convolution in Flax.
+        merge: How many of the permuted axes make each axis of the file; None where each makes its own.
+        along: The stored axis along which several parameters are packed. Along the first they simply
+            follow each other in the file.
+        fold: The first axis of the file, where parameters that follow each other are stored as a matrix.
+        fan_axes: What the framework's layer takes for inputs and outputs, where that is not the shape's rule.
+        collection: The collection of a variable, where a framework names one (`batch_stats`).
     """
 
     name: str
     roles: tuple[str, ...]
     axes: tuple[int, ...] | None = None
+    flip: tuple[int, ...] = ()
+    merge: tuple[int, ...] | None = None
     along: int = 0
+    fold: int | None = None
+    fan_axes: FanAxes | None = None
+    collection: str | None = None
 
-    def stored(self, shape: Shape) -> Shape:
-        """The stored shape of a parameter of the canonical shape `shape`."""
-        return shape if self.axes is None else tuple(shape[axis] for axis in self.axes)
+    def part_shape(self, canonical: Shape) -> Shape:
+        """The stored shape of one parameter, before axes are merged."""
+        return canonical if self.axes is None else tuple(canonical[axis] for axis in self.axes)
+
+    def merged(self, shape: Shape) -> Shape:
+        """A part's shape with its axes merged as they are in the file."""
+        if self.merge is None:
+            return shape
+        found, at = [], 0
+        for count in self.merge:
+            found.append(math.prod(shape[at : at + count]))
+            at += count
+        return tuple(found)
+
+    def tensor_shape(self, parts: tuple[Shape, ...]) -> Shape:
+        """The shape of the tensor in the file, from the part shapes of its parameters."""
+        merged = [self.merged(shape) for shape in parts]
+        shape = list(merged[0])
+        shape[self.along : self.along + 1] = [sum(m[self.along] for m in merged)] if shape else []
+        if self.fold is not None:
+            shape[:1] = [self.fold, shape[0] // self.fold]
+        return tuple(shape)
+
+    def within(self, prefix: str, roles: str = "") -> Slot:
+        """The same slot under a name and under the roles of a sub-layer."""
+        return replace(self, name=prefix + self.name, roles=tuple(roles + role for role in self.roles))
 
 
 def slot(name: str, role: str, axes: tuple[int, ...] | None = None) -> Slot:
@@ -34,27 +85,71 @@ def slot(name: str, role: str, axes: tuple[int, ...] | None = None) -> Slot:
     return Slot(name, (role,), axes)
 
 
-Table = Mapping[str, tuple[Slot, ...]]
+Slots = tuple[Slot, ...]
+Table = Mapping[str, "Slots | Callable[[AnyLayer], Slots]"]
 
 
 @dataclass(frozen=True)
 class Framework:
-    """A framework's names, storage orders and fan rule.
+    """A framework's names and storage orders.
 
     Attributes:
         name: As a spec and `--framework` name it.
         separator: What stands between the parts of a tensor's name.
-        table: The slots of every layer kind; a canonical parameter in no slot is not stored.
-        fans: The fans that the framework computes from a stored shape, right or wrong.
+        table: The slots of every layer kind, or what makes them from a layer; a canonical parameter in no
+            slot is not stored.
         header: The value of `format` in the metadata of a safetensors file.
+        collection: The collection that variables are in unless their slot says another.
     """
 
     name: str
     separator: str
     table: Table
-    fans: Callable[[Shape], Fans]
     header: str
+    collection: str | None = None
 
-    def tensor_name(self, path: tuple[str, ...], leaf: str) -> str:
+    def slots(self, kind: str, layer: AnyLayer) -> Slots:
+        """The slots of a layer.
+
+        Raises:
+            UnsupportedError: The framework cannot hold such a layer.
+        """
+        found = self.table[kind]
+        return found(layer) if callable(found) else found
+
+    def tensor_name(self, path: tuple[str, ...], leaf: str, collection: str | None = None) -> str:
         """The name of a stored tensor."""
-        return self.separator.join((*path, leaf))
+        first = collection or self.collection
+        return self.separator.join((*((first,) if first else ()), *path, leaf))
+
+
+@dataclass(frozen=True)
+class FanRule:
+    """How a framework computes fans, right or wrong.
+
+    Attributes:
+        name: As a spec and `--fan-rule` name it.
+        framework: Whose stored shapes it looks at.
+        of_shape: The fans of a stored shape.
+        of_axes: Whether the layers that name their axes (`Slot.fan_axes`) are heard.
+    """
+
+    name: str
+    framework: Framework
+    of_shape: Callable[[Shape], Fans]
+    of_axes: bool = True
+
+    def fans(self, found: Slot | None, shape: Shape) -> Fans:
+        """The fans of a stored tensor.
+
+        Args:
+            found: Its slot; None for a raw tensor.
+            shape: Its shape in the file.
+
+        Raises:
+            FanError: The rule gives none.
+        """
+        if found is None or found.fan_axes is None or not self.of_axes:
+            return self.of_shape(shape)
+        axes = found.fan_axes
+        return Fans(math.prod(shape[i] for i in axes.inputs), math.prod(shape[i] for i in axes.outputs))

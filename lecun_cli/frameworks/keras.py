@@ -1,11 +1,14 @@
-"""Keras 3: `hidden/kernel`, channels last, `(in, out)`."""
+"""Keras 3: `hidden/kernel`, channels last, `(in, out)`. Paths are those of Keras's own variables."""
 
 from __future__ import annotations
 
 import math
 
 from lecun_cli.fans import FanError, Fans, Shape
-from lecun_cli.frameworks.base import Framework, Slot, slot
+from lecun_cli.frameworks.base import FanAxes, FanRule, Framework, Slot, Slots, UnsupportedError, slot
+from lecun_cli.spec.kinds import AnyLayer
+from lecun_cli.spec.kinds.recurrent import Bidirectional, GRUCell, Recurrent
+from lecun_cli.spec.kinds.transposed_convolution import ConvTranspose
 
 
 def compute_fans(shape: Shape) -> Fans:
@@ -25,25 +28,102 @@ def compute_fans(shape: Shape) -> Fans:
     raise FanError(f"keras has no fans for {shape}")
 
 
-def _conv(rank: int) -> tuple[Slot, ...]:
-    window = tuple(range(2, 2 + rank))
-    return (slot("kernel", "kernel", (*window, 1, 0)), slot("bias", "bias"))
-
-
+_BIAS = slot("bias", "bias")
 _GAMMA_BETA = (slot("gamma", "gamma"), slot("beta", "beta"))
+
+
+def _conv(rank: int) -> Slots:
+    window = tuple(range(2, 2 + rank))
+    return (slot("kernel", "kernel", (*window, 1, 0)), _BIAS)
+
+
+def _conv_transpose(layer: AnyLayer) -> Slots:
+    """`(*window, out, in)`: the kernel of the convolution whose gradient it is."""
+    if isinstance(layer, ConvTranspose) and layer.groups > 1:
+        raise UnsupportedError("Keras has no transposed convolution in groups")
+    window = tuple(range(3, 3 + layer.rank)) if isinstance(layer, ConvTranspose) else ()
+    merge = (*(1 for _ in window), 2, 1)
+    return (Slot("kernel", ("kernel",), (*window, 0, 1, 2), merge=merge), _BIAS)
+
+
+def _depthwise(name: str, role: str, rank: int) -> Slot:
+    """`(*window, in, multiplier)` from `(in, multiplier, 1, *window)`."""
+    window = tuple(range(3, 3 + rank))
+    return Slot(name, (role,), (*window, 2, 0, 1), merge=(*(1 for _ in window[1:]), 2, 1, 1))
+
+
+def _separable(rank: int) -> Slots:
+    window = tuple(range(2, 2 + rank))
+    return (
+        _depthwise("depthwise_kernel", "depthwise_kernel", rank),
+        slot("pointwise_kernel", "pointwise_kernel", (*window, 1, 0)),
+        _BIAS,
+    )
+
+
+def _recurrent(layer: AnyLayer) -> Slots:
+    assert isinstance(layer, Recurrent)  # noqa: S101 - the table's own promise
+    return _cell(layer)
+
+
+def _cell(layer: Recurrent) -> Slots:
+    """`name/lstm_cell/kernel (in, 4 units)`: the gates side by side, GRU's as update, reset, candidate."""
+    if layer.num_layers > 1:
+        raise UnsupportedError("a Keras recurrent layer is one layer; write one for each of num_layers")
+    kernel = Slot("kernel", layer.gated("kernel"), (1, 0), along=1)
+    recurrent = Slot("recurrent_kernel", layer.gated("recurrent_kernel"), (1, 0), along=1)
+    bias = Slot("bias", layer.gated("bias"))
+    if isinstance(layer, GRUCell) and layer.reset_after:
+        bias = Slot("bias", layer.gated("bias") + layer.gated("recurrent_bias"), fold=2)
+    return tuple(found.within(f"{layer.type}_cell/") for found in (kernel, recurrent, bias))
+
+
+def _bidirectional(layer: AnyLayer) -> Slots:
+    assert isinstance(layer, Bidirectional)  # noqa: S101
+    return tuple(
+        found.within(f"{way}_{layer.layer.type}/", f"{way}/")
+        for way in ("forward", "backward")
+        for found in _cell(layer.layer)
+    )
+
+
+def _attention() -> Slots:
+    """`query/kernel (embed, heads, head)`, `attention_output/kernel (heads, head, embed)`: EinsumDense."""
+    inward = FanAxes((0,), (1, 2))
+    found: list[Slot] = []
+    for name in ("query", "key", "value"):
+        found.append(Slot(f"{name}/kernel", (f"{name}/kernel",), (2, 0, 1), fan_axes=inward))
+        found.append(slot(f"{name}/bias", f"{name}/bias"))
+    outward = FanAxes((0, 1), (2,))
+    found.append(Slot("attention_output/kernel", ("output/kernel",), (1, 2, 0), fan_axes=outward))
+    found.append(slot("attention_output/bias", "output/bias"))
+    return tuple(found)
+
 
 KERAS = Framework(
     name="keras",
     separator="/",
     header="keras",
-    fans=compute_fans,
     table={
-        "dense": (slot("kernel", "kernel", (1, 0)), slot("bias", "bias")),
-        "experts": (slot("kernel", "kernel", (0, 2, 1)), slot("bias", "bias")),
+        "dense": (slot("kernel", "kernel", (1, 0)), _BIAS),
+        "experts": (slot("kernel", "kernel", (0, 2, 1)), _BIAS),
         "conv1d": _conv(1),
         "conv2d": _conv(2),
         "conv3d": _conv(3),
+        "conv1d_transpose": _conv_transpose,
+        "conv2d_transpose": _conv_transpose,
+        "conv3d_transpose": _conv_transpose,
+        "depthwise_conv1d": (_depthwise("kernel", "kernel", 1), _BIAS),
+        "depthwise_conv2d": (_depthwise("kernel", "kernel", 2), _BIAS),
+        "separable_conv1d": _separable(1),
+        "separable_conv2d": _separable(2),
         "embedding": (slot("embeddings", "embeddings"),),
+        "simple_rnn": _recurrent,
+        "gru": _recurrent,
+        "lstm": _recurrent,
+        "bidirectional": _bidirectional,
+        "multi_head_attention": _attention(),
+        "grouped_query_attention": _attention(),
         "layer_normalization": _GAMMA_BETA,
         "rms_normalization": (slot("scale", "scale"),),
         "batch_normalization": (
@@ -52,5 +132,12 @@ KERAS = Framework(
             slot("moving_variance", "moving_variance"),
         ),
         "group_normalization": _GAMMA_BETA,
+        "p_re_lu": (slot("alpha", "alpha"),),
     },
+)
+
+# 3.15 is the first release whose EinsumDense names its axes (pull request 22789).
+RULES = (
+    FanRule("keras", KERAS, compute_fans),
+    FanRule("keras-3.14", KERAS, compute_fans, of_axes=False),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -51,6 +51,9 @@ class Group(Model):
 
     type: Annotated[str, _one_of("type", ("group",))] = "group"
     name: LayerName = Field(description="the group's name, which its layers' names follow")
+    model: Literal["functional", "sequential"] = Field(
+        default="functional", description="what Keras builds of it, for Keras weight files"
+    )
     layers: Items = Field(description="the layers of the group")
 
 
@@ -62,6 +65,10 @@ class Repeat(Model):
         default="i", description="the name of the index, which counts from 0"
     )
     name: LayerName | None = Field(default=None, description="a name for each round, with {i} in it")
+    model: Literal["functional", "sequential"] = Field(
+        default="functional",
+        description="what Keras builds of a round that has a name, for Keras weight files",
+    )
     layers: Items = Field(description="the layers of one round")
 
 

@@ -19,6 +19,19 @@ MAX_LAYERS = 1_000_000
 
 
 @dataclass(frozen=True)
+class Container:
+    """A group, or a round of a repeat that has a name.
+
+    Attributes:
+        path: Its whole path.
+        model: What Keras builds of it: `functional` or `sequential`.
+    """
+
+    path: tuple[str, ...]
+    model: str
+
+
+@dataclass(frozen=True)
 class PlacedLayer:
     """A layer with its whole path.
 
@@ -27,12 +40,14 @@ class PlacedLayer:
         layer: The validated layer, all sizes plain integers.
         kind: Its `type`; `tensor` for raw tensors.
         place: Where its name stands in the text.
+        within: The groups that hold it, outermost first.
     """
 
     path: tuple[str, ...]
     layer: AnyLayer
     kind: str
     place: Place | None
+    within: tuple[Container, ...] = ()
 
 
 def expand(root: Mapping, env: Environment, faults: Faults) -> tuple[PlacedLayer, ...]:
@@ -42,7 +57,7 @@ def expand(root: Mapping, env: Environment, faults: Faults) -> tuple[PlacedLayer
     if _fewest(layers, env) > MAX_LAYERS:  # before the first is made: this is told at once
         expander.too_many(root.keys["layers"])
         return ()
-    found = [*expander.items(layers, env, ()), *expander.tensors(root.get("tensors"), env)]
+    found = [*expander.items(layers, env, _Where()), *expander.tensors(root.get("tensors"), env)]
     return tuple(found)
 
 
@@ -71,6 +86,18 @@ def _rounds(node: Node, env: Environment) -> int:
     return max(0, value) if isinstance(value, int) else 0
 
 
+@dataclass(frozen=True)
+class _Where:
+    """The groups around a layer, and the names that they give it."""
+
+    path: tuple[str, ...] = ()
+    within: tuple[Container, ...] = ()
+
+    def inside(self, name: str, model: str) -> _Where:
+        path = (*self.path, *split_path(name))
+        return _Where(path, (*self.within, Container(path, model)))
+
+
 class _Expander:
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
@@ -87,7 +114,7 @@ class _Expander:
             self.too_many(place)
         return self.steps > MAX_LAYERS or self.faults.full
 
-    def items(self, node: Node | None, env: Environment, path: tuple[str, ...]) -> Iterator[PlacedLayer]:
+    def items(self, node: Node | None, env: Environment, where: _Where) -> Iterator[PlacedLayer]:
         """The layers of a list."""
         if not isinstance(node, Sequence):
             return
@@ -95,17 +122,18 @@ class _Expander:
             if self._stops(item.place):
                 return
             if isinstance(item, Mapping) and "repeat" in item.entries:
-                yield from self._repeat(item, env, path)
+                yield from self._repeat(item, env, where)
             elif isinstance(item, Mapping) and ("layers" in item.entries or _type(item) == "group"):
                 group = validate(Group, item, env, "a group", self.faults)
                 if group is not None:
-                    yield from self.items(item.get("layers"), env, (*path, *split_path(group.name)))
+                    inside = where.inside(group.name, group.model)
+                    yield from self.items(item.get("layers"), env, inside)
             else:
-                placed = self._layer(item, env, path)
+                placed = self._layer(item, env, where)
                 if placed is not None:
                     yield placed
 
-    def _repeat(self, node: Mapping, env: Environment, path: tuple[str, ...]) -> Iterator[PlacedLayer]:
+    def _repeat(self, node: Mapping, env: Environment, where: _Where) -> Iterator[PlacedLayer]:
         # The name may hold the index, so a first look is taken with the index at zero.
         index = plain(node.entries["index"]) if "index" in node.entries else "i"
         probe = {**env, index: 0} if isinstance(index, str) else env
@@ -130,9 +158,10 @@ class _Expander:
             if name is not None and i:
                 again = validate(Repeat, node, inner, "a repeat", self.faults)
                 name = again.name if again is not None else None
-            yield from self.items(node.get("layers"), inner, (*path, *split_path(name)) if name else path)
+            inside = where.inside(name, repeat.model) if name else where
+            yield from self.items(node.get("layers"), inner, inside)
 
-    def _layer(self, node: Node, env: Environment, path: tuple[str, ...]) -> PlacedLayer | None:
+    def _layer(self, node: Node, env: Environment, where: _Where) -> PlacedLayer | None:
         if not isinstance(node, Mapping):
             self.faults.add(Diagnostic(f"a layer is a mapping, found {describe(plain(node))}", node.place))
             return None
@@ -158,7 +187,8 @@ class _Expander:
         if layer is None:
             return None
         own = () if isinstance(layer, RawTensor) else split_path(layer.name)
-        return PlacedLayer((*path, *own), layer, cast("str", name), node.entries["name"].place)
+        place = node.entries["name"].place
+        return PlacedLayer((*where.path, *own), layer, cast("str", name), place, where.within)
 
     def tensors(self, node: Node | None, env: Environment) -> Iterator[PlacedLayer]:
         """The raw tensors at the top of a spec."""

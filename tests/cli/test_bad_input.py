@@ -149,7 +149,7 @@ class TestOutputs:
     def test_an_unknown_suffix_names_the_known_ones(self, run: Run, here: Path) -> None:
         ran = run("spec.yaml", "-o", "w.bin")
         assert ran.code == 2
-        assert ".safetensors, .h5, .hdf5" in ran.err
+        assert ".safetensors, .weights.h5, .h5, .hdf5" in ran.err
 
     def test_a_folder_that_may_not_be_written_fails(
         self, run: Run, here: Path, monkeypatch: pytest.MonkeyPatch

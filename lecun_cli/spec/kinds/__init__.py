@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from lecun_cli.spec.kinds import convolution, dense, embedding, normalization, tensor
+from lecun_cli.spec.kinds import (
+    activation,
+    attention,
+    convolution,
+    dense,
+    depthwise_convolution,
+    embedding,
+    normalization,
+    recurrent,
+    tensor,
+    transposed_convolution,
+)
 from lecun_cli.spec.kinds.base import Layer, Parameter
 from lecun_cli.spec.kinds.tensor import RawTensor, TensorLayer
 
@@ -16,7 +27,18 @@ def _name(kind: type[Layer] | type[TensorLayer]) -> str:
 
 KINDS: dict[str, type[Layer] | type[TensorLayer]] = {
     _name(kind): kind
-    for family in (dense, convolution, embedding, normalization, tensor)
+    for family in (
+        dense,
+        convolution,
+        transposed_convolution,
+        depthwise_convolution,
+        embedding,
+        recurrent,
+        attention,
+        normalization,
+        activation,
+        tensor,
+    )
     for kind in family.KINDS
 }
 

@@ -12,6 +12,17 @@ from lecun_cli.spec.fields import Activation, InitializerField, Size, Sizes, fau
 from lecun_cli.spec.kinds.base import LECUN_NORMAL, ZEROS, Layer, Parameter
 
 
+def window_of(size: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """One size for every axis, where one was given for all."""
+    return size * rank if len(size) == 1 else size
+
+
+def check_window(field: str, size: tuple[int, ...], kind: str, rank: int) -> None:
+    """Refuse a window of the wrong number of axes."""
+    if len(size) not in {1, rank}:
+        raise fault(f"{field} of {kind} is one size or {rank}, found {len(size)}", field=field)
+
+
 class Conv(Layer):
     """A convolution: `kernel (out, in / groups, *kernel_size)`, `bias (out,)`."""
 
@@ -30,11 +41,7 @@ class Conv(Layer):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if len(self.kernel_size) not in {1, self.rank}:
-            raise fault(
-                f"kernel_size of {self.type} is one size or {self.rank}, found {len(self.kernel_size)}",
-                field="kernel_size",
-            )
+        check_window("kernel_size", self.kernel_size, self.type, self.rank)
         for field in ("in_channels", "out_channels"):
             if getattr(self, field) % self.groups:
                 raise fault(
@@ -46,14 +53,17 @@ class Conv(Layer):
     @property
     def window(self) -> tuple[int, ...]:
         """Extent of the kernel along each axis."""
-        return self.kernel_size * self.rank if len(self.kernel_size) == 1 else self.kernel_size
+        return window_of(self.kernel_size, self.rank)
 
     def parameters(self) -> tuple[Parameter, ...]:
         """`kernel (out_channels, in_channels / groups, *window)` and `bias (out_channels,)`."""
         taps = math.prod(self.window)
         fans = Fans(self.in_channels // self.groups * taps, self.out_channels // self.groups * taps)
         shape = (self.out_channels, self.in_channels // self.groups, *self.window)
-        kernel = Parameter("kernel", shape, self.kernel_initializer, fans)
+        return self.with_bias(Parameter("kernel", shape, self.kernel_initializer, fans))
+
+    def with_bias(self, kernel: Parameter) -> tuple[Parameter, ...]:
+        """A kernel, and the bias if there is one."""
         if not self.bias:
             return (kernel,)
         return (kernel, Parameter("bias", (self.out_channels,), self.bias_initializer))

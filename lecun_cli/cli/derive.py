@@ -1,0 +1,53 @@
+"""`lecun-init derive SOURCE`: a spec from a model or a checkpoint."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lecun_cli.cli.options import QuietOption
+
+
+def derive(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A .safetensors, .keras, .weights.h5, .h5 or config.json file, a folder of the Hub, or "
+            "package.module:callable, which is imported and called.",
+        ),
+    ],
+    out: Annotated[
+        str, typer.Option("--output", "-o", metavar="SPEC", help="The spec's file; - writes to stdout.")
+    ] = "-",
+    keep_initializers: Annotated[
+        bool,
+        typer.Option(
+            "--keep-initializers", help="Keep the model's own initializers, in place of lecun_normal."
+        ),
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Derive a spec from a model or a checkpoint: the very names, shapes and dtypes, and no weights.
+
+    Example: lecun-init derive model.safetensors -o spec.yaml
+    """
+    from pathlib import Path
+
+    from lecun_cli.cli.report import emit, warn
+    from lecun_cli.derive import derive as derive_spec
+    from lecun_cli.destinations import LocalFile, write_whole
+
+    if out != "-":
+        LocalFile(out, 0, force=force).check()  # before a large model is built for nothing
+    found = derive_spec(source, keep_initializers=keep_initializers)
+    warn(found.warnings, quiet=quiet)
+    if out == "-":
+        emit(found.text.removesuffix("\n"))
+        return
+    write_whole(Path(out), found.text.encode(), force=force)
+    if not quiet:
+        n_tensors, n_elements = len(found.plan.tensors), found.plan.n_elements
+        typer.echo(f"wrote    {out}: {n_tensors:,} tensors, {n_elements:,} weights", err=True)

@@ -1,0 +1,173 @@
+"""Flax linen: `params/hidden/kernel`, channels last, `(in, out)`; running statistics in `batch_stats`."""
+
+from __future__ import annotations
+
+import math
+
+from lecun_cli.fans import FanError, Fans, Shape
+from lecun_cli.frameworks.base import FanAxes, FanRule, Framework, Slot, Slots, UnsupportedError, slot
+from lecun_cli.spec.kinds import AnyLayer
+from lecun_cli.spec.kinds.activation import PReLU
+from lecun_cli.spec.kinds.recurrent import Bidirectional, GRUCell, LSTMCell, Recurrent
+from lecun_cli.spec.kinds.transposed_convolution import ConvTranspose
+
+
+def compute_fans(shape: Shape) -> Fans:
+    """What `jax.nn.initializers` compute by default (jax/_src/nn/initializers.py, `_compute_fans`).
+
+    Args:
+        shape: A stored shape of two axes or more; all but the last two are the receptive field.
+
+    Raises:
+        FanError: The shape has fewer than two axes, for which JAX raises ValueError.
+    """
+    if len(shape) < 2:
+        raise FanError(f"JAX has no fans for a shape of fewer than two axes, {list(shape)}")
+    taps = math.prod(shape[:-2])
+    return Fans(shape[-2] * taps, shape[-1] * taps)
+
+
+_BIAS = slot("bias", "bias")
+_SCALE_BIAS = (slot("scale", "gamma"), slot("bias", "beta"))
+
+
+def _conv(rank: int) -> Slots:
+    window = tuple(range(2, 2 + rank))
+    return (slot("kernel", "kernel", (*window, 1, 0)), _BIAS)
+
+
+def _conv_transpose(layer: AnyLayer) -> Slots:
+    """`(*window, in, out)` with the window backwards: `transpose_kernel=False`, Flax's default."""
+    assert isinstance(layer, ConvTranspose)  # noqa: S101 - the table's own promise
+    if layer.groups > 1:
+        raise UnsupportedError("Flax has no transposed convolution in groups")
+    window = tuple(range(3, 3 + layer.rank))
+    merge = (*(1 for _ in window), 1, 2)
+    flip = tuple(range(layer.rank))
+    return (Slot("kernel", ("kernel",), (*window, 2, 0, 1), flip=flip, merge=merge), _BIAS)
+
+
+def _depthwise(rank: int, name: str = "kernel", role: str = "kernel") -> Slot:
+    """`(*window, 1, in * multiplier)`: a convolution in as many groups as channels."""
+    window = tuple(range(3, 3 + rank))
+    return Slot(name, (role,), (*window, 2, 0, 1), merge=(*(1 for _ in window), 1, 2))
+
+
+def _separable(rank: int) -> Slots:
+    """Flax has no such layer: a depthwise and a pointwise convolution under its name."""
+    window = tuple(range(2, 2 + rank))
+    return (
+        _depthwise(rank, "depthwise/kernel", "depthwise_kernel"),
+        slot("pointwise/kernel", "pointwise_kernel", (*window, 1, 0)),
+        slot("pointwise/bias", "bias"),
+    )
+
+
+# (name of the gate's layers, gate, whether the input's layer has a bias, whether the hidden state's has)
+_GATES = {
+    "lstm": (
+        ("i", "input", False, True),
+        ("f", "forget", False, True),
+        ("g", "cell", False, True),
+        ("o", "output", False, True),
+    ),
+    "gru": (("r", "reset", True, False), ("z", "update", True, False), ("n", "candidate", True, True)),
+    "simple_rnn": (("", "", True, False),),
+}
+
+
+def _recurrent(layer: AnyLayer) -> Slots:
+    assert isinstance(layer, Recurrent)  # noqa: S101
+    return _cell(layer)
+
+
+def _cell(layer: Recurrent) -> Slots:
+    """`cell/ii/kernel (in, units)`: a dense layer for every gate and for input and hidden state."""
+    if layer.num_layers > 1:
+        raise UnsupportedError("a Flax recurrent layer is one layer; write one for each of num_layers")
+    if isinstance(layer, GRUCell) and not layer.reset_after:
+        raise UnsupportedError("Flax's GRUCell resets after the product")
+    if not layer.bias:
+        raise UnsupportedError("Flax's recurrent layers have biases")
+    found = []
+    for letter, gate, input_bias, hidden_bias in _GATES[layer.type]:
+        of = f"_{gate}" if gate else ""
+        found.append(slot(f"cell/i{letter}/kernel", f"kernel{of}", (1, 0)))
+        found.append(slot(f"cell/h{letter}/kernel", f"recurrent_kernel{of}", (1, 0)))
+        if input_bias:
+            found.append(slot(f"cell/i{letter}/bias", f"bias{of}"))
+        if hidden_bias:
+            role = "bias" if isinstance(layer, LSTMCell) else "recurrent_bias"
+            found.append(slot(f"cell/h{letter}/bias", f"{role}{of}"))
+    return tuple(found)
+
+
+def _bidirectional(layer: AnyLayer) -> Slots:
+    assert isinstance(layer, Bidirectional)  # noqa: S101
+    return tuple(
+        found.within(f"{way}_rnn/", f"{way}/")
+        for way in ("forward", "backward")
+        for found in _cell(layer.layer)
+    )
+
+
+def _attention() -> Slots:
+    """`query/kernel (embed, heads, head)`, `out/kernel (heads, head, embed)`: DenseGeneral."""
+    inward = FanAxes((0,), (1, 2))
+    found: list[Slot] = []
+    for name in ("query", "key", "value"):
+        found.append(Slot(f"{name}/kernel", (f"{name}/kernel",), (2, 0, 1), fan_axes=inward))
+        found.append(slot(f"{name}/bias", f"{name}/bias"))
+    outward = FanAxes((0, 1), (2,))
+    found.append(Slot("out/kernel", ("output/kernel",), (1, 2, 0), fan_axes=outward))
+    found.append(slot("out/bias", "output/bias"))
+    return tuple(found)
+
+
+def _p_re_lu(layer: AnyLayer) -> Slots:
+    """`negative_slope ()`."""
+    assert isinstance(layer, PReLU)  # noqa: S101
+    if math.prod(layer.shape) > 1:
+        raise UnsupportedError("Flax's PReLU has one slope for all: give shape: [1]")
+    return (Slot("negative_slope", ("alpha",), merge=()),)
+
+
+FLAX = Framework(
+    name="flax",
+    separator="/",
+    header="flax",
+    collection="params",
+    table={
+        "dense": (slot("kernel", "kernel", (1, 0)), _BIAS),
+        "experts": (slot("kernel", "kernel", (0, 2, 1)), _BIAS),
+        "conv1d": _conv(1),
+        "conv2d": _conv(2),
+        "conv3d": _conv(3),
+        "conv1d_transpose": _conv_transpose,
+        "conv2d_transpose": _conv_transpose,
+        "conv3d_transpose": _conv_transpose,
+        "depthwise_conv1d": (_depthwise(1), _BIAS),
+        "depthwise_conv2d": (_depthwise(2), _BIAS),
+        "separable_conv1d": _separable(1),
+        "separable_conv2d": _separable(2),
+        # default_embed_init has out_axis 0, by which both fans are the width.
+        "embedding": (Slot("embedding", ("embeddings",), fan_axes=FanAxes((1,), (1,))),),
+        "simple_rnn": _recurrent,
+        "gru": _recurrent,
+        "lstm": _recurrent,
+        "bidirectional": _bidirectional,
+        "multi_head_attention": _attention(),
+        "grouped_query_attention": _attention(),
+        "layer_normalization": _SCALE_BIAS,
+        "rms_normalization": (slot("scale", "scale"),),
+        "batch_normalization": (
+            *_SCALE_BIAS,
+            Slot("mean", ("moving_mean",), collection="batch_stats"),
+            Slot("var", ("moving_variance",), collection="batch_stats"),
+        ),
+        "group_normalization": _SCALE_BIAS,
+        "p_re_lu": _p_re_lu,
+    },
+)
+
+RULES = (FanRule("flax", FLAX, compute_fans),)

@@ -1,0 +1,122 @@
+"""Layouts without gaps, and the units that they are cut into."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lecun_cli.dtypes import DTYPES
+from lecun_cli.files import FORMATS
+from lecun_cli.files.segments import (
+    BLOCK_ELEMENTS,
+    Extent,
+    FileLayout,
+    Literal,
+    Segment,
+    Unit,
+    check_gapless,
+    units,
+)
+from lecun_cli.initializers import make
+from tests.conftest import PLAIN, mixed_plan, tensor
+
+ZEROS = make("zeros")
+
+
+@st.composite
+def layouts(draw: st.DrawFn) -> FileLayout:
+    """A few literals and tensors, back to back."""
+    segments: list[Segment] = []
+    at = 0
+    for i in range(draw(st.integers(1, 8))):
+        segment: Segment
+        if draw(st.booleans()):
+            dtype = draw(st.sampled_from(sorted(DTYPES)))
+            shape = tuple(draw(st.lists(st.integers(1, 30), max_size=2)))
+            segment = Extent(at, tensor(shape, dtype=dtype, initializer=ZEROS, name=f"t{i}"))
+        else:
+            segment = Literal(at, b"x" * draw(st.integers(1, 200)))
+        segments.append(segment)
+        at += segment.nbytes
+    return FileLayout("test", at, tuple(segments))
+
+
+def block_nbytes(segment: Segment) -> int:
+    return BLOCK_ELEMENTS * segment.tensor.storage.itemsize if isinstance(segment, Extent) else 1
+
+
+def largest(unit: Unit) -> int:
+    return max(block_nbytes(piece.segment) for piece in unit.pieces)
+
+
+class TestUnits:
+    @given(layouts(), st.integers(1, 3000))
+    def test_cover_the_file_without_gap_or_overlap(self, layout: FileLayout, chunk_nbytes: int) -> None:
+        at = 0
+        for index, unit in enumerate(units(layout, chunk_nbytes)):
+            assert (unit.index, unit.offset) == (index, at)
+            for piece in unit.pieces:
+                assert piece.segment.offset + piece.start == at
+                assert piece.start < piece.stop <= piece.segment.nbytes
+                at += piece.stop - piece.start
+            assert unit.nbytes == at - unit.offset
+        assert at == layout.nbytes
+
+    @given(layouts(), st.integers(1, 3000))
+    def test_are_at_most_a_chunk_or_one_block(self, layout: FileLayout, chunk_nbytes: int) -> None:
+        for unit in units(layout, chunk_nbytes):
+            assert unit.nbytes <= chunk_nbytes or (len(unit.pieces) == 1 and unit.nbytes <= largest(unit))
+
+    @given(layouts(), st.integers(1, 3000))
+    def test_cut_tensors_between_blocks_of_the_stream(self, layout: FileLayout, chunk_nbytes: int) -> None:
+        for unit in units(layout, chunk_nbytes):
+            for piece in unit.pieces:
+                block = block_nbytes(piece.segment)
+                assert piece.start % block == 0
+                assert piece.stop % block == 0 or piece.stop == piece.segment.nbytes
+
+    @given(layouts(), st.integers(64, 3000))
+    def test_are_no_more_than_needed(self, layout: FileLayout, chunk_nbytes: int) -> None:
+        found = list(units(layout, chunk_nbytes))
+        for unit, after in itertools.pairwise(found):
+            assert unit.nbytes + block_nbytes(after.pieces[0].segment) > chunk_nbytes
+
+    def test_hold_many_small_tensors_at_once(self) -> None:
+        tensors = [tensor((3,), name=str(i)) for i in range(1000)]
+        layout = FileLayout("test", 12_000, tuple(Extent(12 * i, t) for i, t in enumerate(tensors)))
+        (unit,) = units(layout, 2**20)
+        assert len(unit.pieces) == 1000
+
+    def test_of_an_empty_layout_are_none(self) -> None:
+        assert list(units(FileLayout("test", 0, ()), 64)) == []
+
+    def test_of_a_tensor_larger_than_any_disk_are_made_one_by_one(self) -> None:
+        huge = tensor((2**30, 2**25))
+        first = next(units(FileLayout("test", huge.nbytes, (Extent(0, huge),)), 2**22))
+        assert (first.offset, first.nbytes) == (0, 2**22)
+
+
+class TestGapless:
+    @pytest.mark.parametrize("format_name", PLAIN)
+    @pytest.mark.parametrize("framework", ["keras", "torch"])
+    def test_holds_for_every_format(self, format_name: str, framework: str) -> None:
+        plan = mixed_plan(framework)
+        layout = FORMATS[format_name].layout(plan)
+        check_gapless(layout.segments, layout.nbytes)
+        assert layout.format == format_name
+        assert sorted(e.tensor.name for e in layout.extents) == sorted(t.name for t in plan.tensors)
+
+    @pytest.mark.parametrize("second", [5, 3])
+    def test_refuses_a_gap_and_an_overlap(self, second: int) -> None:
+        segments = (Literal(0, b"1234"), Literal(second, b"x"))
+        said = f"a segment starts at {second}, and the one before ends at 4"
+        with pytest.raises(AssertionError, match=re.escape(said)):
+            check_gapless(segments, second + 1)
+
+    def test_refuses_another_length(self) -> None:
+        with pytest.raises(AssertionError, match="the segments end at 4, and the file at 5"):
+            check_gapless((Literal(0, b"1234"),), 5)

@@ -1,0 +1,52 @@
+"""The table of dtypes against NumPy's and ml_dtypes' own numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES, DType
+
+ROWS = pytest.mark.parametrize("dtype", DTYPES.values(), ids=lambda dtype: dtype.name)
+
+
+class TestTable:
+    @ROWS
+    def test_size_and_kind_are_those_of_numpy(self, dtype: DType) -> None:
+        found = dtype.numpy()
+        assert found.itemsize == dtype.itemsize
+        assert found.name == dtype.name
+        expected = {"f": "float", "V": "float", "i": "int", "u": "uint", "b": "bool"}
+        assert dtype.kind == expected[found.kind]
+        assert dtype.is_float == (dtype.name in FLOAT_DTYPES)
+
+    @ROWS
+    def test_largest_is_that_of_numpy(self, dtype: DType) -> None:
+        found: Any = dtype.numpy()
+        info: Any = ml_dtypes.finfo
+        if dtype.is_float:
+            assert dtype.largest == float(info(found).max)
+        else:
+            assert dtype.largest == (1 if dtype.kind == "bool" else int(np.iinfo(found).max))
+
+    @ROWS
+    def test_is_stored_little_endian(self, dtype: DType) -> None:
+        one = np.ones(1, dtype.numpy()).tobytes()
+        assert one == np.ones(1, dtype.numpy()).astype(dtype.numpy().newbyteorder("<")).tobytes()
+        if dtype.itemsize > 1:
+            assert dtype.numpy().newbyteorder("<") == dtype.numpy()
+
+    @ROWS
+    def test_is_made_once(self, dtype: DType) -> None:
+        assert dtype.numpy() is dtype.numpy()
+
+    def test_wider_ones_come_first(self) -> None:
+        sizes = [dtype.itemsize for dtype in DTYPES.values()]
+        assert sizes == sorted(sizes, reverse=True)
+
+    def test_safetensors_names_are_distinct(self) -> None:
+        assert len({dtype.safetensors for dtype in DTYPES.values()}) == len(DTYPES)
+        assert all(name == dtype.name for name, dtype in DTYPES.items())

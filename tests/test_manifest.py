@@ -1,0 +1,448 @@
+"""The manifest: what is written is what is read, and nothing else is."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lecun_cli import engine
+from lecun_cli._version import __version__
+from lecun_cli.destinations import Nowhere
+from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
+from lecun_cli.errors import ManifestError
+from lecun_cli.fans import Fans
+from lecun_cli.files import FORMATS
+from lecun_cli.generation import make_manifest
+from lecun_cli.initializers import FAMILY, make
+from lecun_cli.manifest import FileEntry, Manifest, TensorEntry, parse_manifest
+from lecun_cli.plan import Part, TensorPlan
+from tests.conftest import PLAIN, mixed_plan, part, plan_of, plan_with, tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lecun_cli.plan import Plan
+
+DIGEST = "0123456789abcdef" * 4
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "variance_scaling": {"scale": 0.3, "mode": "fan_avg", "distribution": "uniform"},
+    "truncated_normal": {"stddev": 0.125},
+    "uniform": {"minval": -0.1, "maxval": 0.7},
+    "constant": {"value": 3},
+}
+PACKED = TensorPlan(
+    "packed",
+    "float32",
+    (4, 18),
+    (
+        part((4, 6), (1, 0), identity="q"),
+        part((4, 1), (1, 0), make("zeros"), identity="k"),
+        part((4, 11), (1, 0), identity="v"),
+    ),
+    along=1,
+)
+
+
+def manifest_of(plan: Plan, format_name: str = "safetensors", name: str = "w.safetensors") -> Manifest:
+    layout = FORMATS[format_name].layout(plan)
+    return make_manifest(plan, layout, name, engine.run(layout, plan.seed or 0, Nowhere()))
+
+
+def again(manifest: Manifest) -> Manifest:
+    return parse_manifest(manifest.to_bytes(), "m.json")
+
+
+@st.composite
+def tensors(draw: st.DrawFn, name: str) -> TensorPlan:
+    """A tensor of any dtype, rank, axes, initializer and number of parts."""
+    dtype = draw(st.sampled_from(list(DTYPES)))
+    shape = tuple(draw(st.lists(st.integers(1, 2**20), max_size=3)))
+    along = draw(st.integers(0, max(0, len(shape) - 1)))
+    parts = []
+    for i in range(draw(st.integers(1, 3)) if shape else 1):
+        rows = draw(st.integers(1, 50)) if shape else 0
+        own = (*shape[:along], rows, *shape[along + 1 :]) if shape else ()
+        axes = draw(st.one_of(st.none(), st.permutations(range(len(own))).map(tuple)))
+        rule = draw(st.sampled_from(list(FAMILY))) if dtype in FLOAT_DTYPES else "ones"
+        initializer = make(rule, ARGUMENTS.get(rule))
+        sizes = st.one_of(st.integers(1, 2**60), st.floats(0.01, 1e9))
+        known = initializer.needs_fans or draw(st.booleans())
+        fans = Fans(draw(sizes), draw(sizes)) if known else None
+        flip = tuple(sorted(draw(st.sets(st.integers(0, len(own) - 1))))) if own else ()
+        parts.append(Part(f"{name}/{i}", own, axes, initializer, fans, fans, initializer.law(fans), flip))
+    packed = (*shape[:along], sum(p.shape[along] for p in parts), *shape[along + 1 :]) if shape else ()
+    return TensorPlan(name, dtype, packed, tuple(parts), along if len(parts) > 1 else 0)
+
+
+@st.composite
+def manifests(draw: st.DrawFn) -> Manifest:
+    """Any manifest that holds together."""
+    names = draw(st.lists(st.text(min_size=1, max_size=6), unique=True, max_size=4))
+    planned = [draw(tensors(name)) for name in names]
+    planned = [t for t in planned if all(p.law.bound <= t.storage.largest for p in t.parts)]
+    entries, at = [], draw(st.integers(0, 5000))
+    for i, one in enumerate(planned):
+        path = draw(st.sampled_from([one.name, f"layers/dense/vars/{i}"]))
+        entries.append(TensorEntry(one, "w", at, DIGEST, path))
+        at += one.nbytes
+    numbers = st.dictionaries(st.text(max_size=5), st.integers(-(2**70), 2**70), max_size=2)
+    return Manifest(
+        seed=draw(st.integers(0, 2**64 - 1)),
+        framework=draw(st.sampled_from(["keras", "torch", "flax"])),
+        fan_rule="exact",
+        spec_sha256=DIGEST,
+        overrides=tuple(draw(numbers).items()),
+        files=(FileEntry("w", "hdf5", at, DIGEST),),
+        tensors=tuple(entries),
+        version=draw(st.text(max_size=5)),
+    )
+
+
+class TestRoundTrip:
+    @given(manifests())
+    def test_reads_as_it_was_written(self, manifest: Manifest) -> None:
+        assert again(manifest) == manifest
+        assert again(manifest).to_bytes() == manifest.to_bytes()
+
+    @pytest.mark.parametrize("format_name", PLAIN)
+    @pytest.mark.parametrize("framework", ["keras", "torch"])
+    def test_of_whole_plans(self, format_name: str, framework: str) -> None:
+        manifest = manifest_of(mixed_plan(framework), format_name)
+        assert again(manifest) == manifest
+
+    def test_of_packed_parts_and_axes(self) -> None:
+        manifest = manifest_of(plan_with(PACKED, tensor((3, 4, 5), (2, 0, 1), name="turned")))
+        assert again(manifest) == manifest
+        assert [p.axes for p in again(manifest).tensors[0].tensor.parts] == [(1, 0)] * 3
+
+    def test_of_flipped_and_merged_parts(self) -> None:
+        flipped = TensorPlan("f", "float32", (4, 18), (part((4, 18), (1, 0), flip=(1,)),))
+        merged = TensorPlan("m", "float32", (10, 7), (part((2, 5, 7), (2, 0, 1)),))
+        manifest = manifest_of(plan_with(flipped, merged))
+        assert again(manifest) == manifest
+        (first, second) = again(manifest).tensors
+        assert (first.tensor.parts[0].flip, second.tensor.parts[0].shape) == ((1,), (2, 5, 7))
+
+    def test_under_a_framework_s_fan_rule_keeps_the_fans_in_force(self) -> None:
+        text = (
+            "seed: 1\nlayers: [{type: experts, name: a, num_experts: 3, in_features: 5, out_features: 7}]\n"
+        )
+        manifest = manifest_of(plan_of(text, fan_rule="torch"))
+        (entry,) = manifest.tensors
+        (found,) = again(manifest).tensors
+        ours, theirs = entry.tensor.parts[0], found.tensor.parts[0]
+        assert ours.fans != ours.exact
+        assert theirs == replace(ours, exact=ours.fans)
+
+    def test_of_overrides(self) -> None:
+        manifest = replace(manifest_of(mixed_plan()), overrides=(("d", 16), ("n", -2)))
+        assert json.loads(manifest.to_bytes())["spec"]["set"] == {"d": 16, "n": -2}
+        assert again(manifest) == manifest
+
+
+class TestForm:
+    def test_is_json_with_a_line_for_every_file_and_tensor(self) -> None:
+        manifest = manifest_of(plan_of("seed: 7\ntensors: [{name: größe, shape: [2, 3], in_axes: [1]}]\n"))
+        data = manifest.to_bytes()
+        lines = data.decode().splitlines()
+        assert data.endswith(b"}\n")
+        assert lines[0] == "{"
+        assert lines[1] == '  "manifest": 1,'
+        assert lines[2] == f'  "tool": {{"name": "lecun-init", "version": "{__version__}"}},'
+        assert lines[3:5] == ['  "stream": 1,', '  "seed": 7,']
+        assert sum('"größe"' in line for line in lines) == 1
+        assert json.loads(data) == manifest.to_json()
+
+    def test_holds_what_the_design_says(self) -> None:
+        (row,) = json.loads(
+            manifest_of(plan_of("seed: 7\ntensors: [{name: t, shape: [2, 3], in_axes: [1]}]\n")).to_bytes()
+        )["tensors"]
+        digest = row.pop("sha256")
+        assert len(digest) == 64
+        assert row == {
+            "name": "t",
+            "file": "w.safetensors",
+            "dtype": "float32",
+            "shape": [2, 3],
+            "offset": 4096,
+            "bytes": 24,
+            "initializer": {"name": "lecun_normal"},
+            "fan_in": 3,
+            "fan_out": 2,
+            "std": pytest.approx(3**-0.5),
+            "bound": pytest.approx(2.2737 * 3**-0.5, rel=1e-4),
+            "identity": "t",
+        }
+
+    def test_without_files_and_tensors_is_one_too(self) -> None:
+        empty = replace(manifest_of(mixed_plan()), files=(), tensors=())
+        assert again(empty) == empty
+
+
+VALUE: dict[str, Any] = manifest_of(
+    plan_with(tensor((2, 3), name="a"), PACKED, tensor((4,), None, "int8", make("ones"), "c"))
+).to_json()
+VALUE["tensors"][2]["path"] = "layers/c/vars/0"
+A, P, C = 0, 1, 2
+
+
+def put(*path: str | int, to: object) -> Callable[[dict[str, Any]], None]:
+    """Set the value at a path."""
+
+    def change(value: Any) -> None:
+        for key in path[:-1]:
+            value = value[key]
+        value[path[-1]] = to
+
+    return change
+
+
+def drop(*path: str | int) -> Callable[[dict[str, Any]], None]:
+    """Remove the value at a path."""
+
+    def change(value: Any) -> None:
+        for key in path[:-1]:
+            value = value[key]
+        del value[path[-1]]
+
+    return change
+
+
+def twice(key: str) -> Callable[[dict[str, Any]], None]:
+    return lambda value: value[key].append(value[key][0])
+
+
+@dataclass(frozen=True)
+class ExpectFail:
+    """A change that no manifest survives, and what is said of it."""
+
+    change: Callable[[dict[str, Any]], None]
+    message: str
+
+
+def never(path: tuple[str | int, ...], message: str, *values: object) -> list[ExpectFail]:
+    """A field that may not be any of some values."""
+    return [ExpectFail(put(*path, to=value), message) for value in values]
+
+
+def nothing_but(path: tuple[str | int, ...], rule: str, *values: object) -> list[ExpectFail]:
+    """A field that must be there, and may not be any of some values."""
+    said = f'"{path[-1]}" of .* is {rule}, found '
+    return [ExpectFail(drop(*path), f"{said}(None|NoneType)"), *never(path, said, *values)]
+
+
+VARIED: tuple[object, ...] = ("1", 1.5, True, None, [])
+INTEGER = "an integer from 0 to [0-9]+"
+FAULTS = [
+    *never(("manifest",), "a manifest of form 1 was expected, found ", 2, 0, -1, None, True, 1.0, "1", []),
+    *nothing_but(("stream",), INTEGER, None, "1", True, -1),
+    ExpectFail(put("stream", to=2), "it is of stream 2, and this release makes stream 1"),
+    *nothing_but(("seed",), INTEGER, None, "1", 1.0, True, -1, 2**64),
+    *nothing_but(("framework",), "a string", None, 1, []),
+    *nothing_but(("fan_rule",), "a string", None, 1),
+    *nothing_but(("files",), "a list", None, {}, "w"),
+    *nothing_but(("tensors",), "a list", None, {}, "w"),
+    ExpectFail(put("spec", to=None), "spec is a mapping, found NoneType"),
+    ExpectFail(put("tool", to=[]), "tool is a mapping, found list"),
+    *nothing_but(("spec", "sha256"), "a string", None, 1),
+    ExpectFail(put("spec", "set", to=[]), "spec.set is a mapping, found list"),
+    *never(
+        ("spec", "set"),
+        '"d" of spec.set is an integer, found ',
+        *({"d": value} for value in VARIED),
+    ),
+    *nothing_but(("tool", "version"), "a string", None, 1),
+    # files
+    ExpectFail(put("files", 0, to="w"), "a file is a mapping, found str"),
+    *nothing_but(("files", 0, "name"), "a string", None, 1),
+    *(
+        ExpectFail(put("files", 0, "name", to=name), "leads out of its folder")
+        for name in ("", ".", "..", "../w", "/etc/passwd", "a/b", "a\\b", "..\\w", "w/")
+    ),
+    *nothing_but(("files", 0, "format"), "a string", None, 1),
+    *nothing_but(("files", 0, "bytes"), INTEGER, None, "1", -1, 1.0, True, 2**63),
+    *nothing_but(("files", 0, "sha256"), "a string", None, 1),
+    *never(
+        ("files", 0, "sha256"),
+        "the sha256 of w.safetensors is none",
+        "",
+        DIGEST[1:],
+        DIGEST.upper(),
+        DIGEST + "0",
+        "g" * 64,
+    ),
+    ExpectFail(twice("files"), "two of its files have one name"),
+    ExpectFail(put("files", to=[]), '"a" lies in "w.safetensors", which is none of its files'),
+    ExpectFail(put("files", 0, "bytes", to=10), 'the place of "a" does not fit its shape and its file'),
+    # tensors
+    ExpectFail(put("tensors", A, to=1), "a tensor is a mapping, found int"),
+    ExpectFail(twice("tensors"), "two of its tensors have one name"),
+    *nothing_but(("tensors", A, "name"), "a string", None, 1),
+    ExpectFail(put("tensors", A, "name", to="a\ud800"), '"name" of a tensor is no Unicode text'),
+    *nothing_but(("tensors", A, "file"), "a string", None, 1),
+    ExpectFail(put("tensors", A, "file", to="x"), '"a" lies in "x", which is none of its files'),
+    *never(("tensors", C, "path"), '"path" of c is a string, found ', None, 1),
+    ExpectFail(put("tensors", C, "path", to="a"), "two of its tensors have one path in their file"),
+    *nothing_but(("tensors", A, "dtype"), "a string", None, 1),
+    ExpectFail(put("tensors", A, "dtype", to="float4"), '"a" has the dtype "float4", which there is not'),
+    *nothing_but(("tensors", A, "shape"), "a list", None, 6, "23"),
+    *(
+        ExpectFail(put("tensors", A, "shape", to=[2, n]), f'"shape" of a is {INTEGER}, found ')
+        for n in (-3, "3", 3.0, True, None, 2**63)
+    ),
+    ExpectFail(put("tensors", A, "shape", to=[2, 0]), 'a size in "shape" of a is 0'),
+    ExpectFail(put("tensors", A, "shape", to=[2, 4]), 'the place of "a" does not fit its shape and its file'),
+    *nothing_but(("tensors", A, "offset"), INTEGER, None, -1, 1.0, "0"),
+    ExpectFail(put("tensors", A, "offset", to=2**62), 'the place of "a" does not fit'),
+    *nothing_but(("tensors", A, "bytes"), INTEGER, None, -1, 1.0, "0"),
+    ExpectFail(put("tensors", A, "bytes", to=25), 'the place of "a" does not fit'),
+    ExpectFail(put("tensors", A, "sha256", to="x"), "the sha256 of a is none"),
+    # how it is made
+    *never(("tensors", A, "initializer"), 'the initializer of "a" is a mapping', None, "lecun_normal", []),
+    *(
+        ExpectFail(put("tensors", A, "initializer", to=value), f'"a": {message}')
+        for value, message in (
+            ({}, 'the initializer "" is not offered'),
+            ({"name": "orthogonal"}, 'the initializer "orthogonal" is not offered'),
+            ({"name": []}, r'the initializer "\[\]" is not offered'),
+            ({"name": "lecun_normal", "gain": 2}, 'lecun_normal has no argument "gain"'),
+            ({"name": "constant"}, 'constant needs its argument "value"'),
+            ({"name": "constant", "value": "1"}, "value of constant is a number, found '1'"),
+            ({"name": "uniform", "minval": 1, "maxval": 0}, "uniform needs minval < maxval"),
+            ({"name": "truncated_normal", "stddev": 0}, "stddev of truncated_normal is above zero"),
+            ({"name": "variance_scaling", "mode": []}, "mode is one of fan_in, fan_out, fan_avg"),
+            ({"name": "constant", "value": float("nan")}, "value of constant is a finite number, found nan"),
+            ({"name": "constant", "value": 10**400}, ""),
+            ({"name": "constant", "value": 1e39}, "A constant in float32 must be within"),
+            ({"name": "uniform", "minval": -1e39, "maxval": 0}, "The largest weight must fit in float32"),
+        )
+    ),
+    ExpectFail(
+        put("tensors", C, "initializer", to={"name": "constant", "value": 128}),
+        '"c": A constant in int8 must be whole, from -128 to 127',
+    ),
+    ExpectFail(
+        put("tensors", C, "initializer", to={"name": "uniform"}), '"c": Random weights need a float dtype'
+    ),
+    ExpectFail(drop("tensors", A, "fan_in"), '"a" lacks its fan_in'),
+    *(
+        ExpectFail(put("tensors", A, key, to=value), f'"{key}" of a is a number above zero, found ')
+        for key in ("fan_in", "fan_out")
+        for value in (None, 0, -1, "3", True, float("nan"), float("inf"), 10**400)
+    ),
+    ExpectFail(drop("tensors", A, "fan_out"), '"fan_out" of a is a number above zero, found None'),
+    ExpectFail(put("tensors", A, "fan_in", to=1e-320), '"a": The largest weight must fit in float32'),
+    *(
+        ExpectFail(put("tensors", A, key, to=value), f'"{key}" of "a" is .* by its initializer, found ')
+        for key in ("std", "bound")
+        for value in (None, 0.1, "x", float("nan"))
+    ),
+    *nothing_but(("tensors", A, "identity"), "a string", None, 1),
+    ExpectFail(put("tensors", A, "identity", to="\udfff"), '"identity" of a is no Unicode text'),
+    *(
+        ExpectFail(put("tensors", A, "axes", to=axes), 'the axes of "a" are .*, which orders no 2 axes')
+        for axes in ([0], [0, 0], [1, 2], [0, 1, 2], [])
+    ),
+    *(
+        ExpectFail(put("tensors", A, "axes", to=axes), f'"axes" of a is {INTEGER}, found ')
+        for axes in ([0, -1], [0, "1"], [0, 1.0], [False, 1])
+    ),
+    *(
+        ExpectFail(put("tensors", A, "flip", to=flip), 'the flip of "a" is .*, and it has 2 axes')
+        for flip in ([2], [0, 0], [0, 1, 2])
+    ),
+    ExpectFail(put("tensors", A, "flip", to=[-1]), f'"flip" of a is {INTEGER}, found -1'),
+    ExpectFail(put("tensors", A, "part_shape", to=[7]), 'the parts of "a" do not make it up'),
+    # parts
+    *never(("tensors", P, "parts"), '"parts" of packed is a list, found ', None, {}, "x"),
+    ExpectFail(put("tensors", P, "parts", 0, to=3), 'a part of "packed" is a mapping, found int'),
+    *(
+        ExpectFail(change, 'the parts of "packed" do not make it up')
+        for change in (
+            put("tensors", P, "parts", to=[]),
+            drop("tensors", P, "parts", 1),
+            put("tensors", P, "along", to=2),
+            put("tensors", P, "parts", 0, "part_shape", to=[6, 4]),
+            put("tensors", P, "parts", 0, "part_shape", to=[2, 12]),
+            put("tensors", P, "parts", 0, "part_shape", to=[4, 5]),
+        )
+    ),
+    ExpectFail(
+        put("tensors", P, "parts", 0, "part_shape", to=[4, 0]), 'a size in "part_shape" of packed is 0'
+    ),
+    ExpectFail(put("tensors", P, "parts", 0, "part_shape", to=[24]), "which orders no 1 axes"),
+    *nothing_but(("tensors", P, "along"), INTEGER, None, -1, "0"),
+    ExpectFail(drop("tensors", P, "parts", 1, "identity"), '"identity" of packed is a string'),
+]
+
+
+class TestFaults:
+    @pytest.mark.parametrize("case", FAULTS, ids=range(len(FAULTS)))
+    def test_every_one_is_told_with_its_field(self, case: ExpectFail) -> None:
+        value = copy.deepcopy(VALUE)
+        case.change(value)
+        with pytest.raises(ManifestError, match=case.message) as caught:
+            parse_manifest(json.dumps(value).encode(), "dir/m.json")
+        assert caught.value.message.startswith("dir/m.json does not hold together: ")
+
+    def test_without_a_fault_it_reads(self) -> None:
+        assert parse_manifest(json.dumps(VALUE).encode(), "m.json").to_json() == VALUE
+
+    @pytest.mark.parametrize("key", ["manifest", "stream"])
+    def test_a_newer_one_is_told_to_need_a_newer_release(self, key: str) -> None:
+        with pytest.raises(ManifestError) as caught:
+            parse_manifest(json.dumps({**VALUE, key: 2}).encode(), "m.json")
+        assert caught.value.help == "a newer lecun-init may read it"
+
+    def test_unknown_keys_are_let_be(self) -> None:
+        value = copy.deepcopy(VALUE)
+        for level in (value, value["tool"], value["files"][0], value["tensors"][0]):
+            level["note"] = "by hand"
+        assert parse_manifest(json.dumps(value).encode(), "m.json").to_json() == VALUE
+
+    @pytest.mark.parametrize(
+        ("data", "message"),
+        [
+            (b"", "m.json is no manifest: "),
+            (b"\x89HDF", "m.json is no manifest: "),
+            (b"{", "m.json is no manifest: "),
+            (b"\xff\xfe\xff", "m.json is no manifest: "),
+            (b'{"manifest": 1, "manifest": 1}', "a key stands twice among"),
+            (b'{"a": {"b": 1, "b": 2}}', r"a key stands twice among \['b', 'b'\]"),
+            (b"[" * 100_000, "m.json is no manifest: "),
+            (b'{"a":' * 100_000, "m.json is no manifest: "),
+            (b"9" * 10_000, "m.json is no manifest: "),
+            (b"[1]", "a manifest is a mapping, found list"),
+            (b"null", "a manifest is a mapping, found NoneType"),
+            (b'"text"', "a manifest is a mapping, found str"),
+        ],
+    )
+    def test_what_is_no_manifest_is_told(self, data: bytes, message: str) -> None:
+        with pytest.raises(ManifestError, match=message):
+            parse_manifest(data, "m.json")
+
+    @given(data=st.data())
+    def test_no_other_exception_comes_of_any_value_anywhere(self, data: st.DataObject) -> None:
+        """One value of a manifest is replaced by another that JSON can hold."""
+        value: Any = copy.deepcopy(VALUE)
+        at: Any = value
+        while True:
+            key = data.draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
+            if not isinstance(at[key], dict | list) or not at[key] or data.draw(st.booleans()):
+                break
+            at = at[key]
+        scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5))
+        at[key] = data.draw(
+            st.one_of(scalars, st.lists(scalars, max_size=3), st.dictionaries(st.text(max_size=3), scalars))
+        )
+        try:
+            found = parse_manifest(json.dumps(value).encode(), "m.json")
+        except ManifestError:
+            return
+        assert again(found) == found

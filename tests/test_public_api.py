@@ -1,0 +1,66 @@
+"""`import lecun_cli`: what is public, and what it costs."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import lecun_cli
+
+HEAVY = ("numpy", "h5py", "pydantic", "rich", "yaml", "ml_dtypes", "safetensors", "typer")
+
+
+def in_a_new_process(code: str) -> str:
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return ran.stdout
+
+
+class TestNames:
+    def test_are_sorted_and_distinct(self) -> None:
+        assert lecun_cli.__all__ == sorted(set(lecun_cli.__all__))
+
+    def test_are_those_that_have_a_home(self) -> None:
+        assert set(lecun_cli.__all__) == {*lecun_cli._HOME, "__version__"}
+
+    @pytest.mark.parametrize("name", lecun_cli.__all__)
+    def test_lead_to_what_their_module_calls_so(self, name: str) -> None:
+        found = getattr(lecun_cli, name)
+        if name != "__version__":
+            assert found.__name__ == name
+            assert found.__module__.startswith("lecun_cli.")
+            assert inspect.getdoc(found)
+
+    def test_are_told_by_dir(self) -> None:
+        assert set(lecun_cli.__all__) <= set(dir(lecun_cli))
+
+    def test_others_are_not_there(self) -> None:
+        with pytest.raises(AttributeError, match="module 'lecun_cli' has no attribute 'lecun_abnormal'"):
+            lecun_cli.lecun_abnormal  # noqa: B018
+
+    def test_functions_win_over_modules_of_their_name(self) -> None:
+        code = "import lecun_cli.verification, lecun_cli; print(callable(lecun_cli.verify))"
+        assert in_a_new_process(code) == "True\n"
+
+
+class TestImport:
+    def test_loads_nothing_heavy(self) -> None:
+        code = f"import sys, lecun_cli; print([m for m in {HEAVY} if m in sys.modules])"
+        assert in_a_new_process(code) == "[]\n"
+
+    def test_of_everything_works_in_one_line(self) -> None:
+        code = "from lecun_cli import *; print(lecun_normal((1, 2), fan_in=2, seed=0, identity='a').shape)"
+        assert in_a_new_process(code) == "(1, 2)\n"
+
+    @pytest.mark.parametrize("name", ["dtypes", "laws", "fans", "boxes", "initializers", "plan", "sizes"])
+    def test_of_what_needs_no_arrays_loads_no_numpy(self, name: str) -> None:
+        code = f"import sys, lecun_cli.{name}; print('numpy' in sys.modules)"
+        assert in_a_new_process(code) == "False\n"
+
+
+def test_examples_of_the_package_run() -> None:
+    assert doctest.testmod(lecun_cli).attempted > 0
+    assert doctest.testmod(lecun_cli).failed == 0
