@@ -8,18 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lecun_cli import engine
-from lecun_cli.destinations import (
-    Destination,
-    LocalFile,
-    is_stream,
-    open_stream,
-    standard_output,
-    write_whole,
-)
+from lecun_cli.destinations import Destination, is_stream, open_stream, standard_output
 from lecun_cli.engine import Digests, Progress
 from lecun_cli.errors import UsageError
 from lecun_cli.files import DEFAULT_FORMAT, FORMATS, format_of
 from lecun_cli.files.segments import FileLayout
+from lecun_cli.local_file import LocalFile, write_whole
 from lecun_cli.manifest import SUFFIX, FileEntry, Manifest, TensorEntry
 from lecun_cli.plan import Plan
 

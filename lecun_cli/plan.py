@@ -126,15 +126,17 @@ class _Planner:
             return None
         identities = tuple(identity for identity, _ in packed)
         rules = [
-            rule for i, (rule, glob) in enumerate(self.rules) if self._matches(i, glob, name, identities)
+            found for i, found in enumerate(self.rules) if self._matches(i, found[1], name, identities)
         ]
         dtype = packed[0][1].dtype or placed.layer.dtype or self.spec.dtype
-        dtype = next((rule.dtype for rule in reversed(rules) if rule.dtype), dtype)
-        initializer = next((rule.initializer for rule in reversed(rules) if rule.initializer), None)
+        dtype = next((rule.dtype for rule, _ in reversed(rules) if rule.dtype), dtype)
         shape = slot.tensor_shape(tuple(slot.part_shape(parameter.shape) for _, parameter in packed))
         parts = []
         for identity, parameter in packed:
             self._unique_identity(identity, origin)
+            # A rule for one parameter leaves the others alone that a framework packs with it.
+            own = (rule for rule, glob in reversed(rules) if glob.match(name) or glob.match(identity))
+            initializer = next((rule.initializer for rule in own if rule.initializer), None)
             ruled = replace(parameter, initializer=initializer or parameter.initializer)
             part = self._part(name, slot, identity, ruled, placed, shape)
             if part is not None:

@@ -34,7 +34,7 @@ class Part:
     axes: tuple[int, ...] | None
     initializer: Initializer
     fans: Fans | None
-    exact: Fans | None
+    exact: Fans | None = field(compare=False)
     law: Law
     flip: tuple[int, ...] = ()
 

@@ -17,7 +17,8 @@ from lecun_cli.destinations import Nowhere
 from lecun_cli.errors import ManifestError, UsageError, WeightFileError
 from lecun_cli.files import FORMATS
 from lecun_cli.files.segments import Extent, FileLayout
-from lecun_cli.manifest import SUFFIX, FileEntry, Manifest, TensorEntry, parse_manifest
+from lecun_cli.manifest import SUFFIX, FileEntry, Manifest, TensorEntry
+from lecun_cli.manifest_reader import parse_manifest
 
 if TYPE_CHECKING:
     from lecun_cli.files.stored import StoredTensor

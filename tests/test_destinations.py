@@ -12,17 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lecun_cli.destinations import (
-    LocalFile,
-    Nowhere,
-    Stream,
-    free_nbytes,
-    is_stream,
-    open_stream,
-    standard_output,
-    write_whole,
-)
+from lecun_cli.destinations import Nowhere, Stream, is_stream, open_stream, standard_output
 from lecun_cli.errors import OutputError, UsageError
+from lecun_cli.local_file import LocalFile, free_nbytes, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -238,7 +230,7 @@ class TestNames:
 
 IN_A_SMALL_WORLD = """
 import resource, signal, sys
-from lecun_cli.destinations import LocalFile
+from lecun_cli.local_file import LocalFile
 from lecun_cli.errors import OutputError
 path, when = sys.argv[1:]
 def limit():

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lecun_cli import destinations, engine, generation
+from lecun_cli import destinations, engine, generation, local_file
 from lecun_cli.errors import OutputError, PlanError, UsageError
 from lecun_cli.files import FORMATS
 from lecun_cli.generation import Options, choose_seed, generate, make_manifest
-from lecun_cli.manifest import SUFFIX, parse_manifest
+from lecun_cli.manifest import SUFFIX
+from lecun_cli.manifest_reader import parse_manifest
 from lecun_cli.verification import verify
 from tests.conftest import SEED, plan_of
 
@@ -329,7 +330,7 @@ class TestNeither:
     def test_when_the_disk_is_too_small(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(engine, "run", fail)
         huge = plan_of("seed: 1\ntensors: [{name: t, shape: [2 ** 30, 2 ** 24], in_axes: [1]}]\n")
-        assert huge.nbytes > destinations.free_nbytes(tmp_path)
+        assert huge.nbytes > local_file.free_nbytes(tmp_path)
         with pytest.raises(OutputError, match=r"the disk is too small for .*: it needs 65,536 TiB"):
             generate(huge, tmp_path / "w.h5")
         assert names(tmp_path) == []

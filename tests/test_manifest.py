@@ -20,7 +20,8 @@ from lecun_cli.fans import Fans
 from lecun_cli.files import FORMATS
 from lecun_cli.generation import make_manifest
 from lecun_cli.initializers import FAMILY, make
-from lecun_cli.manifest import FileEntry, Manifest, TensorEntry, parse_manifest
+from lecun_cli.manifest import FileEntry, Manifest, TensorEntry
+from lecun_cli.manifest_reader import parse_manifest
 from lecun_cli.plan import Part, TensorPlan
 from tests.conftest import PLAIN, mixed_plan, part, plan_of, plan_with, tensor
 

@@ -80,7 +80,7 @@ def _fan(part: Part) -> str:
 def _cost(made: Plan) -> list[str]:
     from pathlib import Path
 
-    from lecun_cli.destinations import free_nbytes
+    from lecun_cli.local_file import free_nbytes
     from lecun_cli.sizes import format_nbytes
 
     seed = "drawn when the file is made" if made.seed is None else str(made.seed)

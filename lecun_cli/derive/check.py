@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import lru_cache
 
@@ -11,10 +12,11 @@ from lecun_cli.dtypes import DTYPES
 from lecun_cli.errors import DeriveError, SpecError
 from lecun_cli.fans import Shape
 from lecun_cli.frameworks import FRAMEWORKS
-from lecun_cli.plan import make_plan
+from lecun_cli.plan import Plan, make_plan
 from lecun_cli.spec.fields import MAX_DIMENSION, MAX_NAME, split_path
 from lecun_cli.spec.load import parse_spec
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _PLACEHOLDER = "Layer0Placeholder"
 
 
@@ -70,7 +72,7 @@ def check_tensors(tensors: tuple[Tensor, ...], source: str) -> None:
         seen.add(name)
         if not name or len(name) > MAX_NAME:
             raise DeriveError(f"a name in {source} has from 1 to {MAX_NAME} characters, found {len(name)}")
-        if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in name):
+        if _CONTROL.search(name):
             raise DeriveError(f"the name {shown} in {source} holds control characters")
         if tensor.dtype not in DTYPES:
             raise DeriveError(
@@ -85,8 +87,8 @@ def check_tensors(tensors: tuple[Tensor, ...], source: str) -> None:
             )
 
 
-def differences(text: str, tensors: tuple[Tensor, ...] | None) -> tuple[str, ...]:
-    """What a spec's text gives otherwise than the source has it; nothing if all is the same.
+def compare(text: str, tensors: tuple[Tensor, ...] | None) -> Plan | str:
+    """The plan of a spec's text, or what it gives otherwise than the source has it.
 
     Args:
         text: The spec.
@@ -95,12 +97,12 @@ def differences(text: str, tensors: tuple[Tensor, ...] | None) -> tuple[str, ...
     try:
         plan = make_plan(parse_spec(text))
     except SpecError as error:
-        return (str(error),)
+        return str(error)
     if tensors is None:
-        return ()
+        return plan
     given = {Tensor(t.name, t.shape, t.dtype) for t in plan.tensors}
-    wanted = set(tensors)
-    return tuple(sorted(f"{t.name} {list(t.shape)} {t.dtype}" for t in given ^ wanted))
+    other = min(given ^ set(tensors), key=lambda t: t.name, default=None)
+    return plan if other is None else f"{other.name} {list(other.shape)} {other.dtype}"
 
 
 def identity_of(entry: Entry, name: str, framework: str) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lecun_cli.derive.blocks import escaped, fold
-from lecun_cli.derive.check import differences
+from lecun_cli.derive.check import compare
 from lecun_cli.derive.emit import text_of
 from lecun_cli.derive.entries import Fields, Finding, Item
 from lecun_cli.derive.params import with_params
@@ -16,8 +16,7 @@ from lecun_cli.derive.raw import raw_tensor
 from lecun_cli.derive.storage import with_dtypes
 from lecun_cli.errors import DeriveError
 from lecun_cli.frameworks import FRAMEWORKS
-from lecun_cli.plan import Plan, make_plan
-from lecun_cli.spec.load import parse_spec
+from lecun_cli.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -41,20 +40,20 @@ def write_spec(finding: Finding, source: str) -> Derivation:
     Raises:
         DeriveError: No text does.
     """
-    said: tuple[str, ...] = ()
+    said = ""
     for items, rules, dtype in _ways(finding):
         named, params = with_params(items)
         top: Fields = (("framework", finding.framework), ("dtype", dtype))
         body = text_of((), top, params, named, rules)
-        said = differences(body, finding.tensors)
-        if not said:
-            plan = make_plan(parse_spec(body))
-            head = _head(finding, source, plan)
-            return Derivation(text_of(head, top, params, named, rules), plan, finding.warnings)
+        found = compare(body, finding.tensors)
+        if isinstance(found, Plan):
+            head = _head(finding, source, found)
+            return Derivation(text_of(head, top, params, named, rules), found, finding.warnings)
+        said = said or found
     if finding.tensors is None:
-        raise DeriveError(f"what {source} describes makes no sound spec: {said[0]}")
+        raise DeriveError(f"what {source} describes makes no sound spec: {said}")
     raise DeriveError(
-        f"no spec gives just the tensors of {source}: {said[0]}",
+        f"no spec gives just the tensors of {source}: {said}",
         help="please report it: the names and shapes of the source are enough",
     )
 

@@ -20,11 +20,12 @@ def with_params(items: tuple[Item, ...]) -> tuple[tuple[Item, ...], tuple[tuple[
     """The items with a param for every count, and the params."""
     words = [_words(repeat, above) for repeat, above in _repeats(items, "")]
     short = Counter(_short(w) for w in words)
+    longer = Counter(_long(w) for w in words)
     names: list[str] = []
     for word in words:
         name = _short(word)
-        if short[name] > 1 and len(word) > 1:
-            name = f"{word[-2].lower()}_{name}"
+        if short[name] > 1 and longer[_long(word)] == 1:
+            name = _long(word)
         if name in names or name in _RESERVED:
             name = next(n for i in count(2) if (n := f"{name}_{i}") not in names)
         names.append(name)
@@ -58,6 +59,10 @@ def _words(repeat: Repeat, above: str) -> list[str]:
     first = repeat.name or repeat.items[0].name or ""
     before = re.split(r"(?<!\{)\{(?!\{)", first)[0]
     return _WORD.findall(f"{above} {before}") or ["blocks"]
+
+
+def _long(words: list[str]) -> str:
+    return "_".join([*(w.lower() for w in words[-2:-1]), _short(words)])
 
 
 def _short(words: list[str]) -> str:

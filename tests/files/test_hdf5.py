@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from lecun_cli import engine
-from lecun_cli.destinations import LocalFile
 from lecun_cli.dtypes import DTYPES
 from lecun_cli.errors import PlanError, WeightFileError
 from lecun_cli.files import hdf5
 from lecun_cli.files.segments import FileLayout, Literal
 from lecun_cli.initializers import make
+from lecun_cli.local_file import LocalFile
 from tests.conftest import SEED, drawn, mixed_plan, plan_of, plan_with, tensor
 
 if TYPE_CHECKING:

@@ -70,7 +70,7 @@ CASES = [
     ),
     Expect(
         "recurrent layers have a cell, both ways a layer each",
-        "  - {type: bidirectional, name: b, layer: {type: gru, input_size: 2, hidden_size: 3, bias: false}}\n",
+        "  - {type: bidirectional, name: b, layer: {type: gru, input_size: 2, hidden_size: 3, bias: false}}",
         {
             f"b/{way}_gru/gru_cell/{name}": f"layers/bidirectional/{way}_layer/cell/vars/{k}"
             for way in ("forward", "backward")

@@ -14,12 +14,12 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from lecun_cli import engine
-from lecun_cli.destinations import LocalFile
 from lecun_cli.dtypes import DTYPES
 from lecun_cli.errors import PlanError, WeightFileError
 from lecun_cli.files import safetensors
 from lecun_cli.files.segments import Literal
 from lecun_cli.initializers import make
+from lecun_cli.local_file import LocalFile
 from tests.conftest import SEED, drawn, mixed_plan, plan_of, plan_with, tensor
 
 if TYPE_CHECKING:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import os
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
+from lecun_cli.elements import draw_tensor
 from lecun_cli.fans import Fans, Shape
 from lecun_cli.frameworks.keras import KERAS, compute_fans
 from lecun_cli.plan import make_plan
 from lecun_cli.spec.load import parse_spec
+from tests.frameworks.cases import CASES, Case
+from tests.frameworks.real import REAL, import_keras, keras_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-os.environ.setdefault("KERAS_BACKEND", "numpy")  # read when keras is first imported
 
 
 class TestFans:
@@ -51,118 +53,106 @@ class TestNames:
 
 
 SHAPES = [shape for rank in range(6) for shape in itertools.product((1, 2, 3, 7), repeat=rank)]
+STORED = [case for case in CASES if "keras" in REAL[case.id].frameworks(case)]
 
 
-@dataclass(frozen=True)
-class ExpectLayer:
-    """A layer of a spec, the layer of Keras that it is, and the shape of an input to build it with."""
-
-    layer: str
-    keras: Callable[[], Any]
-    inputs: tuple[int | None, ...]
-
-
-def layers() -> list[ExpectLayer]:
-    import keras
-
-    of = keras.layers
-    return [
-        ExpectLayer("type: dense, in_features: 5, out_features: 7", lambda: of.Dense(7), (None, 5)),
-        ExpectLayer(
-            "type: dense, in_features: 5, out_features: 7, bias: false",
-            lambda: of.Dense(7, use_bias=False),
-            (None, 5),
-        ),
-        ExpectLayer(
-            "type: conv1d, in_channels: 4, out_channels: 6, kernel_size: 3",
-            lambda: of.Conv1D(6, 3),
-            (None, 9, 4),
-        ),
-        ExpectLayer(
-            "type: conv2d, in_channels: 4, out_channels: 6, kernel_size: [3, 5], groups: 2",
-            lambda: of.Conv2D(6, (3, 5), groups=2),
-            (None, 9, 9, 4),
-        ),
-        ExpectLayer(
-            "type: conv2d, in_channels: 4, out_channels: 6, kernel_size: 3, bias: false",
-            lambda: of.Conv2D(6, 3, use_bias=False),
-            (None, 9, 9, 4),
-        ),
-        ExpectLayer(
-            "type: conv3d, in_channels: 4, out_channels: 6, kernel_size: [1, 2, 3]",
-            lambda: of.Conv3D(6, (1, 2, 3)),
-            (None, 5, 5, 5, 4),
-        ),
-        ExpectLayer(
-            "type: embedding, num_embeddings: 11, embedding_dim: 5", lambda: of.Embedding(11, 5), (None, 3)
-        ),
-        ExpectLayer("type: layer_normalization, features: 6", of.LayerNormalization, (None, 6)),
-        ExpectLayer(
-            "type: layer_normalization, features: [4, 6]",
-            lambda: of.LayerNormalization(axis=(1, 2)),
-            (None, 4, 6),
-        ),
-        ExpectLayer(
-            "type: layer_normalization, features: 6, center: false",
-            lambda: of.LayerNormalization(center=False),
-            (None, 6),
-        ),
-        ExpectLayer("type: rms_normalization, features: 6", of.RMSNormalization, (None, 6)),
-        ExpectLayer("type: batch_normalization, features: 6", of.BatchNormalization, (None, 6)),
-        ExpectLayer(
-            "type: batch_normalization, features: 6, scale: false, center: false",
-            lambda: of.BatchNormalization(scale=False, center=False),
-            (None, 6),
-        ),
-        ExpectLayer(
-            "type: group_normalization, features: 6, groups: 3",
-            lambda: of.GroupNormalization(groups=3),
-            (None, 9, 6),
-        ),
-    ]
+def built(case: Case) -> Any:
+    """A model of the layer alone, its variables made."""
+    real = REAL[case.id]
+    assert real.keras is not None
+    layer = real.keras(import_keras().layers)
+    return keras_model(lambda *xs: real.keras_call(layer, *xs), real.arrays())
 
 
 def real_compute_fans() -> Callable[[Shape], tuple[int, int]]:
-    """`keras.initializers.compute_fans` where it is public, and its home otherwise."""
-    import keras
+    """`compute_fans` of Keras: a copy of ours would prove nothing."""
+    import_keras()
     from keras.src.initializers import random_initializers
 
-    home = keras.initializers if hasattr(keras.initializers, "compute_fans") else random_initializers
-    found: Callable[[Shape], tuple[int, int]] = home.compute_fans
+    found: Callable[[Shape], tuple[int, int]] = random_initializers.compute_fans
     return found
+
+
+def is_kernel(path: str) -> bool:
+    return path.endswith("kernel")
 
 
 @pytest.mark.frameworks
 class TestAgainstKeras:
+    def test_every_case_that_it_stores_has_a_layer(self) -> None:
+        assert [case for case in CASES if not isinstance(case.keras, str)] == STORED
+
     def test_fans_are_its_own_over_many_shapes(self) -> None:
         real = real_compute_fans()
         for shape in SHAPES:
             fan_in, fan_out = real(shape)
             assert compute_fans(shape) == Fans(fan_in, fan_out), shape
 
-    def test_names_and_shapes_are_those_of_the_layers(self) -> None:
-        for case in layers():
-            plan = make_plan(parse_spec(f"layers: [{{name: x, {case.layer}}}]\n", framework="keras"))
-            found = {t.name.removeprefix("x/"): t.shape for t in plan.tensors}
-            layer = case.keras()
-            layer.build(case.inputs)
-            expected = {v.path.rpartition("/")[2]: tuple(v.shape) for v in layer.weights}
-            assert found == expected, case.layer
+    @pytest.mark.parametrize("case", STORED, ids=lambda case: case.id)
+    def test_names_shapes_and_dtypes_are_those_of_its_variables(self, case: Case) -> None:
+        plan = make_plan(parse_spec(case.spec(), framework="keras"))
+        found = {t.name: (t.shape, t.dtype) for t in plan.tensors}
+        assert found == {v.path: (tuple(v.shape), v.dtype) for v in built(case).weights}
 
-    def test_biases_scales_and_statistics_begin_as_keras_has_them(self) -> None:
-        import keras
+    @pytest.mark.parametrize("case", STORED, ids=lambda case: case.id)
+    def test_fans_are_those_that_its_initializers_are_given(
+        self, case: Case, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Among them those of einsum, whose axes only the layer knows."""
+        import_keras()
+        from keras.src.initializers import random_initializers
 
-        for case in layers():
-            plan = make_plan(parse_spec(f"layers: [{{name: x, {case.layer}}}]\n", framework="keras"))
-            layer = case.keras()
-            layer.build(case.inputs)
-            for variable in layer.weights:
-                role = variable.path.rpartition("/")[2]
-                if role in {"kernel", "embeddings"}:
-                    continue
-                tensor = plan.tensor(f"x/{role}")
-                assert tensor is not None
-                law = tensor.parts[0].law
-                assert law.std == 0
-                value = keras.ops.convert_to_numpy(variable.value)
-                assert bool((value == law.bound).all()), (case.layer, role)
+        real = random_initializers.compute_fans
+        given: Counter[tuple[Shape, Fans]] = Counter()
+
+        def noted(shape: Shape, *axes: Any, **named: Any) -> tuple[int, int]:
+            found: tuple[int, int] = real(shape, *axes, **named)
+            given[tuple(shape), Fans(*found)] += 1
+            return found
+
+        monkeypatch.setattr(random_initializers, "compute_fans", noted)
+        weights = built(case).weights
+        # Keras's own default is Glorot's for every kernel but those of the hidden state.
+        names = [v.path for v in weights if is_kernel(v.path) and not v.path.endswith("recurrent_kernel")]
+        plan = make_plan(parse_spec(case.spec(), framework="keras", fan_rule="keras"))
+        expected: Counter[tuple[Shape, Fans]] = Counter()
+        for tensor in plan.tensors:
+            fans = {part.fans for part in tensor.parts}
+            if tensor.name in names and case.kind != "experts":
+                (one,) = fans
+                assert one is not None
+                expected[tensor.shape, one] += 1
+        if case.kind != "experts":  # einsum hears its axes, and a stack of experts of one's own does not
+            assert given == expected
+
+    @pytest.mark.parametrize("case", STORED, ids=lambda case: case.id)
+    @pytest.mark.parametrize("rule", ["keras", "keras-3.14"])
+    def test_fans_without_axes_are_those_of_the_shape(self, case: Case, rule: str) -> None:
+        real = real_compute_fans()
+        plan = make_plan(parse_spec(case.spec(), framework="keras", fan_rule=rule))
+        shapes = {v.path: tuple(v.shape) for v in built(case).weights}
+        for tensor in plan.tensors:
+            if rule == "keras" and case.kind.endswith("attention"):
+                continue  # einsum, above
+            if is_kernel(tensor.name) or tensor.name.endswith("embeddings"):
+                expected = Fans(*real(shapes[tensor.name]))
+                assert {part.fans for part in tensor.parts} == {expected}, tensor.name
+
+    # Keras begins an LSTM's forget gate at one and a p_re_lu at zero, PyTorch and we at zero and 0.25.
+    @pytest.mark.parametrize(
+        "case",
+        [case for case in STORED if case.kind != "p_re_lu" and "lstm" not in case.id]
+        + [case for case in STORED if case.id == "lstm-that-does-not-forget"],
+        ids=lambda case: case.id,
+    )
+    def test_biases_scales_and_statistics_begin_as_keras_has_them(self, case: Case) -> None:
+        keras = import_keras()
+        plan = make_plan(parse_spec(case.spec(), framework="keras"))
+        for variable in built(case).weights:
+            if is_kernel(variable.path) or variable.path.endswith("embeddings"):
+                continue
+            tensor = plan.tensor(variable.path)
+            assert tensor is not None
+            value = keras.ops.convert_to_numpy(variable.value)
+            assert all(part.law.std == 0 for part in tensor.parts)
+            assert np.array_equal(value, draw_tensor(tensor, 0)), variable.path

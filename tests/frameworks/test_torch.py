@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from lecun_cli import Options, generate, lecun_normal
+from lecun_cli.elements import draw_tensor
 from lecun_cli.fans import FanError, Fans, Shape
 from lecun_cli.frameworks.torch import TORCH, calculate_fans
 from lecun_cli.plan import make_plan
 from lecun_cli.spec.load import parse_spec
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.frameworks.cases import CASES, Case
+from tests.frameworks.real import REAL
 
 
 class TestFans:
@@ -54,57 +57,24 @@ class TestNames:
 
 
 SHAPES = [shape for rank in range(2, 6) for shape in itertools.product((1, 2, 3, 7), repeat=rank)]
+STORED = [case for case in CASES if "torch" in REAL[case.id].frameworks(case)]
 
 
-@dataclass(frozen=True)
-class ExpectLayer:
-    """A layer of a spec, and the module that it is."""
+def state_of(case: Case) -> dict[str, Any]:
+    """The state of the module `x` itself."""
+    import torch
 
-    layer: str
-    module: Callable[[], object]
-
-
-def modules() -> list[ExpectLayer]:
-    from torch import nn
-
-    return [
-        ExpectLayer("type: dense, in_features: 5, out_features: 7", lambda: nn.Linear(5, 7)),
-        ExpectLayer(
-            "type: dense, in_features: 5, out_features: 7, bias: false", lambda: nn.Linear(5, 7, bias=False)
-        ),
-        ExpectLayer(
-            "type: conv1d, in_channels: 4, out_channels: 6, kernel_size: 3", lambda: nn.Conv1d(4, 6, 3)
-        ),
-        ExpectLayer(
-            "type: conv2d, in_channels: 4, out_channels: 6, kernel_size: [3, 5], groups: 2",
-            lambda: nn.Conv2d(4, 6, (3, 5), groups=2),
-        ),
-        ExpectLayer(
-            "type: conv2d, in_channels: 4, out_channels: 8, kernel_size: 3, groups: 4, bias: false",
-            lambda: nn.Conv2d(4, 8, 3, groups=4, bias=False),
-        ),
-        ExpectLayer(
-            "type: conv3d, in_channels: 4, out_channels: 6, kernel_size: [1, 2, 3]",
-            lambda: nn.Conv3d(4, 6, (1, 2, 3)),
-        ),
-        ExpectLayer("type: embedding, num_embeddings: 11, embedding_dim: 5", lambda: nn.Embedding(11, 5)),
-        ExpectLayer("type: layer_normalization, features: 6", lambda: nn.LayerNorm(6)),
-        ExpectLayer("type: layer_normalization, features: [4, 6]", lambda: nn.LayerNorm((4, 6))),
-        ExpectLayer(
-            "type: layer_normalization, features: 6, center: false", lambda: nn.LayerNorm(6, bias=False)
-        ),
-        ExpectLayer("type: rms_normalization, features: 6", lambda: nn.RMSNorm(6)),
-        ExpectLayer("type: batch_normalization, features: 6", lambda: nn.BatchNorm2d(6)),
-        ExpectLayer(
-            "type: batch_normalization, features: 6, scale: false, center: false",
-            lambda: nn.BatchNorm2d(6, affine=False),
-        ),
-        ExpectLayer("type: group_normalization, features: 6, groups: 3", lambda: nn.GroupNorm(3, 6)),
-    ]
+    real = REAL[case.id]
+    assert real.torch is not None
+    found: dict[str, Any] = torch.nn.ModuleDict({"x": real.torch(torch.nn)}).state_dict()
+    return found
 
 
 @pytest.mark.frameworks
 class TestAgainstTorch:
+    def test_every_case_that_it_stores_has_a_module(self) -> None:
+        assert [case for case in CASES if not isinstance(case.torch, str)] == STORED
+
     def test_fans_are_its_own_over_many_shapes(self) -> None:
         import torch
 
@@ -120,28 +90,62 @@ class TestAgainstTorch:
         with pytest.raises(ValueError, match="fewer than 2 dimensions"):
             torch.nn.init._calculate_fan_in_and_fan_out(torch.empty(shape))
 
-    def test_names_shapes_and_dtypes_are_those_of_the_modules(self) -> None:
+    @pytest.mark.parametrize("case", STORED, ids=lambda case: case.id)
+    def test_names_shapes_and_dtypes_are_those_of_its_state(self, case: Case) -> None:
+        plan = make_plan(parse_spec(case.spec(), framework="torch"))
+        assert {t.name: (t.shape, t.dtype) for t in plan.tensors} == {
+            name: (tuple(value.shape), str(value.dtype).removeprefix("torch."))
+            for name, value in state_of(case).items()
+        }
+
+    @pytest.mark.parametrize("case", STORED, ids=lambda case: case.id)
+    def test_fans_are_those_of_its_parameters(self, case: Case) -> None:
         import torch
 
-        for case in modules():
-            plan = make_plan(parse_spec(f"layers: [{{name: x, {case.layer}}}]\n", framework="torch"))
-            found = {t.name.removeprefix("x."): (t.shape, t.dtype) for t in plan.tensors}
-            module = case.module()
-            assert isinstance(module, torch.nn.Module)
-            expected = {
-                name: (tuple(value.shape), str(value.dtype).removeprefix("torch."))
-                for name, value in module.state_dict().items()
-            }
-            assert found == expected, case.layer
+        plan = make_plan(parse_spec(case.spec(), framework="torch", fan_rule="torch"))
+        state = state_of(case)
+        for tensor in plan.tensors:
+            found = {part.fans for part in tensor.parts} - {None}
+            if found:
+                fan_in, fan_out = torch.nn.init._calculate_fan_in_and_fan_out(state[tensor.name])
+                assert found == {Fans(fan_in, fan_out)}, tensor.name
 
-    def test_scales_shifts_and_statistics_begin_as_torch_has_them(self) -> None:
-        for case in modules():
-            if "normalization" not in case.layer:
-                continue
-            plan = make_plan(parse_spec(f"layers: [{{name: x, {case.layer}}}]\n", framework="torch"))
-            state = case.module().state_dict()  # type: ignore[attr-defined]
-            for tensor in plan.tensors:
-                value = state[tensor.name.removeprefix("x.")]
-                law = tensor.parts[0].law
-                assert law.std == 0
-                assert bool((value == law.bound).all()), (case.layer, tensor.name)
+    @pytest.mark.parametrize(
+        "case",
+        [case for case in STORED if "normalization" in case.kind or case.kind == "p_re_lu"],
+        ids=lambda case: case.id,
+    )
+    def test_scales_shifts_slopes_and_statistics_begin_as_torch_has_them(self, case: Case) -> None:
+        plan = make_plan(parse_spec(case.spec(), framework="torch"))
+        state = state_of(case)
+        for tensor in plan.tensors:
+            assert np.array_equal(state[tensor.name].numpy(), draw_tensor(tensor, 0)), tensor.name
+
+
+@pytest.mark.frameworks
+class TestAGroupedTransposedConvolution:
+    def test_is_one_convolution_for_each_group(self, tmp_path: Path) -> None:
+        """Only PyTorch has it, so the kernels of its groups are taken from the canonical parameter."""
+        import torch
+        from safetensors.torch import load_file
+
+        text = (
+            "seed: 42\nlayers: [{type: conv2d_transpose, name: x, in_channels: 6, out_channels: 10, "
+            "kernel_size: [3, 2], groups: 2, stride: 2, bias: false}]"
+        )
+        path = tmp_path / "x.safetensors"
+        generate(make_plan(parse_spec(text, framework="torch")), path, Options(no_manifest=True))
+        module = torch.nn.ConvTranspose2d(6, 10, (3, 2), 2, groups=2, bias=False)
+        module.load_state_dict({"weight": load_file(path)["x.weight"]}, strict=True)
+        x = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 6, 5, 4)).astype("f4"))
+        fan_in = 3 * 6 / 4
+        kernel = lecun_normal((2, 5, 3, 3, 2), fan_in=fan_in, seed=42, identity="x/kernel")
+        with torch.no_grad():
+            expected = torch.cat(
+                [
+                    torch.nn.functional.conv_transpose2d(half, torch.tensor(one).transpose(0, 1), stride=2)
+                    for half, one in zip(x.split(3, 1), kernel, strict=True)
+                ],
+                1,
+            )
+            assert torch.allclose(module(x), expected, atol=1e-6)

@@ -1,0 +1,230 @@
+"""Flax's shapes, names and fans: as tables, and against flax and jax themselves."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lecun_cli.elements import draw_tensor
+from lecun_cli.fans import FanError, Fans, Shape
+from lecun_cli.frameworks.flax import FLAX, compute_fans
+from lecun_cli.plan import make_plan
+from lecun_cli.spec.load import parse_spec
+from tests.frameworks.cases import CASES, Case
+from tests.frameworks.real import REAL, flax_tree, import_flax, modules_of
+
+
+class TestFans:
+    @dataclass(frozen=True)
+    class Expect:
+        id: str
+        shape: Shape
+        fans: Fans
+
+    @pytest.mark.parametrize(
+        "case",
+        [
+            Expect("dense", (100, 64), Fans(100, 64)),
+            Expect("conv", (3, 5, 16, 32), Fans(240, 480)),
+            Expect("depthwise, right", (3, 3, 1, 256), Fans(9, 2304)),
+            Expect("transposed conv, right but for its stride", (3, 3, 16, 32), Fans(144, 288)),
+            Expect("experts, wrong", (8, 100, 64), Fans(800, 512)),
+        ],
+        ids=lambda case: case.id,
+    )
+    def test_count_the_last_axes_and_the_window(self, case: Expect) -> None:
+        assert compute_fans(case.shape) == case.fans
+
+    @pytest.mark.parametrize("shape", [(), (5,)])
+    def test_are_undefined_below_two_axes(self, shape: Shape) -> None:
+        with pytest.raises(FanError, match="JAX has no fans for a shape of fewer than two axes"):
+            compute_fans(shape)
+
+
+class TestNames:
+    def test_begin_with_the_collection(self) -> None:
+        assert FLAX.tensor_name(("encoder", "hidden"), "kernel") == "params/encoder/hidden/kernel"
+        assert FLAX.tensor_name(("norm",), "mean", "batch_stats") == "batch_stats/norm/mean"
+
+
+SHAPES = [shape for rank in range(2, 6) for shape in itertools.product((1, 2, 3, 7), repeat=rank)]
+STORED = [case for case in CASES if "flax" in REAL[case.id].frameworks(case)]
+
+
+def shapes_within(case: Case) -> dict[str, Shape]:
+    """The variables of the module itself, as if it were called `x`."""
+    real = REAL[case.id]
+    assert real.flax is not None
+    found: dict[str, Shape] = {}
+
+    def noting(name: str, module: Any) -> Any:
+        def call(*xs: Any) -> Any:
+            for (collection, leaf), shape in flax_tree(module, *xs).items():
+                found["/".join(filter(None, (collection, "x", name, leaf)))] = shape
+            return initialised(module, *xs)[1]
+
+        return call
+
+    layers = {name: noting(name, module) for name, module in modules_of(real.flax(import_flax())).items()}
+    real.flax_call(layers, *real.arrays())
+    return found
+
+
+def initialised(module: Any, *inputs: Any) -> tuple[Any, Any]:
+    """A module's own first variables, and what it makes of its inputs with them."""
+    import jax
+
+    variables = module.init(jax.random.key(0), *inputs)
+    return variables, module.apply(variables, *inputs)
+
+
+@pytest.mark.frameworks
+class TestAgainstFlax:
+    def test_every_case_that_it_stores_has_a_module(self) -> None:
+        """All but grouped-query attention, for which linen has none: its names are those of the other."""
+        without = [case for case in CASES if not isinstance(case.flax, str) and case not in STORED]
+        assert [case.id for case in without] == ["grouped_query_attention"]
+
+    def test_fans_are_its_own_over_many_shapes(self) -> None:
+        import jax
+
+        for shape in SHAPES:
+            fan_in, fan_out = jax._src.nn.initializers._compute_fans(shape)
+            assert compute_fans(shape) == Fans(fan_in, fan_out), shape
+
+    @pytest.mark.parametrize("case", STORED, ids=lambda case: case.id)
+    def test_names_and_shapes_are_those_of_its_tree(self, case: Case) -> None:
+        plan = make_plan(parse_spec(case.spec(), framework="flax"))
+        assert {t.name: t.shape for t in plan.tensors} == shapes_within(case)
+
+    @pytest.mark.parametrize("case", STORED, ids=lambda case: case.id)
+    def test_fans_are_those_that_its_initializers_are_given(
+        self, case: Case, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Among them those of attention, whose kernels Flax flattens before it looks."""
+        import jax
+
+        home = jax._src.nn.initializers
+        real = home._compute_fans
+        given: Counter[Fans] = Counter()
+
+        def noted(*shape: Any, **axes: Any) -> tuple[float, float]:
+            found: tuple[float, float] = real(*shape, **axes)
+            given[Fans(*found)] += 1
+            return found
+
+        monkeypatch.setattr(home, "_compute_fans", noted)
+        module = REAL[case.id]
+        assert module.flax is not None
+
+        def call(one: Any) -> Any:
+            return lambda *xs: initialised(one, *xs)[1]
+
+        layers = {name: call(one) for name, one in modules_of(module.flax(import_flax())).items()}
+        module.flax_call(layers, *module.arrays())
+        plan = make_plan(parse_spec(case.spec(), framework="flax", fan_rule="flax"))
+        expected = Counter(
+            part.fans
+            for tensor in plan.tensors
+            for part in tensor.parts
+            if part.fans is not None and "recurrent_kernel" not in part.identity  # orthogonal in Flax
+        )
+        if case.kind != "experts":  # `vmap` makes each apart; a stacked parameter of one's own is as below
+            assert set(given) == set(expected)
+
+    def test_fans_of_a_stacked_parameter_are_those_of_lecun_normal(self) -> None:
+        import jax
+
+        found = jax.nn.initializers.lecun_normal()(jax.random.key(0), (4, 100, 200))
+        plan = make_plan(
+            parse_spec(
+                "layers: [{type: experts, name: x, num_experts: 4, in_features: 100, out_features: 200}]",
+                framework="flax",
+                fan_rule="flax",
+            )
+        )
+        (part,) = plan.tensors[0].parts
+        assert part.fans == Fans(400, 800)
+        assert float(found.std()) == pytest.approx(part.law.std, rel=0.02)
+
+    @dataclass(frozen=True)
+    class Expect:
+        id: str
+        layer: str
+        name: str
+        std: float
+
+    @pytest.mark.parametrize(
+        "case",
+        [
+            Expect(
+                "attention in",
+                "type: multi_head_attention, embed_dim: 256, num_heads: 8",
+                "params/x/query/kernel",
+                256**-0.5,
+            ),
+            Expect(
+                "attention out",
+                "type: multi_head_attention, embed_dim: 256, num_heads: 8",
+                "params/x/out/kernel",
+                256**-0.5,
+            ),
+            Expect(
+                "embedding",
+                "type: embedding, num_embeddings: 5000, embedding_dim: 64",
+                "params/x/embedding",
+                64**-0.5,
+            ),
+        ],
+        ids=lambda case: case.id,
+    )
+    def test_stds_are_those_that_it_initialises_with(self, case: Expect) -> None:
+        import jax
+
+        nn = import_flax()
+        if "attention" in case.id:
+            tree = nn.MultiHeadDotProductAttention(8).init(jax.random.key(0), np.zeros((1, 3, 256), "f4"))
+        else:
+            tree = nn.Embed(5000, 64).init(jax.random.key(0), np.zeros((1,), int))
+        for step in case.name.replace("/x/", "/").split("/"):
+            tree = tree[step]
+        text = f"layers: [{{name: x, {case.layer}}}]"
+        tensor = make_plan(parse_spec(text, framework="flax", fan_rule="flax")).tensor(case.name)
+        assert tensor is not None
+        assert tensor.parts[0].law.std == pytest.approx(case.std)
+        assert float(tree.std()) == pytest.approx(case.std, rel=0.02)
+
+    @pytest.mark.parametrize(
+        "case", [case for case in STORED if case.kind != "p_re_lu"], ids=lambda case: case.id
+    )
+    def test_biases_scales_and_statistics_begin_as_flax_has_them(self, case: Case) -> None:
+        """All but the slope of its PReLU, 0.01, and a forget gate that is asked to begin at one."""
+        real = REAL[case.id]
+        assert real.flax is not None
+        plan = make_plan(
+            parse_spec(case.spec().replace("unit_forget_bias: true", "bias: true"), framework="flax")
+        )
+        found: dict[str, Any] = {}
+
+        def call(name: str, module: Any) -> Any:
+            def noting(*xs: Any) -> Any:
+                import jax
+
+                variables, outputs = initialised(module, *xs)
+                for path, leaf in jax.tree_util.tree_flatten_with_path(variables)[0]:
+                    keys = [step.key for step in path]
+                    found["/".join(filter(None, (keys[0], "x", name, *keys[1:])))] = np.asarray(leaf)
+                return outputs
+
+            return noting
+
+        modules = modules_of(real.flax(import_flax()))
+        real.flax_call({name: call(name, module) for name, module in modules.items()}, *real.arrays())
+        for tensor in plan.tensors:
+            if tensor.name.rpartition("/")[2] not in {"kernel", "embedding"}:
+                assert np.array_equal(found[tensor.name], draw_tensor(tensor, 0)), tensor.name
