@@ -38,7 +38,7 @@ def narrow(names: Names, prefix: str) -> tuple[Entry, ...]:
         return (_one_axis(prefix, weight, bias),)
     if len(weight) == 2:
         return _matrix(names, prefix, weight, bias)
-    if _EXPERTS.search(prefix) and len(weight) == 3:
+    if len(weight) == 3 and (_EXPERTS.search(prefix) or bias == weight[:2]):
         n, out_features, in_features = weight
         fields = (("num_experts", n), ("in_features", in_features), ("out_features", out_features))
         return (Entry("experts", prefix, with_bias(fields, bias, default=False)),)

@@ -23,6 +23,7 @@ MAX_NBYTES = 32 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_VALUES = 4_000_000
 _MAX_DIGITS = 400
+_TOO_DEEP = f"values are nested more than {MAX_DEPTH} deep here"
 
 _NULL = re.compile(r"(?:null|Null|NULL|~|)\Z")
 _BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
@@ -114,6 +115,8 @@ def read_nodes(text: str, source: str) -> Mapping:
         mark = error.problem_mark or error.context_mark
         place = Place(mark.line + 1, mark.column + 1) if mark else None
         said = ", ".join(part for part in (error.context, error.problem) if part)
+        if "nesting" in said:  # newer releases of libyaml have a bound of their own
+            raise _fault(source, _TOO_DEEP, place=place, text=text) from None
         raise _fault(
             source, f"this is not YAML: {said}", place=place, text=text, help=_yaml_help(text, place)
         ) from None
@@ -200,7 +203,7 @@ class _Builder:
                     self._count(event, 1)
                     self._check_tag(event)
                     if len(open_nodes) >= MAX_DEPTH:
-                        raise self._fatal(event, f"values are nested more than {MAX_DEPTH} deep here")
+                        raise self._fatal(event, _TOO_DEEP)
                     is_mapping = isinstance(event, yaml.MappingStartEvent)
                     opened = _Open(is_mapping=is_mapping, place=_start(event), anchor=event.anchor)
                     open_nodes.append((opened, self.values - 1))

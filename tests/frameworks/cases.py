@@ -280,7 +280,7 @@ CASES = (
         keras={"embeddings": (11, 5)},
         torch={"weight": (11, 5)},
         flax={"embedding": (11, 5)},
-        fans={"embeddings": Kernel(Fans(5, 5), Fans(11, 5), Fans(11, 5), Fans(5, 11), Fans(5, 5))},
+        fans={"embeddings": Kernel(Fans(5, 11), Fans(11, 5), Fans(11, 5), Fans(5, 11), Fans(5, 5))},
     ),
     Case(
         "simple_rnn",

@@ -477,6 +477,12 @@ REAL: dict[str, Real] = {
     ),
     "p_re_lu-of-channels": _p_re_lu((2, 6), {}, count=6),
     "p_re_lu-of-channels-of-images": _p_re_lu((2, 5, 5, 6), {"shared_axes": (1, 2)}, count=6),
-    "p_re_lu-of-a-slope-each": Real(((2, 5, 6),), lambda of: of.PReLU(name="x"), None, None),
+    "p_re_lu-of-a-slope-each": Real(
+        ((2, 5, 6),),
+        lambda of: of.PReLU(name="x"),
+        None,
+        None,
+        random=", alpha_initializer: truncated_normal",
+    ),
     "p_re_lu-of-one-slope": _p_re_lu((2, 6), {"shared_axes": (1,)}, count=1, flax=True),
 }

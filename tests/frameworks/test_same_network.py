@@ -109,6 +109,29 @@ class TestOneLayer:
         if case.id not in UNEVEN:
             assert len({x.shape for x in found.values()}) == 1
 
+    @pytest.mark.parametrize("case", [c for c in SHARED if "gru" in c.id], ids=lambda case: case.id)
+    def test_whose_two_biases_are_random_computes_the_same_where_both_are_stored(
+        self, case: Case, tmp_path: Path
+    ) -> None:
+        """A GRU's gates are packed in another order by each, biases of the hidden state among them."""
+        rule = 'rules: [{match: "x/*bias*", initializer: {name: truncated_normal, stddev: 0.5}}]\n'
+        real = REAL[case.id]
+        assert_same(
+            {
+                name: BY[name](real, file_of(real.spec(case) + rule, name, tmp_path))
+                for name in ("keras", "torch")
+            }
+        )
+
+    def test_whose_rule_is_for_one_parameter_is_the_same_however_it_is_packed(self, tmp_path: Path) -> None:
+        """The one second bias that Flax stores; Keras and PyTorch pack it with others, which stay zero."""
+        (case,) = (c for c in SHARED if c.id == "gru")
+        rule = "rules: [{match: x/recurrent_bias_candidate, initializer: {name: constant, value: 0.7}}]\n"
+        real = REAL[case.id]
+        assert_same(
+            {name: run(real, file_of(real.spec(case) + rule, name, tmp_path)) for name, run in BY.items()}
+        )
+
 
 # (what a layer does with its inputs stands in each framework's own words below)
 MIXED = """
