@@ -15,7 +15,7 @@ $(VENV)/.made:
 	$(PIP) install --quiet 'pip>=25.1'
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.made pyproject.toml
+$(VENV)/.installed: $(VENV)/.made pyproject.toml $(wildcard lecun_cli/stream/kernel/*.[ch])
 	$(PIP) install --quiet --editable .
 	@touch $@
 
@@ -35,10 +35,11 @@ demo: $(VENV)/.installed
 	$(BIN)/lecun-init slice sample_specs/selu_mlp.yaml hidden/kernel 0,:5
 
 test: $(VENV)/.dev
+	LECUN_INIT_KERNEL=0 $(BIN)/python -m pytest -n auto tests/stream tests/test_elements.py tests/test_engine.py
 	$(BIN)/python -m pytest -n auto
 
 test-frameworks: $(VENV)/.frameworks
-	$(BIN)/python -m pytest -m frameworks
+	KERAS_BACKEND=numpy $(BIN)/python -m pytest -m frameworks
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lecun_cli.boxes import Box, Runs, boxes_of_range, runs_of, split, to_draw, whole
 from lecun_cli.laws import Constant
-from lecun_cli.stream.fill import Scratch, fill, fill_runs
+from lecun_cli.stream.fill import Scratch, fill, fill_box, fill_runs
 from lecun_cli.stream.philox import stream_key
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ class Drawer:
             out = np.flip(out, axis)
         axes = part.axes or tuple(range(len(part.shape)))
         shape = part.canonical_shape
+        if self._draw_natively(tensor, part, box.permuted(axes), out.transpose(np.argsort(axes))):
+            return
         for piece in split(box.permuted(axes), _MOST_DRAWN):
             for share in split(to_draw(shape, piece), _MOST_DRAWN):
                 kept = piece.overlap(share)
@@ -107,6 +110,14 @@ class Drawer:
                         tuple(kept.starts[axis] for axis in axes), tuple(kept.stops[axis] for axis in axes)
                     )
                     out[stored.within(box)] = drawn[kept.within(share)].transpose(axes)
+
+    def _draw_natively(self, tensor: TensorPlan, part: Part, box: Box, out: NDArray[np.generic]) -> bool:
+        """The same in one pass, where the kernel is; `box` and `out` have the canonical axes."""
+        shape = part.canonical_shape
+        counts = tuple(math.prod(shape[k + 1 :]) for k in range(len(shape)))
+        start = sum(a * count for a, count in zip(box.starts, counts, strict=True))
+        key = stream_key(self.seed, part.identity)
+        return fill_box(out, part.law, key, start, counts, tensor.storage)
 
     def _constant(self, tensor: TensorPlan) -> NDArray[np.generic]:
         return self._one[: tensor.storage.itemsize].view(tensor.storage.numpy())

@@ -125,9 +125,7 @@ class _Planner:
         if not self._unique_name(name, origin):
             return None
         identities = tuple(identity for identity, _ in packed)
-        rules = [
-            found for i, found in enumerate(self.rules) if self._matches(i, found[1], name, identities)
-        ]
+        rules = [found for i, found in enumerate(self.rules) if self._matches(i, found[1], name, identities)]
         dtype = packed[0][1].dtype or placed.layer.dtype or self.spec.dtype
         dtype = next((rule.dtype for rule, _ in reversed(rules) if rule.dtype), dtype)
         shape = slot.tensor_shape(tuple(slot.part_shape(parameter.shape) for _, parameter in packed))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from lecun_cli.fans import Fans
 from lecun_cli.initializers import Initializer, make
@@ -15,6 +16,10 @@ from lecun_cli.stream import Scratch, fill, stream_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+# A machine that does other work is no fault of the code.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 SEED = 42
 

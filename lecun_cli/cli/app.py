@@ -62,8 +62,9 @@ app = typer.Typer(
 def _version(wanted: bool) -> None:
     if wanted:
         from lecun_cli._version import __version__
+        from lecun_cli.kernel import load
 
-        typer.echo(f"lecun-init {__version__} (stream 1)")
+        typer.echo(f"lecun-init {__version__} (stream 1, {load().state})")
         raise typer.Exit
 
 

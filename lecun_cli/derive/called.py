@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 import sys
 from typing import Any
 
 from lecun_cli.derive.entries import Finding
 from lecun_cli.errors import DeriveError
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def from_callable(source: str, *, keep_initializers: bool) -> Finding:
@@ -23,7 +26,8 @@ def from_callable(source: str, *, keep_initializers: bool) -> Finding:
         DeriveError: The module does not import, there is no such callable, it fails, or it returns
             something else.
     """
-    made = _call(source)
+    with contextlib.redirect_stdout(sys.stderr):  # stdout is for the spec
+        made = _call(source)
     model, inputs = (made[0], made[1:]) if isinstance(made, tuple) and made else (made, ())
     if _is(model, "flax", "Module"):
         from lecun_cli.derive.flax_module import from_flax
@@ -62,7 +66,7 @@ def _call(source: str) -> Any:  # noqa: ANN401 - whatever the user's code return
             help="run where it can be imported from, or set PYTHONPATH",
         ) from error
     except (Exception, SystemExit) as error:
-        raise DeriveError(f"importing {module} fails: {_said(error)}") from error
+        raise DeriveError(f"importing {module} fails: {said(error)}") from error
     for part in name.split("."):
         if not hasattr(found, part):
             raise DeriveError(f"{source}: {module} has no {name}", help="write it as package.module:callable")
@@ -76,7 +80,7 @@ def _call(source: str) -> Any:  # noqa: ANN401 - whatever the user's code return
             return found()
     except (Exception, SystemExit) as error:
         raise DeriveError(
-            f"{source} fails when it is called without arguments: {_said(error)}",
+            f"{source} fails when it is called without arguments: {said(error)}",
             help="it takes no arguments; torch modules are built on the meta device, which holds no values",
         ) from error
 
@@ -96,5 +100,7 @@ def _described(value: object) -> str:
     return f"a {type(value).__module__}.{type(value).__qualname__}"
 
 
-def _said(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
+def said(error: BaseException) -> str:
+    """A foreign error in one line; what a terminal might obey is left out."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return "".join(c for c in _ESCAPES.sub("", text) if c.isprintable())[:500]

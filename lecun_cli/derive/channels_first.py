@@ -50,23 +50,33 @@ def narrow(names: Names, prefix: str) -> tuple[Entry, ...]:
 def expert_tensor(names: Names, tensor: Tensor) -> Entry | None:
     """Stacked experts without a layer of their own (`experts.gate_up_proj (n, in, out)`).
 
-    Their order is no rule, so the width of the model tells which axis the inputs are.
+    Their order is no rule, so the width of the model tells which axis the inputs are; where both are as
+    wide, the other experts tell.
     """
-    word, width = word_of(tensor.name), names.width
-    if len(tensor.shape) != 3 or not _EXPERTS.search(tensor.name) or width is None:
+    inputs = _expert_inputs(names, tensor)
+    said = f"experts: axis {inputs} is the input by the name, the model's width being {names.width}"
+    if inputs is None and len(tensor.shape) == 3 and _EXPERTS.search(tensor.name):
+        others = {_expert_inputs(names, other) for other in names.tensors} - {None}
+        if len(others) == 1:
+            (inputs,) = others
+            said = f"experts: axis {inputs} is the input, as it is of the others"
+    if inputs is None:
         return None
-    axes = [axis for axis in (1, 2) if tensor.shape[axis] == width]
+    fields: Fields = (("in_axes", (inputs,)), ("batch_axes", (0,)))
+    return raw_tensor(tensor, "torch", fields=fields, comment=said)
+
+
+def _expert_inputs(names: Names, tensor: Tensor) -> int | None:
+    """The axis of the inputs, where one axis alone is as wide as the model and the name says what it is."""
+    word = word_of(tensor.name)
+    if len(tensor.shape) != 3 or not _EXPERTS.search(tensor.name):
+        return None
+    axes = [axis for axis in (1, 2) if tensor.shape[axis] == names.width]
     if len(axes) != 1:
         return None
     if _DOWNWARD.search(word):
-        inputs = 3 - axes[0]
-    elif _UPWARD.search(word):
-        inputs = axes[0]
-    else:
-        return None
-    fields: Fields = (("in_axes", (inputs,)), ("batch_axes", (0,)))
-    said = f"experts: axis {inputs} is the input by the name, the model's width being {width}"
-    return raw_tensor(tensor, "torch", fields=fields, comment=said)
+        return 3 - axes[0]
+    return axes[0] if _UPWARD.search(word) else None
 
 
 def inputs_first(names: Names, prefix: str) -> tuple[Entry, ...]:

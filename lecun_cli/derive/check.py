@@ -13,6 +13,7 @@ from lecun_cli.errors import DeriveError, SpecError
 from lecun_cli.fans import Shape
 from lecun_cli.frameworks import FRAMEWORKS
 from lecun_cli.plan import Plan, make_plan
+from lecun_cli.spec.expand import MAX_LAYERS
 from lecun_cli.spec.fields import MAX_DIMENSION, MAX_NAME, split_path
 from lecun_cli.spec.load import parse_spec
 
@@ -63,6 +64,10 @@ def check_tensors(tensors: tuple[Tensor, ...], source: str) -> None:
     """
     if not tensors:
         raise DeriveError(f"{source} holds no tensors", help="is it the file that was meant?")
+    if len(tensors) > MAX_LAYERS:
+        raise DeriveError(
+            f"{source} holds {len(tensors):,} tensors, and a spec has at most {MAX_LAYERS:,} layers"
+        )
     seen = set()
     for tensor in tensors:
         name = tensor.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lecun_cli.derive.called import said
 from lecun_cli.derive.channels_first import window, with_bias
 from lecun_cli.derive.check import check_tensors
 from lecun_cli.derive.entries import Entry, Fields, Finding, Tensor
@@ -73,9 +74,8 @@ def _linen(module: Any, inputs: tuple[Any, ...], source: str) -> tuple[dict[str,
         with nn.intercept_methods(watch):
             shapes = jax.eval_shape(module.init, {"params": key, "dropout": key}, *inputs)
     except Exception as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:500]
         raise DeriveError(
-            f"the Flax module of {source} cannot be initialised: {said}",
+            f"the Flax module of {source} cannot be initialised: {said(error)}",
             help="return (module, example inputs...): arrays, or jax.ShapeDtypeStruct(shape, dtype)",
         ) from error
     order = {path: i for i, path in enumerate(seen)}

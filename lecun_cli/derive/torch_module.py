@@ -130,21 +130,23 @@ def _known(names: Names, name: str, module: Any) -> Iterator[Entry]:  # noqa: AN
             yield Entry("group_normalization", name, (("features", module.num_channels), *groups))
         case _ if type(module).__name__ == "Conv1D" and hasattr(module, "nf"):  # transformers' own
             yield from inputs_first(names, name)
+        case nn.LayerNorm():
+            center: Fields = (("center", False),) if module.bias is None else ()
+            shape = tuple(module.normalized_shape)
+            features = shape[0] if len(shape) == 1 else shape
+            yield Entry("layer_normalization", name, (("features", features), *center))
         case _:
             yield from _normalization(names, name, type(module).__name__)
 
 
 def _normalization(names: Names, name: str, class_name: str) -> Iterator[Entry]:
-    """Layer and RMS normalisations of any author, by the class's name."""
-    weight, bias = names.shape(name, "weight"), names.shape(name, "bias")
-    if weight is None or names.shape(name, "running_mean") is not None:
+    """Normalisations of any author, by the class's name: RMS unless there is a shift (T5LayerNorm is one)."""
+    weight = names.shape(name, "weight")
+    if weight is None or not class_name.endswith("Norm"):
         return
     features = weight[0] if len(weight) == 1 else weight
-    if class_name.endswith("RMSNorm") and bias is None:
-        yield Entry("rms_normalization", name, (("features", features),))
-    elif class_name.endswith("LayerNorm"):
-        center: Fields = () if bias is not None else (("center", False),)
-        yield Entry("layer_normalization", name, (("features", features), *center))
+    kind = "rms" if names.shape(name, "bias") is None else "layer"
+    yield Entry(f"{kind}_normalization", name, (("features", features),))
 
 
 def _convolution(module: Any, more: Fields) -> Fields:  # noqa: ANN401

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from lecun_cli.derive.called import said
 from lecun_cli.derive.entries import Finding
 from lecun_cli.derive.torch_module import from_module
 from lecun_cli.errors import DeriveError
@@ -37,8 +39,8 @@ def from_transformers(config: dict[str, Any], path: Path, *, keep_initializers: 
             raise DeriveError(f"{path} asks for {key} = {value:,}, and at most {MAX_COUNT:,} are built")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is fetched
     try:
-        import torch
-        import transformers
+        torch: Any = import_module("torch")
+        transformers: Any = import_module("transformers")
     except ImportError as error:
         raise DeriveError(
             f"{path} is a config of transformers, which is not installed here ({error})",
@@ -61,8 +63,7 @@ def from_transformers(config: dict[str, Any], path: Path, *, keep_initializers: 
     except DeriveError:
         raise
     except Exception as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-        raise DeriveError(f"transformers cannot build the model of {path}: {said}") from error
+        raise DeriveError(f"transformers cannot build the model of {path}: {said(error)}") from error
     finally:
         transformers.logging.set_verbosity(before)
     return from_module(model, str(path), keep_initializers=keep_initializers, left_out=_tied(model))

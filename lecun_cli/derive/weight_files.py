@@ -123,9 +123,13 @@ def _framework(tensors: tuple[Tensor, ...], said: str | None) -> str:
     votes = dict.fromkeys(("torch", "keras"), 0)
     for tensor in tensors:
         for framework in votes:
-            leaf = tensor.name.rpartition(FRAMEWORKS[framework].separator)[2]
-            votes[framework] += leaf in _WORDS[framework] and leaf != tensor.name
-    return "keras" if votes["keras"] > votes["torch"] else "torch"
+            above, _, leaf = tensor.name.rpartition(FRAMEWORKS[framework].separator)
+            votes[framework] += (
+                bool(above) and leaf.removesuffix(":0") in _WORDS[framework]
+            )  # ":0" is Keras 2's
+    if votes["keras"] == votes["torch"]:
+        return "keras" if any("/" in t.name for t in tensors) else "torch"
+    return max(votes, key=lambda framework: votes[framework])
 
 
 def natural(name: str) -> tuple[tuple[int, int | str], ...]:

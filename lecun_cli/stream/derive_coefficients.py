@@ -15,6 +15,7 @@ the last place, as rounding each coefficient by itself is not the best rounding 
 
 from __future__ import annotations
 
+import importlib
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -25,12 +26,15 @@ from typing import Any
 import mpmath
 import numpy as np
 
+from lecun_cli.stream import coefficients
+
 Real = Any  # mpmath has no types: an mpf
 
 mp = mpmath.mp.clone()  # a context of its own, as the precision of the global one is anybody's
 mp.dps = 50
 GRID = 1500
 TARGET = Path(__file__).with_name("coefficients.py")
+HEADER = Path(__file__).parent / "kernel" / "coefficients.h"
 
 
 @dataclass(frozen=True)
@@ -195,17 +199,31 @@ def render() -> str:
     return "".join(parts)
 
 
+def render_header() -> str:
+    """The text of `kernel/coefficients.h`: the same numbers, as they stand in `coefficients.py`."""
+    lines = ["/* P and Q of ../truncated_normal.py, written by ../derive_coefficients.py; do not edit. */"]
+    for variant in VARIANTS:
+        bits = variant.name.removeprefix("FLOAT")
+        for name in ("P", "Q"):
+            values = getattr(coefficients, f"{variant.name}_{name}")
+            suffix = "f" if bits == "32" else ""
+            lines += [f"#define {name}{bits}_{k} {v.hex()}{suffix}" for k, v in enumerate(values)]
+    return "\n".join(lines) + "\n"
+
+
 def main(arguments: list[str]) -> int:
-    """Write `coefficients.py`, or with `--check` compare it and write nothing."""
+    """Write `coefficients.py` and the header, or with `--check` compare them and write nothing."""
     if arguments not in ([], ["--check"]):
         print("usage: python -m lecun_cli.stream.derive_coefficients [--check]", file=sys.stderr)
         return 2
-    text = render()
-    if not arguments:
-        TARGET.write_text(text, encoding="utf-8")
-    elif TARGET.read_text(encoding="utf-8") != text:
-        print(f"{TARGET} is not what this script derives.", file=sys.stderr)
-        return 1
+    for target, render_text in ((TARGET, render), (HEADER, render_header)):
+        text = render_text()
+        if not arguments:
+            target.write_text(text, encoding="utf-8")
+            importlib.reload(coefficients)
+        elif target.read_text(encoding="utf-8") != text:
+            print(f"{target} is not what this script derives.", file=sys.stderr)
+            return 1
     return 0
 
 

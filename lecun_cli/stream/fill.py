@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lecun_cli.laws import Constant, Law
+from lecun_cli.stream import native
 from lecun_cli.stream.constant import constant
 from lecun_cli.stream.philox import MAX_BLOCK, WORDS_PER_BLOCK, BlockReader, Key, blocks
 from lecun_cli.stream.recipe import Recipe, recipe
@@ -18,7 +19,7 @@ from lecun_cli.stream.scratch import BUFFER_NBYTES, Scratch
 if TYPE_CHECKING:
     from lecun_cli.dtypes import DType
 
-__all__ = ["Scratch", "fill", "fill_runs"]
+__all__ = ["Scratch", "fill", "fill_box", "fill_runs"]
 
 AnyArray = np.ndarray[Any, np.dtype[Any]]
 Starts = np.ndarray[Any, np.dtype[np.int64]]
@@ -49,7 +50,28 @@ def fill(out: AnyArray, law: Law, key: Key, start: int, dtype: DType, scratch: S
         return
     made = recipe(law, dtype)
     _check_range(start, start + len(out), made)
-    _fill(out, made, BlockReader(key), start, scratch)
+    if not native.draw(out, made, key, start, (1,)):
+        _fill(out, made, BlockReader(key), start, scratch)
+
+
+def fill_box(out: AnyArray, law: Law, key: Key, start: int, counts: tuple[int, ...], dtype: DType) -> bool:
+    """Write a box of a canonical layout into an array of any strides, where the kernel can.
+
+    Args:
+        out: Of `dtype.numpy()`, its axes those of the canonical layout; any strides.
+        law: What the elements follow; random.
+        key: From `stream_key`.
+        start: Index of the first element.
+        counts: Distance in the stream between neighbours along each axis; the last is 1.
+        dtype: What is stored.
+
+    Returns:
+        Whether it was done; `fill` and `fill_runs` always do.
+
+    Raises:
+        UsageError: The law does not fit in the dtype.
+    """
+    return native.available() and native.draw(out, recipe(law, dtype), key, start, counts)
 
 
 def fill_runs(out: AnyArray, law: Law, key: Key, starts: Starts, dtype: DType, scratch: Scratch) -> None:

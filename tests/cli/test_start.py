@@ -10,6 +10,7 @@ import pytest
 
 from lecun_cli import __version__
 from lecun_cli.cli.app import app
+from lecun_cli.kernel import load
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
@@ -31,7 +32,7 @@ class TestStart:
         assert ran.stdout.splitlines()[-1] == "loaded: []"
 
     def test_version_names_the_release_and_the_stream(self, run: Run) -> None:
-        assert run("--version").out == f"lecun-init {__version__} (stream 1)\n"
+        assert run("--version").out == f"lecun-init {__version__} (stream 1, {load().state})\n"
 
     def test_without_arguments_help_is_shown(self, run: Run) -> None:
         ran = run()

@@ -64,17 +64,34 @@ def built(case: Case) -> Any:
     return keras_model(lambda *xs: real.keras_call(layer, *xs), real.arrays())
 
 
-def real_compute_fans() -> Callable[[Shape], tuple[int, int]]:
+def real_compute_fans() -> Callable[..., tuple[int, int]]:
     """`compute_fans` of Keras: a copy of ours would prove nothing."""
     import_keras()
     from keras.src.initializers import random_initializers
 
-    found: Callable[[Shape], tuple[int, int]] = random_initializers.compute_fans
+    found: Callable[..., tuple[int, int]] = random_initializers.compute_fans
     return found
 
 
 def is_kernel(path: str) -> bool:
     return path.endswith("kernel")
+
+
+def fans_given(case: Case, monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[Shape, Fans]]:
+    """The shapes and fans that the initializers of a layer work with while it is built."""
+    real = real_compute_fans()
+    given: Counter[tuple[Shape, Fans]] = Counter()
+
+    def noted(shape: Shape, *axes: Any, **named: Any) -> tuple[int, int]:
+        found = real(shape, *axes, **named)
+        given[tuple(shape), Fans(*found)] += 1
+        return found
+
+    from keras.src.initializers import random_initializers
+
+    monkeypatch.setattr(random_initializers, "compute_fans", noted)
+    built(case)
+    return given
 
 
 @pytest.mark.frameworks
@@ -94,36 +111,29 @@ class TestAgainstKeras:
         found = {t.name: (t.shape, t.dtype) for t in plan.tensors}
         assert found == {v.path: (tuple(v.shape), v.dtype) for v in built(case).weights}
 
-    @pytest.mark.parametrize("case", STORED, ids=lambda case: case.id)
+    # An EinsumDense hears its axes. The rule for a stack of experts is that of a weight of one's own.
+    @pytest.mark.parametrize(
+        "case", [case for case in STORED if case.kind != "experts"], ids=lambda case: case.id
+    )
     def test_fans_are_those_that_its_initializers_are_given(
         self, case: Case, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Among them those of einsum, whose axes only the layer knows."""
-        import_keras()
-        from keras.src.initializers import random_initializers
-
-        real = random_initializers.compute_fans
-        given: Counter[tuple[Shape, Fans]] = Counter()
-
-        def noted(shape: Shape, *axes: Any, **named: Any) -> tuple[int, int]:
-            found: tuple[int, int] = real(shape, *axes, **named)
-            given[tuple(shape), Fans(*found)] += 1
-            return found
-
-        monkeypatch.setattr(random_initializers, "compute_fans", noted)
-        weights = built(case).weights
-        # Keras's own default is Glorot's for every kernel but those of the hidden state.
-        names = [v.path for v in weights if is_kernel(v.path) and not v.path.endswith("recurrent_kernel")]
+        """Among them those of attention, whose axes only the layer knows."""
+        given = fans_given(case, monkeypatch)
         plan = make_plan(parse_spec(case.spec(), framework="keras", fan_rule="keras"))
         expected: Counter[tuple[Shape, Fans]] = Counter()
         for tensor in plan.tensors:
-            fans = {part.fans for part in tensor.parts}
-            if tensor.name in names and case.kind != "experts":
-                (one,) = fans
-                assert one is not None
-                expected[tensor.shape, one] += 1
-        if case.kind != "experts":  # einsum hears its axes, and a stack of experts of one's own does not
-            assert given == expected
+            # Keras's own default is Glorot's for every kernel but those of the hidden state.
+            if is_kernel(tensor.name) and not tensor.name.endswith("recurrent_kernel"):
+                (fans,) = {part.fans for part in tensor.parts}
+                assert fans is not None
+                expected[tensor.shape, fans] += 1
+        assert given == expected
+
+    def test_fans_of_stacked_experts_are_exact_only_by_einsum(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        (case,) = (case for case in CASES if case.kind == "experts")
+        assert set(fans_given(case, monkeypatch)) == {((3, 5, 7), Fans(5, 7))}
+        assert real_compute_fans()((3, 5, 7)) == (15, 21)
 
     @pytest.mark.parametrize("case", STORED, ids=lambda case: case.id)
     @pytest.mark.parametrize("rule", ["keras", "keras-3.14"])

@@ -1,0 +1,150 @@
+"""The C kernel: built where there is a compiler, and bit for bit the NumPy code."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lecun_cli import kernel
+from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
+from lecun_cli.laws import Law, TruncatedNormal, Uniform
+from lecun_cli.stream import Scratch, native, stream_key
+from lecun_cli.stream.fill import _fill
+from lecun_cli.stream.philox import BlockReader
+from lecun_cli.stream.recipe import Recipe, recipe
+from tests.stream import reference
+
+OFF = os.environ.get(kernel.SWITCH) == "0"
+LAWS = (TruncatedNormal(0.1), Uniform(-0.3, 0.3), Uniform(-0.1, 0.7))
+KEY = stream_key(42, "hidden/kernel")
+needs_kernel = pytest.mark.skipif(
+    kernel.load().module is None and (OFF or shutil.which("cc") is None),
+    reason="there is no compiler here, or the kernel is switched off: the other run of `make test` has it",
+)
+
+
+def by_numpy(made: Recipe, start: int, n: int) -> bytes:
+    out = np.empty(n, made.dtype.numpy())
+    _fill(out, made, BlockReader(KEY), start, Scratch())
+    return out.tobytes()
+
+
+class TestSwitch:
+    def test_the_environment_turns_it_off(self) -> None:
+        code = "from lecun_cli.kernel import load; print(load().state)"
+        env = {**os.environ, kernel.SWITCH: "0"}
+        ran = subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+        )
+        assert ran.stdout == "NumPy, for LECUN_INIT_KERNEL=0\n"
+
+    def test_a_kernel_that_makes_other_bits_is_not_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(kernel, "_EXPECTED", "0" * 64)
+        monkeypatch.delenv(kernel.SWITCH, raising=False)
+        found = kernel.load.__wrapped__()
+        assert found.module is None
+        assert found.state.startswith("NumPy")
+
+    def test_what_it_is_held_against_is_what_numpy_makes(self) -> None:
+        import hashlib
+
+        digest = hashlib.sha256()
+        for name in kernel.DTYPE_CODES:
+            wide = name == "float64"
+            scalar = np.float64 if wide else np.float32
+            for normal, center in ((True, None), (False, None), (False, scalar(0.0625))):
+                made = Recipe(
+                    DTYPES[name],
+                    scalar,
+                    np.dtype("<i8" if wide else "<i4"),
+                    scalar(2.0**-63 if wide else 2.0**-31),
+                    scalar(0.05),
+                    center,
+                    scalar(-0.25),
+                    scalar(0.125),
+                    normal=normal,
+                )
+                out = np.empty(1003, made.dtype.numpy())
+                _fill(out, made, BlockReader((1, 2)), 5, Scratch())
+                digest.update(out.tobytes())
+        assert digest.hexdigest() == kernel._EXPECTED
+
+
+@needs_kernel
+class TestKernel:
+    def test_is_built(self) -> None:
+        assert kernel.load().state == "C kernel"
+
+    @pytest.mark.parametrize("law", LAWS, ids=str)
+    @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
+    @settings(max_examples=20)
+    @given(start=st.integers(0, 2**62), n=st.integers(1, 5000))
+    def test_draws_the_bits_of_numpy(self, law: Law, dtype: str, start: int, n: int) -> None:
+        made = recipe(law, DTYPES[dtype])
+        out = np.empty(n, made.dtype.numpy())
+        assert native.draw(out, made, KEY, start, (1,))
+        assert out.tobytes() == by_numpy(made, start, n)
+
+    @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
+    def test_draws_the_bits_of_the_plain_reference(self, dtype: str) -> None:
+        for law in LAWS:
+            made = recipe(law, DTYPES[dtype])
+            out = np.empty(40, made.dtype.numpy())
+            assert native.draw(out, made, KEY, 2**40 + 3, (1,))
+            assert out.tobytes() == reference.weights(42, "hidden/kernel", 2**40 + 3, 40, law, dtype)
+
+    @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float8_e5m2", "float64"])
+    @settings(max_examples=60)
+    @given(data=st.data())
+    def test_boxes_of_any_strides_are_parts_of_the_whole(self, dtype: str, data: st.DataObject) -> None:
+        sizes = st.one_of(st.integers(1, 6), st.sampled_from([64, 65, 130]))
+        shape = data.draw(st.lists(sizes, min_size=1, max_size=3).map(tuple))
+        starts = [data.draw(st.integers(0, n - 1)) for n in shape]
+        stops = [data.draw(st.integers(a + 1, n)) for a, n in zip(starts, shape, strict=True)]
+        order = data.draw(st.permutations(range(len(shape))))
+        flips = [axis for axis in range(len(shape)) if data.draw(st.booleans())]
+
+        made = recipe(LAWS[0], DTYPES[dtype])
+        n = int(np.prod(shape))
+        whole = np.frombuffer(by_numpy(made, 0, n), made.dtype.numpy()).reshape(shape)
+        dims = [b - a for a, b in zip(starts, stops, strict=True)]
+        stored = np.empty([dims[axis] for axis in order], made.dtype.numpy())
+        view = np.flip(stored.transpose(np.argsort(order)), tuple(flips))
+        counts = tuple(int(np.prod(shape[k + 1 :])) for k in range(len(shape)))
+        first = sum(a * count for a, count in zip(starts, counts, strict=True))
+        assert native.draw(view, made, KEY, first, counts)
+        box = tuple(slice(a, b) for a, b in zip(starts, stops, strict=True))
+        assert view.tobytes() == whole[box].tobytes()
+
+    def test_unaligned_bytes_are_as_good(self) -> None:
+        made = recipe(LAWS[0], DTYPES["float32"])
+        out = np.empty(4 * 3001 + 1, np.uint8)[1:].view("<f4")
+        assert native.draw(out, made, KEY, 5, (1,))
+        assert out.tobytes() == by_numpy(made, 5, 3001)
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (((1, 2), 0, 1, 1), "the same axes"),
+            (((2,), 0, 1, 1), "the last axis must follow the stream"),
+            (((1,), 3, 1, 1), "no such law or dtype"),
+            (((1,), 0, 6, 1), "no such law or dtype"),
+            (((1,), 0, 0, 1), "elements of another size"),
+            (((1,), 0, 1, 0), "out must not be empty"),
+        ],
+    )
+    def test_arguments_that_make_no_sense_are_refused(
+        self, arguments: tuple[tuple[int, ...], int, int, int], said: str
+    ) -> None:
+        module = kernel.load().module
+        assert module is not None
+        counts, law, dtype, n = arguments
+        with pytest.raises(ValueError, match=said):
+            module.draw(np.empty(n, np.uint32), 0, counts, (1, 2), law, dtype, (1.0, 0.0, 0.0, 0.0))
