@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # pip reads dependency groups from pyproject.toml from 25.1 on; the venv brings its own.
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+# setuptools warns that extension modules in pyproject.toml are new there.
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-frameworks lint format bench goldens clean
+.PHONY: demo test test-frameworks check-kernel lint format bench goldens clean
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit("lecun-init needs Python 3.11 or newer, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -40,6 +41,15 @@ test: $(VENV)/.dev
 
 test-frameworks: $(VENV)/.frameworks
 	KERAS_BACKEND=numpy $(BIN)/python -m pytest -m frameworks
+
+# The kernel's C with all warnings, and under the address and undefined-behaviour sanitizers.
+KERNEL := lecun_cli/stream/kernel
+CFLAGS_CHECK := -std=c11 -O1 -g -ffp-contract=off -Wall -Wextra -Wpedantic -Werror -I$(KERNEL)
+check-kernel: $(VENV)/.made
+	@mkdir -p build
+	$(CC) $(CFLAGS_CHECK) -fsyntax-only -I"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')" $(KERNEL)/module.c
+	$(CC) $(CFLAGS_CHECK) -DLECUN_NO_CLONES -fsanitize=address,undefined -fno-sanitize-recover=all $(KERNEL)/draw.c tests/stream/kernel/boxes.c -o build/kernel-boxes
+	build/kernel-boxes
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

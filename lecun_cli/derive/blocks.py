@@ -15,6 +15,8 @@ _NUMBER = re.compile(r"(\d+)")
 _INDICES = ("i", "j", "k", "m", "n")
 _MAX_PERIODS = 8
 """How many lengths of a round are tried from one start."""
+_LONGEST = 20_000
+"""Layers in one round."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ class _Folder:
         first = bisect_right(alike, at)
         for other in alike[first : first + _MAX_PERIODS]:
             period = other - at
+            if period > _LONGEST:
+                break
             steps = _steps(items, shapes, at, period)
             if steps is None or not _in_phase(steps):
                 continue

@@ -56,10 +56,8 @@ def expert_tensor(names: Names, tensor: Tensor) -> Entry | None:
     inputs = _expert_inputs(names, tensor)
     said = f"experts: axis {inputs} is the input by the name, the model's width being {names.width}"
     if inputs is None and len(tensor.shape) == 3 and _EXPERTS.search(tensor.name):
-        others = {_expert_inputs(names, other) for other in names.tensors} - {None}
-        if len(others) == 1:
-            (inputs,) = others
-            said = f"experts: axis {inputs} is the input, as it is of the others"
+        inputs = names.unanimous(_expert_inputs)
+        said = f"experts: axis {inputs} is the input, as it is of the others"
     if inputs is None:
         return None
     fields: Fields = (("in_axes", (inputs,)), ("batch_axes", (0,)))

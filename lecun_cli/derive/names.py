@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cached_property
 
 from lecun_cli.derive.entries import Tensor
@@ -26,6 +27,7 @@ class Names:
     def __init__(self, tensors: tuple[Tensor, ...], framework: str) -> None:
         self.tensors = tensors
         self.framework = FRAMEWORKS[framework]
+        self._said: dict[Callable[[Names, Tensor], int | None], int | None] = {}
         self.left = {tensor.name: tensor for tensor in tensors}
 
     def shape(self, prefix: str, leaf: str, collection: str | None = None) -> Shape | None:
@@ -43,6 +45,13 @@ class Names:
         if self.framework.collection is not None and path[0] in _COLLECTIONS:
             path = path[1:]
         return tuple(self.framework.separator.join(path[:-n]) for n in (3, 2, 1) if len(path) > n)
+
+    def unanimous(self, says: Callable[[Names, Tensor], int | None]) -> int | None:
+        """What all tensors that say something say alike; each is asked once."""
+        if says not in self._said:
+            found = {says(self, tensor) for tensor in self.tensors} - {None}
+            self._said[says] = found.pop() if len(found) == 1 else None
+        return self._said[says]
 
     @cached_property
     def width(self) -> int | None:

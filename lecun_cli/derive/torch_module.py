@@ -142,7 +142,7 @@ def _known(names: Names, name: str, module: Any) -> Iterator[Entry]:  # noqa: AN
 def _normalization(names: Names, name: str, class_name: str) -> Iterator[Entry]:
     """Normalisations of any author, by the class's name: RMS unless there is a shift (T5LayerNorm is one)."""
     weight = names.shape(name, "weight")
-    if weight is None or not class_name.endswith("Norm"):
+    if weight is None or not class_name.endswith("Norm") or names.shape(name, "running_mean") is not None:
         return
     features = weight[0] if len(weight) == 1 else weight
     kind = "rms" if names.shape(name, "bias") is None else "layer"

@@ -12,9 +12,13 @@
 #define ROUNDS 10
 #define AT_ONCE 2 /* blocks in flight: their multiplications overlap */
 
+#ifdef __SIZEOF_INT128__
+__extension__ typedef unsigned __int128 product;
+#endif
+
 static inline uint64_t high(uint64_t a, uint64_t b) {
 #ifdef __SIZEOF_INT128__
-    return (uint64_t)(((unsigned __int128)a * b) >> 64);
+    return (uint64_t)(((product)a * b) >> 64);
 #else
     uint64_t al = a & 0xFFFFFFFFu, ah = a >> 32, bl = b & 0xFFFFFFFFu, bh = b >> 32;
     uint64_t low = al * bl, middle = ah * bl + (low >> 32), other = al * bh + (middle & 0xFFFFFFFFu);
