@@ -11,7 +11,8 @@
     [('hidden/bias', (64,)), ('hidden/kernel', (100, 64))]
 
 `generate(plan, "weights.safetensors")` makes the file, `verify` holds it against its manifest,
-`slice_tensor` makes any part of one tensor, and `lecun_normal` makes one array. The names are those of
+`slice_tensor` makes any part of one tensor, `lecun_normal` makes one array, and `derive_spec` writes the
+spec of a model or a checkpoint. The names are those of
 the command line. Nothing heavy is imported before it is used.
 """
 
@@ -23,7 +24,9 @@ from typing import TYPE_CHECKING, Any
 from lecun_cli._version import __version__
 
 if TYPE_CHECKING:
+    from lecun_cli.derive import Derivation, derive_spec
     from lecun_cli.errors import (
+        DeriveError,
         LecunInitError,
         ManifestError,
         OutputError,
@@ -40,9 +43,10 @@ if TYPE_CHECKING:
     from lecun_cli.verification import Report, read_manifest, verify
 
 _HOMES = {
+    "derive": ("Derivation", "derive_spec"),
     "errors": (
-        "LecunInitError", "ManifestError", "OutputError", "PlanError", "SpecError", "UsageError",
-        "WeightFileError",
+        "DeriveError", "LecunInitError", "ManifestError", "OutputError", "PlanError", "SpecError",
+        "UsageError", "WeightFileError",
     ),
     "generation": ("Options", "Written", "generate"),
     "manifest": ("Manifest",),
@@ -54,6 +58,8 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Derivation",
+    "DeriveError",
     "LecunInitError",
     "Manifest",
     "ManifestError",
@@ -69,6 +75,7 @@ __all__ = [
     "WeightFileError",
     "Written",
     "__version__",
+    "derive_spec",
     "generate",
     "lecun_normal",
     "load_spec",

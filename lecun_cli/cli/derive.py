@@ -37,7 +37,7 @@ def derive(
     from pathlib import Path
 
     from lecun_cli.cli.report import emit, warn
-    from lecun_cli.derive import derive as derive_spec
+    from lecun_cli.derive import derive_spec
     from lecun_cli.local_file import LocalFile, write_whole
 
     if out != "-":

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from lecun_cli.derive.derivation import Derivation
-from lecun_cli.derive.source import derive
+from lecun_cli.derive.source import derive_spec
 
-__all__ = ["Derivation", "derive"]
+__all__ = ["Derivation", "derive_spec"]

@@ -20,7 +20,7 @@ _FORMS = (
 )
 
 
-def derive(source: str, *, keep_initializers: bool = False) -> Derivation:
+def derive_spec(source: str, *, keep_initializers: bool = False) -> Derivation:
     """A spec from a model or a checkpoint: the very names, shapes and dtypes of it.
 
     Args:

@@ -131,7 +131,7 @@ def _known(names: Names, name: str, module: Any) -> Iterator[Entry]:  # noqa: AN
         case _ if type(module).__name__ == "Conv1D" and hasattr(module, "nf"):  # transformers' own
             yield from inputs_first(names, name)
         case nn.LayerNorm():
-            center: Fields = (("center", False),) if module.bias is None else ()
+            center: Fields = (("center", False),) if bias is None else ()
             shape = tuple(module.normalized_shape)
             features = shape[0] if len(shape) == 1 else shape
             yield Entry("layer_normalization", name, (("features", features), *center))

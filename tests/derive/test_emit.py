@@ -1,0 +1,56 @@
+"""The text of a spec: every string comes back as it was."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lecun_cli.derive.emit import comment, inline, quoted
+from lecun_cli.derive.entries import Map
+from lecun_cli.spec.nodes import plain
+from lecun_cli.spec.reader import read_nodes
+
+
+def read_back(text: str) -> object:
+    return plain(read_nodes(f"layers: [{{key: {text}, other: 1}}]", "s"))["layers"][0]["key"]
+
+
+class TestQuoted:
+    @given(st.text(st.characters(codec="utf-8"), max_size=20))
+    def test_any_string_comes_back(self, text: str) -> None:
+        assert read_back(quoted(text)) == text
+
+    @pytest.mark.parametrize("text", ["kernel", "model.layers.0", "a/b-c", "x_1"])
+    def test_plain_words_stay_plain(self, text: str) -> None:
+        assert quoted(text) == text
+
+    @pytest.mark.parametrize(
+        "text", ["no", "Yes", "null", "true", "1", "1e3", "0x1", ".5", "~", "", "a b", "-a", "{i}"]
+    )
+    def test_what_yaml_or_its_past_takes_for_more_is_quoted(self, text: str) -> None:
+        assert quoted(text).startswith('"')
+
+
+class TestInline:
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [
+            (True, "true"),
+            (3, "3"),
+            (0.02, "0.02"),
+            (1e-5, "1e-05"),
+            ((3, 4), "[3, 4]"),
+            ((), "[]"),
+            (Map((("name", "constant"), ("value", 0.5))), "{name: constant, value: 0.5}"),
+        ],
+    )
+    def test_values_are_those_of_yaml(
+        self, value: bool | int | float | tuple[int, ...] | Map, text: str
+    ) -> None:
+        assert inline(value) == text
+
+
+class TestComment:
+    def test_stays_on_its_line_and_obeys_no_terminal(self) -> None:
+        assert comment("a\nb\x1b[31m\u2028c") == "# a b [31m c"

@@ -1,0 +1,426 @@
+"""Specs from Keras's configs and archives: every class, initializers, and what is hostile or unbuilt."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lecun_cli.derive import Derivation
+from lecun_cli.errors import DeriveError
+from tests.derive.sources import (
+    held_by,
+    keras_initializer,
+    keras_layer,
+    keras_model,
+    keras_policy,
+    write_keras,
+)
+
+
+def derived(tmp_path: Path, *layers: dict[str, Any], keep: bool = False) -> Derivation:
+    """What is derived from a model of these layers."""
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(keras_model(*layers)))
+    return derive_spec(str(path), keep_initializers=keep)
+
+
+def layer_lines(found: Derivation) -> list[str]:
+    """The lines under `layers:`, without the dashes."""
+    lines = found.text.split("layers:\n", 1)[1].splitlines()
+    return [line.strip().removeprefix("- ") for line in lines]
+
+
+IMAGE: list[int | None] = [None, 8, 8, 6]
+SERIES: list[int | None] = [None, 9, 6]
+
+
+class TestLayers:
+    @dataclass(frozen=True)
+    class Expect:
+        layer: dict[str, Any]
+        line: str
+
+    @pytest.mark.parametrize(
+        "case",
+        [
+            Expect(
+                keras_layer("Dense", "x", [None, 6], units=4, activation="selu"),
+                "{type: dense, name: x, in_features: 6, out_features: 4, activation: selu}",
+            ),
+            Expect(
+                keras_layer("Dense", "x", [None, 6], units=4, use_bias=False, activation="linear"),
+                "{type: dense, name: x, in_features: 6, out_features: 4, bias: false}",
+            ),
+            Expect(
+                keras_layer("Conv2D", "x", IMAGE, filters=4, kernel_size=[3, 5], groups=2),
+                "{type: conv2d, name: x, in_channels: 6, out_channels: 4, kernel_size: [3, 5], groups: 2}",
+            ),
+            Expect(
+                keras_layer(
+                    "Conv2D",
+                    "x",
+                    [None, 3, 8, 8],
+                    filters=4,
+                    kernel_size=[3, 3],
+                    data_format="channels_first",
+                ),
+                "{type: conv2d, name: x, in_channels: 3, out_channels: 4, kernel_size: 3}",
+            ),
+            Expect(
+                keras_layer("Conv2DTranspose", "x", IMAGE, filters=4, kernel_size=[2, 2], strides=[2, 2]),
+                "{type: conv2d_transpose, name: x, in_channels: 6, out_channels: 4, kernel_size: 2, "
+                "stride: 2}",
+            ),
+            Expect(
+                keras_layer("DepthwiseConv2D", "x", IMAGE, kernel_size=[3, 3], depth_multiplier=2),
+                "{type: depthwise_conv2d, name: x, in_channels: 6, kernel_size: 3, depth_multiplier: 2}",
+            ),
+            Expect(
+                keras_layer("SeparableConv1D", "x", SERIES, filters=4, kernel_size=[3]),
+                "{type: separable_conv1d, name: x, in_channels: 6, out_channels: 4, kernel_size: 3}",
+            ),
+            Expect(
+                keras_layer("Embedding", "x", [None, 9], input_dim=100, output_dim=6),
+                "{type: embedding, name: x, num_embeddings: 100, embedding_dim: 6}",
+            ),
+            Expect(
+                keras_layer("LSTM", "x", SERIES, units=4, unit_forget_bias=True),
+                "{type: lstm, name: x, input_size: 6, hidden_size: 4, unit_forget_bias: true}",
+            ),
+            Expect(
+                keras_layer("GRU", "x", SERIES, units=4, reset_after=False),
+                "{type: gru, name: x, input_size: 6, hidden_size: 4, reset_after: false}",
+            ),
+            Expect(
+                keras_layer("Bidirectional", "x", SERIES, layer=keras_layer("SimpleRNN", "f", units=4)),
+                "{type: bidirectional, name: x, layer: {type: simple_rnn, input_size: 6, hidden_size: 4}}",
+            ),
+            Expect(
+                keras_layer("RNN", "x", SERIES, cell=keras_layer("GRUCell", "c", units=4)),
+                "{type: gru, name: x, input_size: 6, hidden_size: 4}",
+            ),
+            Expect(
+                keras_layer("TimeDistributed", "x", SERIES, layer=keras_layer("Dense", "d", units=4)),
+                "{type: dense, name: x/d, in_features: 6, out_features: 4}",
+            ),
+            Expect(
+                keras_layer("BatchNormalization", "x", IMAGE, axis=-1, scale=False),
+                "{type: batch_normalization, name: x, features: 6, scale: false}",
+            ),
+            Expect(
+                keras_layer("LayerNormalization", "x", IMAGE, axis=[2, 3]),
+                "{type: layer_normalization, name: x, features: [8, 6]}",
+            ),
+            Expect(
+                keras_layer("GroupNormalization", "x", IMAGE, axis=-1, groups=3),
+                "{type: group_normalization, name: x, features: 6, groups: 3}",
+            ),
+            Expect(
+                keras_layer("PReLU", "x", IMAGE, shared_axes=[1, 2]),
+                "{type: p_re_lu, name: x, shape: [1, 1, 6]}",
+            ),
+            Expect(
+                keras_layer("EinsumDense", "x", SERIES, equation="abc,cde->abde", output_shape=[None, 2, 5]),
+                "{type: tensor, name: x/kernel, shape: [6, 2, 5], in_axes: [0]}",
+            ),
+            Expect(
+                keras_layer("EinsumDense", "x", [None, 3, 6], equation="aec,ecd->aed", output_shape=[3, 5]),
+                "{type: tensor, name: x/kernel, shape: [3, 6, 5], in_axes: [1], batch_axes: [0]}",
+            ),
+            Expect(
+                keras_layer("Normalization", "x", [None, 6], axis=[-1]),
+                "{type: tensor, name: x/count, shape: [], initializer: zeros, dtype: int32}",
+            ),
+        ],
+        ids=lambda case: str(case.layer["class_name"]),
+    )
+    def test_are_read_from_config_and_input(self, case: Expect, tmp_path: Path) -> None:
+        assert case.line in layer_lines(derived(tmp_path, case.layer))
+
+    def test_attention_takes_its_widths_from_its_inputs(self, tmp_path: Path) -> None:
+        layer = keras_layer("MultiHeadAttention", "x", num_heads=2, key_dim=3)
+        shapes = {"query_shape": [None, 5, 8], "value_shape": [None, 7, 6], "key_shape": [None, 7, 4]}
+        layer["build_config"] = {"shapes_dict": shapes}
+        assert layer_lines(derived(tmp_path, layer)) == [
+            "{type: multi_head_attention, name: x, embed_dim: 8, num_heads: 2, head_dim: 3, kdim: 4, vdim: 6}"
+        ]
+
+    def test_without_weights_leave_nothing(self, tmp_path: Path) -> None:
+        layers = [keras_layer(name, name.lower()) for name in ("Dropout", "Flatten", "Lambda", "ReLU")]
+        found = derived(tmp_path, *layers, keras_layer("Dense", "x", [None, 6], units=4))
+        assert len(layer_lines(found)) == 1
+
+    def test_of_operations_leave_nothing(self, tmp_path: Path) -> None:
+        op = {"module": "keras.src.ops.numpy", "class_name": "Add", "config": {"name": "add"}}
+        found = derived(tmp_path, op, keras_layer("Dense", "x", [None, 6], units=4))
+        assert len(layer_lines(found)) == 1
+
+    def test_in_nested_models_stand_in_groups(self, tmp_path: Path) -> None:
+        inner = keras_model(keras_layer("Dense", "d", [None, 6], units=6), name="inner")
+        other = keras_model(
+            keras_layer("Dense", "d", [None, 6], units=6), class_name="Functional", name="other"
+        )
+        found = derived(tmp_path, inner, other)
+        assert found.text.split("layers:\n", 1)[1] == (
+            "  - name: inner\n"
+            "    model: sequential\n"
+            "    layers:\n"
+            "      - {type: dense, name: d, in_features: 6, out_features: 6}\n"
+            "  - name: other\n"
+            "    layers:\n"
+            "      - {type: dense, name: d, in_features: 6, out_features: 6}\n"
+        )
+
+    def test_that_follow_each_other_alike_become_a_repeat(self, tmp_path: Path) -> None:
+        layers = [
+            keras_layer(kind, f"block_{i}_{kind}", [None, 6], units=6)
+            for i in range(3, 7)
+            for kind in ("Dense", "LayerNormalization")
+        ]
+        found = derived(tmp_path, *layers)
+        assert "params:\n  blocks: 4\n" in found.text
+        assert found.text.split("layers:\n", 1)[1] == (
+            "  - repeat: blocks\n"
+            "    layers:\n"
+            '      - {type: dense, name: "block_{i + 3}_Dense", in_features: 6, out_features: 6}\n'
+            '      - {type: layer_normalization, name: "block_{i + 3}_LayerNormalization", features: 6}\n'
+        )
+
+    def test_take_the_shape_that_a_functional_model_feeds_them(self, tmp_path: Path) -> None:
+        layer = keras_layer("Dense", "x", units=4)
+        tensor = {"class_name": "__keras_tensor__", "config": {"shape": [None, 6], "dtype": "float32"}}
+        layer["inbound_nodes"] = [{"args": [tensor], "kwargs": {}}]
+        assert "in_features: 6" in derived(tmp_path, layer).text
+
+
+class TestDtypes:
+    @pytest.mark.parametrize(
+        ("policy", "dtype"),
+        [
+            (keras_policy("bfloat16"), "bfloat16"),
+            ("float16", "float16"),
+            (keras_policy("mixed_bfloat16"), "float32"),
+            (None, "float32"),
+        ],
+    )
+    def test_are_those_of_the_variables(self, policy: object, dtype: str, tmp_path: Path) -> None:
+        layer = keras_layer("Dense", "x", [None, 6], units=4)
+        layer["config"]["dtype"] = policy
+        assert held_by(derived(tmp_path, layer).plan)["x/kernel"] == ((6, 4), dtype)
+
+    def test_of_quantised_layers_are_refused(self, tmp_path: Path) -> None:
+        layer = keras_layer("Dense", "x", [None, 6], units=4)
+        layer["config"]["dtype"] = keras_policy("int8_from_float32")
+        with pytest.raises(DeriveError, match="quantised"):
+            derived(tmp_path, layer)
+
+
+class TestInitializers:
+    def dense(self, kernel: object) -> dict[str, Any]:
+        return keras_layer("Dense", "x", [None, 6], units=4, kernel_initializer=kernel)
+
+    def test_are_lecun_normal_unless_they_are_kept(self, tmp_path: Path) -> None:
+        found = derived(tmp_path, self.dense(keras_initializer("GlorotUniform")))
+        assert "initializer" not in found.text
+        assert found.plan.tensors[1].parts[0].initializer.name == "lecun_normal"
+
+    @pytest.mark.parametrize(
+        ("given", "field"),
+        [
+            (keras_initializer("GlorotUniform"), "glorot_uniform"),
+            (keras_initializer("HeNormal"), "he_normal"),
+            ("he_uniform", "he_uniform"),
+            (keras_initializer("Constant", value=0.5), "{name: constant, value: 0.5}"),
+            (
+                keras_initializer("TruncatedNormal", mean=0.0, stddev=0.02),
+                "{name: truncated_normal, stddev: 0.02}",
+            ),
+            (keras_initializer("RandomUniform", minval=-0.05, maxval=0.05), "uniform"),
+            (
+                keras_initializer("VarianceScaling", scale=2.0, mode="fan_out", distribution="uniform"),
+                "{name: variance_scaling, scale: 2.0, mode: fan_out, distribution: uniform}",
+            ),
+        ],
+    )
+    def test_are_kept_where_they_are_offered(self, given: object, field: str, tmp_path: Path) -> None:
+        found = derived(tmp_path, self.dense(given), keep=True)
+        assert f", kernel_initializer: {field}}}" in found.text
+        assert found.warnings == ()
+
+    @pytest.mark.parametrize(
+        ("given", "named"),
+        [
+            (keras_initializer("Orthogonal", gain=1.0), "Orthogonal"),
+            (keras_initializer("RandomNormal", stddev=0.02), "RandomNormal"),
+            (keras_initializer("TruncatedNormal", mean=1.0), "TruncatedNormal with a mean of 1.0"),
+            (
+                keras_initializer("VarianceScaling", scale=1.0, distribution="untruncated_normal"),
+                "VarianceScaling",
+            ),
+        ],
+    )
+    def test_that_are_not_offered_are_named(self, given: object, named: str, tmp_path: Path) -> None:
+        found = derived(tmp_path, self.dense(given), keep=True)
+        (warning,) = found.warnings
+        assert f"kernel_initializer of 'x' is {named}" in warning
+        assert "which is not offered; it has lecun_normal now" in warning
+        assert f"# kernel_initializer of 'x' is {named.split(maxsplit=1)[0]}" in found.text
+
+
+class TestBadConfigs:
+    @dataclass(frozen=True)
+    class Fail:
+        id: str
+        layers: tuple[dict[str, Any], ...]
+        said: str
+
+    @pytest.mark.parametrize(
+        "case",
+        [
+            Fail(
+                "unknown class", (keras_layer("MyMoE", "moe"),), r"'moe' \(MyMoE\) .* none that is known here"
+            ),
+            Fail("never built", (keras_layer("Dense", "x", units=4),), "it was never built"),
+            Fail(
+                "no units", (keras_layer("Dense", "x", [None, 6]),), "units is a positive integer, found None"
+            ),
+            Fail("units in words", (keras_layer("Dense", "x", [None, 6], units="4"),), "found '4'"),
+            Fail("no size", (keras_layer("Dense", "x", [None, None], units=4),), "has no size"),
+            Fail("two names", (keras_layer("Dense", "x", [None, 6], units=4),) * 2, 'the name "x/'),
+            Fail("no layers", (), "no layer with weights"),
+            Fail("huge", (keras_layer("Dense", "x", [None, 2**62], units=2**62),), "at most"),
+            Fail("a newline", (keras_layer("Dense", "x\n- y", [None, 6], units=4),), "control characters"),
+            Fail("no name", ({"class_name": "Dense", "config": {}},), "has no name"),
+            Fail("no config", ({"class_name": "Dense"},), "is no layer"),
+            Fail(
+                "bad axis",
+                (keras_layer("LayerNormalization", "x", [None, 6], axis="b"),),
+                "axis is an integer",
+            ),
+            Fail("far axis", (keras_layer("BatchNormalization", "x", [None, 6], axis=9),), "has no size"),
+            Fail(
+                "bad equation",
+                (keras_layer("EinsumDense", "x", [None, 6], equation="(("),),
+                "its equation is none",
+            ),
+            Fail(
+                "wrapper of nothing",
+                (keras_layer("Bidirectional", "x", SERIES, layer=keras_layer("Dense", "d", units=4)),),
+                "no recurrent layer",
+            ),
+        ],
+        ids=lambda case: case.id,
+    )
+    def test_are_refused(self, case: Fail, tmp_path: Path) -> None:
+        with pytest.raises(DeriveError, match=case.said):
+            derived(tmp_path, *case.layers)
+
+    def test_of_an_author_s_own_model_say_what_to_do(self, tmp_path: Path) -> None:
+        (tmp_path / "config.json").write_text(json.dumps({"class_name": "MyModel", "config": {}}))
+        with pytest.raises(DeriveError, match=r"package\.module:callable"):
+            derive_spec(str(tmp_path / "config.json"))
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("", "no sound JSON"),
+            ("[1]", "is a JSON object, found a list"),
+            ('{"class_name": "Sequential", "class_name": "X"}', '\'?"class_name" stands twice'),
+            ("[" * 200_000, "nested more than|no sound JSON"),
+            ('{"class_name": ' + "[" * 500 + "]" * 500 + "}", "nested more than"),
+            ('{"a": ' + "9" * 5000 + "}", "no sound JSON"),
+            ('{"a": 1}', "no config of Keras"),
+            ("\xff", "no sound JSON"),
+        ],
+    )
+    def test_that_are_no_json_of_theirs_are_refused(self, text: str, said: str, tmp_path: Path) -> None:
+        (tmp_path / "config.json").write_bytes(text.encode("latin-1"))
+        with pytest.raises(DeriveError, match=said):
+            derive_spec(str(tmp_path / "config.json"))
+
+
+class TestArchives:
+    MODEL = keras_model(keras_layer("Dense", "x", [None, 6], units=4))
+
+    def test_give_their_config(self, tmp_path: Path) -> None:
+        path = write_keras(tmp_path / "m.keras", self.MODEL, **{"model.weights.h5": b"no HDF5 at all"})
+        assert held_by(derive_spec(str(path)).plan) == {
+            "x/kernel": ((6, 4), "float32"),
+            "x/bias": ((4,), "float32"),
+        }
+
+    def test_are_not_imported_for(self) -> None:
+        assert "keras" not in sys.modules
+
+    @pytest.mark.parametrize(
+        ("config", "said"),
+        [
+            (b"", "no sound JSON"),
+            (b"{" + b" " * (65 * 2**20), "larger than 64 MiB"),
+            (b"\x80\x04.", "no sound JSON"),
+        ],
+    )
+    def test_whose_config_is_none_are_refused(self, config: bytes, said: str, tmp_path: Path) -> None:
+        with pytest.raises(DeriveError, match=said):
+            derive_spec(str(write_keras(tmp_path / "m.keras", config)))
+
+    def test_that_are_bombs_are_read_no_further_than_a_config_goes(self, tmp_path: Path) -> None:
+        path = tmp_path / "m.keras"
+        with (
+            zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+            archive.open("config.json", "w") as out,
+        ):
+            for _ in range(200):
+                out.write(b" " * 2**20)
+        data = bytearray(path.read_bytes())
+        at = data.index(b"PK\x01\x02")  # the size that the directory tells is a lie
+        data[at + 24 : at + 28] = struct.pack("<I", 100)
+        path.write_bytes(data)
+        with pytest.raises(DeriveError):
+            derive_spec(str(path))
+
+    def test_that_are_cut_short_are_refused(self, tmp_path: Path) -> None:
+        path = write_keras(tmp_path / "m.keras", self.MODEL)
+        whole = path.read_bytes()
+        for length in (0, 10, len(whole) // 2, len(whole) - 5):
+            path.write_bytes(whole[:length])
+            with pytest.raises(DeriveError, match=r"no sound \.keras archive"):
+                derive_spec(str(path))
+
+    def test_that_are_damaged_are_refused(self, tmp_path: Path) -> None:
+        path = write_keras(tmp_path / "m.keras", self.MODEL)
+        data = path.read_bytes()
+        path.write_bytes(data.replace(b'"units": 4', b'"units": 5'))
+        with pytest.raises(DeriveError, match="CRC"):
+            derive_spec(str(path))
+
+    def test_without_a_config_are_refused(self, tmp_path: Path) -> None:
+        with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
+            archive.writestr("other.json", "{}")
+        with pytest.raises(DeriveError, match=r"holds no config\.json"):
+            derive_spec(str(tmp_path / "m.keras"))
+
+    @pytest.mark.filterwarnings("ignore:Duplicate name")
+    def test_with_two_configs_are_refused(self, tmp_path: Path) -> None:
+        with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
+            archive.writestr("config.json", "{}")
+            archive.writestr("config.json", "{}")
+        with pytest.raises(DeriveError, match=r"2 times config\.json"):
+            derive_spec(str(tmp_path / "m.keras"))
+
+    def test_with_very_many_members_are_refused(self, tmp_path: Path) -> None:
+        held = io.BytesIO()
+        with zipfile.ZipFile(held, "w") as archive:
+            for i in range(10_001):
+                archive.writestr(str(i), b"")
+        (tmp_path / "m.keras").write_bytes(held.getvalue())
+        with pytest.raises(DeriveError, match="10,001 members"):
+            derive_spec(str(tmp_path / "m.keras"))

@@ -1,0 +1,409 @@
+"""Specs from files of weights: every kind in every framework, the samples, shards, and files that are bad."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from lecun_cli.derive import derive_spec
+from lecun_cli.errors import DeriveError
+from lecun_cli.fans import Fans
+from lecun_cli.frameworks import FRAMEWORKS
+from lecun_cli.generation import generate
+from lecun_cli.plan import Plan
+from tests.derive.sources import Held, held_by, plan_of, write_safetensors
+from tests.frameworks.cases import CASES, Case
+
+SAMPLES = sorted((Path(__file__).parents[2] / "sample_specs").glob("*.yaml"))
+
+
+def again(plan: Plan, path: Path, framework: str) -> Plan:
+    """The plan of the spec that is derived from a file of another plan."""
+    write_safetensors(path, held_by(plan), {"format": FRAMEWORKS[framework].header})
+    return derive_spec(str(path)).plan
+
+
+def fans_of(plan: Plan) -> dict[str, list[Fans]]:
+    """The exact fans of every random part, by tensor."""
+    return {
+        t.name: [p.exact for p in t.parts if p.exact is not None and p.initializer.is_random]
+        for t in plan.tensors
+    }
+
+
+STORED = [(c, f) for c in CASES for f in FRAMEWORKS if not isinstance(c.stored(f), str)]
+TOLD = [(c, f) for c, f in STORED if "stride" not in c.layer]  # a stride is in no shape
+
+
+def named(value: Case | str) -> str:
+    return value.id if isinstance(value, Case) else value
+
+
+class TestEveryKind:
+    @pytest.mark.parametrize(("case", "framework"), STORED, ids=named)
+    def test_comes_back_with_the_same_tensors(self, case: Case, framework: str, tmp_path: Path) -> None:
+        plan = plan_of(case.spec(), framework)
+        assert held_by(again(plan, tmp_path / "w.safetensors", framework)) == held_by(plan)
+
+    @pytest.mark.parametrize(("case", "framework"), TOLD, ids=named)
+    def test_has_the_same_fan_in_where_the_shapes_tell_it(
+        self, case: Case, framework: str, tmp_path: Path
+    ) -> None:
+        plan = plan_of(case.spec(), framework)
+        for name, fans in fans_of(again(plan, tmp_path / "w.safetensors", framework)).items():
+            expected = fans_of(plan)[name]
+            assert sorted({f.fan_in for f in fans}) == sorted({f.fan_in for f in expected}), name
+
+
+class TestSamples:
+    @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+    def test_come_back_with_the_same_tensors_and_fans(self, path: Path, tmp_path: Path) -> None:
+        text = path.read_text()
+        framework = "torch" if "framework: torch" in text else "keras"
+        plan = plan_of(text)
+        found = again(plan, tmp_path / "w.safetensors", framework)
+        assert held_by(found) == held_by(plan)
+        expected = fans_of(plan)
+        for name, fans in fans_of(found).items():
+            assert [f.fan_in for f in fans] == [f.fan_in for f in expected[name]], name
+
+    def test_a_decoder_reads_as_a_person_writes_it(self, tmp_path: Path) -> None:
+        plan = plan_of((Path(__file__).parents[2] / "sample_specs" / "llama3.yaml").read_text())
+        path = write_safetensors(tmp_path / "llama.safetensors", held_by(plan), {"format": "pt"})
+        assert derive_spec(str(path)).text.split("\n\n", 1)[1] == (
+            "framework: torch\n"
+            "dtype: bfloat16\n"
+            "\n"
+            "params:\n"
+            "  blocks: 2\n"
+            "\n"
+            "layers:\n"
+            "  - {type: dense, name: lm_head, in_features: 64, out_features: 512, bias: false}\n"
+            "  - {type: embedding, name: model.embed_tokens, num_embeddings: 512, embedding_dim: 64}\n"
+            "  - repeat: blocks\n"
+            "    name: model.layers.{i}\n"
+            "    layers:\n"
+            "      - {type: rms_normalization, name: input_layernorm, features: 64}\n"
+            "      - {type: dense, name: mlp.down_proj, in_features: 192, out_features: 64, bias: false}\n"
+            "      - {type: dense, name: mlp.gate_proj, in_features: 64, out_features: 192, bias: false}\n"
+            "      - {type: dense, name: mlp.up_proj, in_features: 64, out_features: 192, bias: false}\n"
+            "      - {type: rms_normalization, name: post_attention_layernorm, features: 64}\n"
+            "      - {type: dense, name: self_attn.k_proj, in_features: 64, out_features: 32, bias: false}\n"
+            "      - {type: dense, name: self_attn.o_proj, in_features: 64, out_features: 64, bias: false}\n"
+            "      - {type: dense, name: self_attn.q_proj, in_features: 64, out_features: 64, bias: false}\n"
+            "      - {type: dense, name: self_attn.v_proj, in_features: 64, out_features: 32, bias: false}\n"
+            "  - {type: rms_normalization, name: model.norm, features: 64}\n"
+        )
+
+
+class TestKinds:
+    """What names and shapes alone say, and what they do not."""
+
+    @dataclass(frozen=True)
+    class Expect:
+        id: str
+        held: Held
+        lines: tuple[str, ...]
+
+    @pytest.mark.parametrize(
+        "case",
+        [
+            Expect(
+                "GPT-2's (in, out), also where it is square",
+                {
+                    "c_attn.weight": ((8, 24), "float32"),
+                    "c_attn.bias": ((24,), "float32"),
+                    "a.c_proj.weight": ((8, 8), "float32"),
+                    "a.c_proj.bias": ((8,), "float32"),
+                    "m.c_proj.weight": ((32, 8), "float32"),
+                    "m.c_proj.bias": ((8,), "float32"),
+                },
+                (
+                    "{type: tensor, name: c_attn.weight, shape: [8, 24], in_axes: [0]}",
+                    "{type: tensor, name: a.c_proj.weight, shape: [8, 8], in_axes: [0]}",
+                ),
+            ),
+            Expect(
+                "the same names in torch's own order",
+                {"h.c_attn.weight": ((24, 8), "float32"), "h.c_attn.bias": ((24,), "float32")},
+                ("{type: dense, name: h.c_attn, in_features: 8, out_features: 24}",),
+            ),
+            Expect(
+                "a transposed convolution, by its bias",
+                {"up.weight": ((8, 3, 2, 2), "float32"), "up.bias": ((6,), "float32")},
+                (
+                    "# stride unknown: 1 stands for it, and the fan-in is divided by it",
+                    "{type: conv2d_transpose, name: up, in_channels: 8, out_channels: 6, kernel_size: 2, ",
+                    "kernel_size: 2, groups: 2}",
+                ),
+            ),
+            Expect(
+                "stacked experts, by the model's width",
+                {
+                    "embed_tokens.weight": ((99, 16), "float32"),
+                    "mlp.experts.gate_up_proj": ((4, 16, 24), "float32"),
+                    "mlp.experts.down_proj": ((4, 12, 16), "float32"),
+                    "t.experts.gate_up_proj": ((4, 24, 16), "float32"),
+                },
+                (
+                    "name: mlp.experts.gate_up_proj, shape: [4, 16, 24], in_axes: [1], batch_axes: [0]}",
+                    "name: mlp.experts.down_proj, shape: [4, 12, 16], in_axes: [1], batch_axes: [0]}",
+                    "name: t.experts.gate_up_proj, shape: [4, 24, 16], in_axes: [2], batch_axes: [0]}",
+                ),
+            ),
+            Expect(
+                "stacked experts that are square, by the others",
+                {
+                    "embed_tokens.weight": ((99, 16), "float32"),
+                    "a.experts.gate_up_proj": ((4, 16, 24), "float32"),
+                    "a.experts.down_proj": ((4, 16, 16), "float32"),
+                },
+                ("name: a.experts.down_proj, shape: [4, 16, 16], in_axes: [1], batch_axes: [0]}",),
+            ),
+            Expect(
+                "what is not known",
+                {
+                    "a.A_log": ((8, 16), "float32"),
+                    "a.weight_scale_inv": ((2, 2), "float32"),
+                    "vit.pos_embed": ((1, 5, 8), "float32"),
+                    "a.bias_k": ((1, 1, 8), "float32"),
+                    "codes": ((4, 4), "uint8"),
+                    "lone": ((7,), "float32"),
+                },
+                (
+                    "# kind unknown: fan_in taken from axis 1",
+                    "{type: tensor, name: a.A_log, shape: [8, 16], in_axes: [1]}",
+                    "{type: tensor, name: a.weight_scale_inv, shape: [2, 2], initializer: ones}",
+                    "{type: tensor, name: vit.pos_embed, shape: [1, 5, 8], fan_in: 8}",
+                    "{type: tensor, name: a.bias_k, shape: [1, 1, 8], initializer: zeros}",
+                    "{type: tensor, name: codes, shape: [4, 4], initializer: zeros, dtype: uint8}",
+                    "{type: tensor, name: lone, shape: [7], initializer: zeros}",
+                ),
+            ),
+            Expect(
+                "half of a batch normalisation",
+                {"bn.running_mean": ((8,), "float32"), "bn.running_var": ((8,), "float32")},
+                (
+                    "{type: tensor, name: bn.running_mean, shape: [8], initializer: zeros}",
+                    "{type: tensor, name: bn.running_var, shape: [8], initializer: ones}",
+                ),
+            ),
+        ],
+        ids=lambda case: case.id,
+    )
+    def test_are_those_that_give_the_tensors(self, case: Expect, tmp_path: Path) -> None:
+        path = write_safetensors(tmp_path / "w.safetensors", case.held, {"format": "pt"})
+        found = derive_spec(str(path))
+        assert held_by(found.plan) == case.held
+        for line in case.lines:
+            assert line in found.text
+
+
+class TestDtypes:
+    def test_that_differ_in_norms_and_biases_become_rules(self, tmp_path: Path) -> None:
+        held: Held = {}
+        for i in range(4):
+            held[f"layers.{i}.proj.weight"] = ((8, 8), "bfloat16")
+            held[f"layers.{i}.proj.bias"] = ((8,), "float32")
+            held[f"layers.{i}.input_norm.weight"] = ((8,), "float32")
+        path = write_safetensors(tmp_path / "w.safetensors", held)
+        found = derive_spec(str(path))
+        assert held_by(found.plan) == held
+        assert "dtype: bfloat16\n" in found.text
+        assert '  - {match: "*.bias", dtype: float32}\n' in found.text
+        assert '  - {match: "*norm.weight", dtype: float32}\n' in found.text
+
+    def test_that_no_rule_can_tell_stand_at_the_layer(self, tmp_path: Path) -> None:
+        held: Held = {"a.weight": ((9, 8), "float32"), "b.weight": ((8, 8), "float16")}
+        found = derive_spec(str(write_safetensors(tmp_path / "w.safetensors", held)))
+        assert held_by(found.plan) == held
+        assert "out_features: 8, bias: false, dtype: float16}" in found.text
+
+    def test_of_every_kind_come_back(self, tmp_path: Path) -> None:
+        from lecun_cli.dtypes import DTYPES
+
+        held: Held = {f"t{i}": ((2, 3), dtype) for i, dtype in enumerate(DTYPES)}
+        assert held_by(derive_spec(str(write_safetensors(tmp_path / "w.safetensors", held))).plan) == held
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "weight", ".weight", "a..weight", "a/b.weight", "{i}.weight", "a.{0}.weight", "}{", "a b.weight",
+            "null.weight", "1e3", "true", "~", "- x", "a: b", "a #b", '"', "\\", "é.weight", "\U0001f600",
+            "\u2028", "a.01.weight", "a.1.weight", "*", "[x].weight", "0.weight", "a.weight.", "%", "@",
+            "\ufeff", "\x85", "\xa0",
+        ],
+    )  # fmt: skip
+    def test_of_any_letters_come_back(self, name: str, tmp_path: Path) -> None:
+        held: Held = {name: ((3, 4), "float32"), "other.weight": ((2, 2), "float16")}
+        assert held_by(derive_spec(str(write_safetensors(tmp_path / "w.safetensors", held))).plan) == held
+
+    @pytest.mark.parametrize("name", ["a\nb", "\x7f", "", "x" * 1025])
+    def test_that_no_spec_can_hold_are_refused(self, name: str, tmp_path: Path) -> None:
+        path = write_safetensors(tmp_path / "w.safetensors", {name: ((3,), "float32")})
+        with pytest.raises(DeriveError, match="characters"):
+            derive_spec(str(path))
+
+
+class TestShards:
+    def write(self, folder: Path, weight_map: dict[str, str], shards: dict[str, Held]) -> Path:
+        folder.mkdir()
+        for name, held in shards.items():
+            write_safetensors(folder / name, held, {"format": "pt"})
+        index = {"metadata": {"total_size": 0}, "weight_map": weight_map}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+        return folder
+
+    def test_are_one_checkpoint_whose_blocks_may_be_split(self, tmp_path: Path) -> None:
+        held: Held = {f"layers.{i}.{n}.weight": ((8, 8), "bfloat16") for i in range(12) for n in "abc"}
+        names = sorted(held)
+        shards = {
+            f"model-0000{k + 1}-of-00003.safetensors": {n: held[n] for n in names[k * 12 : k * 12 + 12]}
+            for k in range(3)
+        }
+        weight_map = {n: shard for shard, part in shards.items() for n in part}
+        found = derive_spec(str(self.write(tmp_path / "hub", weight_map, shards)))
+        assert held_by(found.plan) == held
+        assert "params:\n  blocks: 12\n" in found.text
+        index = tmp_path / "hub" / "model.safetensors.index.json"
+        assert derive_spec(str(index)).plan.tensors == found.plan.tensors
+
+    @dataclass(frozen=True)
+    class Fail:
+        id: str
+        weight_map: dict[str, str]
+        said: str
+
+    @pytest.mark.parametrize(
+        "case",
+        [
+            Fail(
+                "missing shard", {"a": "1.safetensors", "b": "2.safetensors"}, "names the shard 2.safetensors"
+            ),
+            Fail("outside of the folder", {"a": "../1.safetensors"}, "no file name beside it"),
+            Fail(
+                "missing tensor", {"a": "1.safetensors", "z": "1.safetensors"}, "does not hold the tensor 'z'"
+            ),
+            Fail("unnamed tensor", {}, "holds no tensors"),
+            Fail("wrong shard", {"a": "2.safetensors"}, "names the shard 2.safetensors"),
+        ],
+        ids=lambda case: case.id,
+    )
+    def test_that_are_no_checkpoint_are_refused(self, case: Fail, tmp_path: Path) -> None:
+        folder = self.write(tmp_path / "hub", case.weight_map, {"1.safetensors": {"a": ((2,), "float32")}})
+        with pytest.raises(DeriveError, match=case.said.replace("(", r"\(")):
+            derive_spec(str(folder))
+
+    def test_that_hold_a_tensor_the_index_does_not_name_are_refused(self, tmp_path: Path) -> None:
+        held: Held = {"a": ((2,), "float32"), "b": ((2,), "float32")}
+        folder = self.write(tmp_path / "hub", {"a": "1.safetensors"}, {"1.safetensors": held})
+        with pytest.raises(DeriveError, match=r"holds the tensor 'b', and .* does not name it"):
+            derive_spec(str(folder))
+
+    def test_without_an_index_are_not_guessed_at(self, tmp_path: Path) -> None:
+        for name in ("a.safetensors", "b.safetensors"):
+            write_safetensors(tmp_path / name, {"x": ((2,), "float32")})
+        with pytest.raises(DeriveError, match="holds 2 checkpoints"):
+            derive_spec(str(tmp_path))
+
+
+class TestBadFiles:
+    def test_a_name_that_stands_twice_is_refused(self, tmp_path: Path) -> None:
+        entry = '{"dtype":"F32","shape":[1],"data_offsets":[0,4]}'
+        header = f'{{"a":{entry},"a":{entry}}}'.encode()
+        (tmp_path / "w.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
+        with pytest.raises(DeriveError, match=r"twice|sound safetensors"):
+            derive_spec(str(tmp_path / "w.safetensors"))
+
+    @pytest.mark.parametrize(
+        "data",
+        [b"", b"\x08", struct.pack("<Q", 2**62) + b"{", struct.pack("<Q", 100_000_001) + b"{}", bytes(64)],
+    )
+    def test_a_header_that_is_none_is_refused(self, data: bytes, tmp_path: Path) -> None:
+        (tmp_path / "w.safetensors").write_bytes(data)
+        with pytest.raises(DeriveError, match="no sound safetensors file"):
+            derive_spec(str(tmp_path / "w.safetensors"))
+
+    def test_a_dtype_that_a_spec_has_not_is_named(self, tmp_path: Path) -> None:
+        header = b'{"a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}}'
+        (tmp_path / "w.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(8))
+        with pytest.raises(DeriveError, match=r"'a' in .* is C64, which a spec has not"):
+            derive_spec(str(tmp_path / "w.safetensors"))
+
+    def test_an_empty_tensor_is_refused(self, tmp_path: Path) -> None:
+        path = write_safetensors(tmp_path / "w.safetensors", {"a": ((0, 4), "float32")})
+        with pytest.raises(DeriveError, match="a dimension is from 1"):
+            derive_spec(str(path))
+
+    @pytest.mark.parametrize("name", ["w.bin", "w.pt", "w.ckpt", "w.pkl"])
+    def test_a_pickle_is_not_opened(self, name: str, tmp_path: Path) -> None:
+        (tmp_path / name).write_bytes(b"\x80\x04cos\nsystem\n")
+        with pytest.raises(DeriveError, match="a pickle runs code"):
+            derive_spec(str(tmp_path / name))
+
+    def test_a_text_is_of_no_kind(self, tmp_path: Path) -> None:
+        (tmp_path / "w.txt").write_text("hello")
+        with pytest.raises(DeriveError, match="of no kind that is known here"):
+            derive_spec(str(tmp_path / "w.txt"))
+
+    def test_what_is_not_there_is_named(self) -> None:
+        with pytest.raises(DeriveError, match=r"there is no nosuch\.safetensors"):
+            derive_spec("nosuch.safetensors")
+
+
+class TestHdf5:
+    @pytest.mark.parametrize("framework", FRAMEWORKS)
+    def test_comes_back_with_the_same_tensors(self, framework: str, tmp_path: Path) -> None:
+        text = "seed: 1\nlayers:\n" + "".join(
+            f"  - {line}\n"
+            for line in (
+                "{type: dense, name: a, in_features: 3, out_features: 5}",
+                "{type: batch_normalization, name: b, features: 5}",
+                "{type: dense, name: c, in_features: 3, out_features: 5, dtype: bfloat16}",
+                "{type: conv2d, name: d, in_channels: 3, out_channels: 5, kernel_size: 2, dtype: float16}",
+            )
+        )
+        plan = plan_of(text, framework)
+        generate(plan, tmp_path / "w.h5")
+        found = derive_spec(str(tmp_path / "w.h5"))
+        assert held_by(found.plan) == held_by(plan)
+        assert f"framework: {framework}\n" in found.text
+        assert "type: tensor" not in found.text
+
+    def test_is_known_by_its_first_bytes(self, tmp_path: Path) -> None:
+        with h5py.File(tmp_path / "weights", "w") as file:
+            file["x/kernel"] = np.zeros((3, 4), "f4")
+        found = derive_spec(str(tmp_path / "weights"))
+        assert held_by(found.plan) == {"x/kernel": ((3, 4), "float32")}
+
+    def test_of_keras_2_keeps_its_names_and_gets_the_right_fans(self, tmp_path: Path) -> None:
+        with h5py.File(tmp_path / "w.h5", "w") as file:
+            file["dense/dense/kernel:0"] = np.zeros((3, 4), "f4")
+            file["dense/dense/bias:0"] = np.zeros(4, "f4")
+        plan = derive_spec(str(tmp_path / "w.h5")).plan
+        assert {t.name: t.parts[0].initializer.name for t in plan.tensors} == {
+            "dense/dense/kernel:0": "lecun_normal",
+            "dense/dense/bias:0": "zeros",
+        }
+        assert plan.tensors[1].parts[0].exact == Fans(3, 4)
+
+    def test_links_to_other_files_are_not_followed(self, tmp_path: Path) -> None:
+        with h5py.File(tmp_path / "w.h5", "w") as file:
+            file["x/kernel"] = np.zeros((3, 4), "f4")
+            file["y"] = h5py.ExternalLink("/etc/passwd", "/")
+            file["z"] = h5py.SoftLink("/x")
+        assert set(held_by(derive_spec(str(tmp_path / "w.h5")).plan)) == {"x/kernel"}
+
+    @pytest.mark.parametrize("data", [b"", b"\x89HDF\r\n\x1a\n" + bytes(100)])
+    def test_that_is_damaged_is_refused(self, data: bytes, tmp_path: Path) -> None:
+        (tmp_path / "w.h5").write_bytes(data)
+        with pytest.raises(DeriveError, match="no sound HDF5 file"):
+            derive_spec(str(tmp_path / "w.h5"))
