@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lecun_cli.derive import Derivation
+from lecun_cli.derive import Derivation, derive_spec
 from lecun_cli.errors import DeriveError
 from tests.derive.sources import (
     held_by,
