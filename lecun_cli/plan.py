@@ -96,7 +96,7 @@ class _Planner:
 
     def _slots(self, placed: PlacedLayer) -> tuple[Slot, ...]:
         if isinstance(placed.layer, RawTensor):
-            return (Slot(placed.layer.name, ("",)),)
+            return (Slot(placed.layer.name, ("",), collection=placed.layer.collection),)
         try:
             return self.framework.slots(placed.kind, placed.layer)
         except UnsupportedError as error:

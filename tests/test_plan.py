@@ -689,3 +689,19 @@ class TestPlan:
             "  - {name: u, shape: [6], initializer: zeros}\n"
         )
         assert [fault.place and fault.place.line for fault in faults_of(text)] == [2, 3, 4]
+
+
+class TestCollections:
+    TEXT = "layers: [{type: tensor, name: mean, shape: [4], initializer: zeros, collection: batch_stats}]\n"
+
+    def test_of_a_raw_tensor_begin_its_name_in_flax(self) -> None:
+        assert [t.name for t in make_plan(parse_spec(self.TEXT, framework="flax")).tensors] == [
+            "batch_stats/mean"
+        ]
+
+    def test_mean_nothing_elsewhere(self) -> None:
+        assert [t.name for t in make_plan(parse_spec(self.TEXT, framework="torch")).tensors] == ["mean"]
+
+    def test_leave_the_identity_alone(self) -> None:
+        (tensor,) = make_plan(parse_spec(self.TEXT, framework="flax")).tensors
+        assert tensor.parts[0].identity == "mean"

@@ -47,12 +47,6 @@ def from_flax(
     others = sorted({name.partition("/")[0] for name in variables} - set(_WEIGHTS))
     check_tensors(tensors, source)
     entries = recognise(tensors, "flax", known)
-    lost = [e.name for e in entries if e.kind == "tensor" and not e.stored[0].name.startswith("params/")]
-    if lost:
-        raise DeriveError(
-            f"{source} has the running statistics {lost[0]!a}, which belong to no batch normalisation",
-            help="a raw tensor stands in the collection params only",
-        )
     warnings = (NAMES_NONE.format("a Flax module"),) if keep_initializers else ()
     remarks = tuple(f"The collection {name!a} holds no weights, and is left out." for name in others)
     return Finding("flax", entries, tensors, warnings, remarks)

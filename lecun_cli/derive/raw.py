@@ -34,9 +34,12 @@ def raw_tensor(
         fields, comment = _guess(tensor, framework)
     shape: Value = tensor.shape
     name = tensor.name
-    if framework == "flax":  # whose names begin with the collection, `params` unless a kind says another
-        name = name.removeprefix("params/")
-    return Entry("tensor", name, (("shape", shape), *fields), comment, dtype=tensor.dtype, stored=(tensor,))
+    where: Fields = ()
+    if framework == "flax":  # whose names begin with the collection
+        collection, _, name = name.partition("/")
+        where = () if collection == "params" else (("collection", collection),)
+    given = (("shape", shape), *where, *fields)
+    return Entry("tensor", name, given, comment, dtype=tensor.dtype, stored=(tensor,))
 
 
 def _guess(tensor: Tensor, framework: str) -> tuple[Fields, str]:

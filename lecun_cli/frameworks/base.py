@@ -119,7 +119,7 @@ class Framework:
 
     def tensor_name(self, path: tuple[str, ...], leaf: str, collection: str | None = None) -> str:
         """The name of a stored tensor."""
-        first = collection or self.collection
+        first = self.collection and (collection or self.collection)
         return self.separator.join((*((first,) if first else ()), *path, leaf))
 
 

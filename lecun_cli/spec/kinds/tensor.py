@@ -32,6 +32,10 @@ class RawTensor(Model):
         default=None, description="the identity to draw from in place of the tensor's name"
     )
 
+    collection: Name | None = Field(
+        default=None, description="the Flax collection that it is a variable of; params if not given"
+    )
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.fan_in is not None and self.in_axes is not None:
