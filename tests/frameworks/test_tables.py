@@ -120,7 +120,8 @@ class TestTables:
         joined = framework.separator.join
         assert framework.tensor_name(("a", "b"), "w") == joined((*first, "a", "b", "w"))
         assert framework.tensor_name((), "w") == joined((*first, "w"))
-        assert framework.tensor_name(("a",), "w", "other") == joined(("other", "a", "w"))
+        other = ("other",) if framework.collection else ()  # Flax alone has collections
+        assert framework.tensor_name(("a",), "w", "other") == joined((*other, "a", "w"))
 
 
 class TestIdentities:
@@ -138,6 +139,17 @@ class TestIdentities:
                 parameter = parameters[identity]
                 assert part.canonical_shape == parameter.shape
                 assert part.law == parameter.initializer.law(parameter.fans)
+
+    @pytest.mark.parametrize("framework", FRAMEWORKS)
+    def test_a_rule_for_one_leaves_those_packed_with_it_alone(self, framework: str) -> None:
+        """Flax stores each gate's bias by itself; Keras and PyTorch pack them."""
+        (case,) = (case for case in CASES if case.id == "gru")
+        rule = "rules: [{match: x/recurrent_bias_candidate, initializer: ones}]\n"
+        plan = make_plan(parse_spec(case.spec() + rule, framework=framework))
+        laws = {part.identity: part.law for tensor in plan.tensors for part in tensor.parts}
+        biases = {identity: law for identity, law in laws.items() if "bias" in identity}
+        assert biases.pop("x/recurrent_bias_candidate") == Constant(1)
+        assert set(biases.values()) == {Constant(0)}
 
 
 class TestFanRules:
