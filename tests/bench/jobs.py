@@ -124,6 +124,7 @@ def whole(argument: str) -> Callable[[], None]:
     from lecun_cli import Options, generate, make_plan, parse_spec
 
     out = Path("bench.safetensors")
+    out.unlink(missing_ok=True)  # an old file would hold on to its share of the page cache until the end
 
     def job() -> None:
         plan = make_plan(parse_spec(SPEC.format(rows=rows), dtype=dtype, framework=framework))
@@ -135,6 +136,7 @@ def whole(argument: str) -> Callable[[], None]:
 def dd(argument: str) -> Callable[[], None]:
     """`dd` of as many zeros, flushed to the disk."""
     count = int(argument or "1024") // 4
+    Path("bench.dd").unlink(missing_ok=True)
 
     def job() -> None:
         command = ["dd", "if=/dev/zero", "of=bench.dd", "bs=4M", f"count={count}", "conv=fsync"]
