@@ -36,11 +36,11 @@ demo: $(VENV)/.installed
 	$(BIN)/lecun-init slice sample_specs/selu_mlp.yaml hidden/kernel 0,:5
 
 test: $(VENV)/.dev
-	LECUN_INIT_KERNEL=0 $(BIN)/python -m pytest -n auto tests/stream tests/test_elements.py tests/test_engine.py
+	LECUN_INIT_KERNEL=0 $(BIN)/python -m pytest -n auto --deselect tests/stream/test_kernel.py::TestKernel tests/stream tests/test_elements.py tests/test_engine.py
 	$(BIN)/python -m pytest -n auto
 
 test-frameworks: $(VENV)/.frameworks
-	KERAS_BACKEND=numpy $(BIN)/python -m pytest -m frameworks
+	$(BIN)/python -m pytest -m frameworks
 
 # The kernel's C with all warnings, and under the address and undefined-behaviour sanitizers.
 KERNEL := lecun_cli/stream/kernel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,9 @@ from lecun_cli.stream import Scratch, fill, stream_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+# Keras takes its backend when it is imported; that of NumPy needs JAX and no TensorFlow.
+os.environ.setdefault("KERAS_BACKEND", "numpy")
 
 # A machine that does other work is no fault of the code.
 settings.register_profile("unhurried", deadline=None)

@@ -16,8 +16,6 @@ from tests.derive.models import keras_functional, lstm, odds_and_ends, transform
 from tests.derive.sources import Held, held_by
 from tests.frameworks.real import import_keras
 
-pytestmark = pytest.mark.frameworks
-
 HERE = "tests.derive.models"
 
 
@@ -34,6 +32,7 @@ def variables_of(model: Any) -> Counter[tuple[str, tuple[int, ...], str]]:
     return Counter((v.path.rpartition("/")[2], tuple(v.shape), str(v.dtype)) for v in model.weights)
 
 
+@pytest.mark.frameworks
 class TestTorch:
     @pytest.mark.parametrize("model", [transformer, lstm, odds_and_ends])
     def test_modules_give_their_state_dict(self, model: Any) -> None:
@@ -90,6 +89,7 @@ class TestTorch:
         assert "type: tensor" not in found.text
 
 
+@pytest.mark.frameworks
 class TestFlax:
     def test_linen_gives_its_variables(self) -> None:
         import jax
@@ -210,6 +210,7 @@ REFUSED = {
 }  # fmt: skip
 
 
+@pytest.mark.frameworks
 class TestTransformers:
     def folder(self, tmp_path: Path, name: str, architecture: str, **sizes: object) -> Path:
         import transformers

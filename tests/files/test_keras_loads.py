@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,6 @@ import numpy as np
 import pytest
 
 from lecun_cli import Plan, generate, load_spec, make_plan, parse_spec, slice_tensor
-
-os.environ.setdefault("KERAS_BACKEND", "numpy")
-
-pytestmark = pytest.mark.frameworks
 
 SAMPLES = Path(__file__).parents[2] / "sample_specs"
 

@@ -94,7 +94,6 @@ def fans_given(case: Case, monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[Sha
     return given
 
 
-@pytest.mark.frameworks
 class TestAgainstKeras:
     def test_every_case_that_it_stores_has_a_layer(self) -> None:
         assert [case for case in CASES if not isinstance(case.keras, str)] == STORED

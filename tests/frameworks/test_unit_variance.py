@@ -245,7 +245,6 @@ class TestInPyTorch:
         case.check(case.outputs(weights_of(case.layer)))
 
 
-@pytest.mark.frameworks
 @pytest.mark.filterwarnings("ignore:[^_]*__array__ implementation doesn't accept a copy:DeprecationWarning")
 class TestInKeras:
     @dataclass(frozen=True)
