@@ -15,8 +15,8 @@ from lecun_cli.laws import TRUNCATED_STD, Law, TruncatedNormal, Uniform
 from tests.stream.cases import made
 
 PARENT = stats.truncnorm(-2, 2)
-SEEDS = (0, 1, 42, 2**63 + 11)
-COUNT = 25_000_000  # of each seed: 10^8 in all
+SEEDS = (0, 42, 2**63 + 11)
+COUNT = 100_000_000  # of each seed
 PIECE = 1 << 20
 
 BINS = 256
@@ -84,7 +84,7 @@ class TestTruncatedNormal:
     def test_all_seeds_together(self) -> None:
         together = sum(fine_histogram(s) for s in SEEDS)
         total = COUNT * len(SEEDS)
-        assert together.sum() == total == 10**8
+        assert together.sum() == total
         at_edges = np.abs(np.cumsum(together) / total - CELL_CDF[1:]).max()
         assert at_edges + np.diff(CELL_CDF).max() < ks_limit(total)
         assert SIGNIFICANCE < chi_square_p(together, np.diff(CELL_CDF)) < 1 - SIGNIFICANCE
