@@ -11,6 +11,7 @@ import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lecun_cli.fans import Fans
 from lecun_cli.laws import TRUNCATED_STD, Constant, Law, TruncatedNormal, Uniform
@@ -53,11 +54,16 @@ class Initializer:
 
     def law(self, fans: Fans | None) -> Law:
         """The law of a tensor with these fans, which may be None where none are needed."""
-        return FAMILY[self.name].law(dict(self.arguments), fans)
+        return _law(self, fans)
 
     def to_json(self) -> dict[str, Argument]:
         """As a manifest holds it: `{"name": "lecun_normal"}` and the arguments."""
         return {"name": self.name, **dict(self.arguments)}
+
+
+@lru_cache(maxsize=1024)
+def _law(initializer: Initializer, fans: Fans | None) -> Law:
+    return FAMILY[initializer.name].law(dict(initializer.arguments), fans)
 
 
 @dataclass(frozen=True)

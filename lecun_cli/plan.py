@@ -135,7 +135,7 @@ class _Planner:
             # A rule for one parameter leaves the others alone that a framework packs with it.
             own = (rule for rule, glob in reversed(rules) if glob.match(name) or glob.match(identity))
             initializer = next((rule.initializer for rule in own if rule.initializer), None)
-            ruled = replace(parameter, initializer=initializer or parameter.initializer)
+            ruled = replace(parameter, initializer=initializer) if initializer else parameter
             part = self._part(name, slot, identity, ruled, placed, shape)
             if part is not None:
                 self._check_dtype(name, part, DTYPES[dtype], origin.place)

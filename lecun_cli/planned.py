@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from lecun_cli.dtypes import DTYPES, DType
 from lecun_cli.errors import Diagnostic, Place, PlanError
@@ -38,7 +39,7 @@ class Part:
     law: Law
     flip: tuple[int, ...] = ()
 
-    @property
+    @cached_property
     def n_elements(self) -> int:
         """Elements, not bytes."""
         return math.prod(self.shape)
@@ -85,12 +86,12 @@ class TensorPlan:
         """The row of its dtype."""
         return DTYPES[self.dtype]
 
-    @property
+    @cached_property
     def n_elements(self) -> int:
         """Elements, not bytes."""
         return math.prod(self.shape)
 
-    @property
+    @cached_property
     def nbytes(self) -> int:
         """Bytes in the file."""
         return self.n_elements * self.storage.itemsize

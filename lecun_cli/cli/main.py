@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -39,6 +40,8 @@ def run(args: list[str]) -> int:
     """
     try:
         try:
+            # A plan is many small objects and no cycles: to look for some again and again is for nothing.
+            gc.disable()
             _on_signals()
             from lecun_cli.cli.app import app
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
+
+from pydantic_core import PydanticCustomError
 
 from lecun_cli.errors import Diagnostic, Place
 from lecun_cli.spec.document import Group, Repeat
 from lecun_cli.spec.expressions import Environment, ExpressionError, evaluate
-from lecun_cli.spec.fields import split_path
+from lecun_cli.spec.fields import layer_name_of, name_of, split_path
 from lecun_cli.spec.kinds import KINDS, AnyLayer, RawTensor
-from lecun_cli.spec.nodes import Mapping, Node, Scalar, Sequence, describe, plain
+from lecun_cli.spec.nodes import Mapping, Node, Scalar, Sequence, describe, plain, walk
 from lecun_cli.spec.validate import Faults, unknown_key, validate
+
+L = TypeVar("L", bound=AnyLayer)
 
 MAX_LAYERS = 1_000_000
 
@@ -102,6 +107,9 @@ class _Expander:
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
         self.steps = 0
+        self._indices: set[str] = set()
+        self._words: dict[int, frozenset[str]] = {}
+        self._layers: dict[int, AnyLayer] = {}
 
     def too_many(self, place: Place) -> None:
         """Note that there are more layers than a spec may have."""
@@ -150,6 +158,7 @@ class _Expander:
                 )
             )
             return
+        self._indices.add(repeat.index)
         for i in range(repeat.repeat):
             if self._stops(node.place):
                 return
@@ -183,12 +192,32 @@ class _Expander:
         if kind is None:
             self.faults.add(_unknown_kind(plain(type_node), type_node.place))
             return None
-        layer = validate(kind, node, env, f"a {name} layer", self.faults)
+        layer = self._validated(kind, node, env, f"a {name} layer")
         if layer is None:
             return None
         own = () if isinstance(layer, RawTensor) else split_path(layer.name)
         place = node.entries["name"].place
         return PlacedLayer((*where.path, *own), layer, cast("str", name), place, where.within)
+
+    def _validated(self, kind: type[L], node: Mapping, env: Environment, what: str) -> L | None:
+        """The layer of a node; where rounds of a repeat differ in its name alone, it is validated once."""
+        key = id(node)
+        if key not in self._words:
+            self._words[key] = _words_in(node)
+        if self._words[key] & self._indices:
+            return validate(kind, node, env, what, self.faults)
+        known = self._layers.get(key)
+        if isinstance(known, kind):
+            try:
+                make = name_of if issubclass(kind, RawTensor) else layer_name_of
+                name = make(plain(node.entries["name"]), env, "name")
+            except PydanticCustomError:
+                return validate(kind, node, env, what, self.faults)  # which tells it with its place
+            return cast("L", known.model_copy(update={"name": name}))
+        layer = validate(kind, node, env, what, self.faults)
+        if layer is not None:
+            self._layers[key] = layer
+        return layer
 
     def tensors(self, node: Node | None, env: Environment) -> Iterator[PlacedLayer]:
         """The raw tensors at the top of a spec."""
@@ -207,6 +236,20 @@ class _Expander:
             tensor = validate(RawTensor, item, env, "a raw tensor", self.faults)
             if tensor is not None:
                 yield PlacedLayer((), tensor, "tensor", item.entries["name"].place)  # type: ignore[union-attr]
+
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _words_in(node: Mapping) -> frozenset[str]:
+    """The words in all texts of a layer but its name: what its fields could ask the rounds for."""
+    found: set[str] = set()
+    for key, value in node.entries.items():
+        if key != "name":
+            for inner in walk(value):
+                if isinstance(inner, Scalar) and isinstance(inner.value, str):
+                    found.update(_WORD.findall(inner.value))
+    return frozenset(found)
 
 
 def _type(node: Mapping) -> object:

@@ -6,6 +6,7 @@ the validation's context, so a validated model holds plain integers and finished
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
@@ -88,21 +89,33 @@ def _axes(value: object, info: ValidationInfo) -> tuple[int, ...]:
     return tuple(integer(v, env, what="an axis", least=-64, most=63) for v in value)
 
 
-def _name(value: object, info: ValidationInfo) -> str:
+def name_of(value: object, env: Environment, field: str) -> str:
+    """A name with its templates filled in.
+
+    Raises:
+        PydanticCustomError: It is none; the message says the rule and the value.
+    """
     if not isinstance(value, str):
         advice = f'write it as "{value}"' if isinstance(value, int | float) else None
-        raise fault(f"{info.field_name} is a string, found {describe(value)}", advice)
+        raise fault(f"{field} is a string, found {describe(value)}", advice)
     try:
-        name = render(value, environment(info))
+        name = render(value, env)
     except ExpressionError as error:
         raise fault(error.message, error.help) from None
     if not name:
-        raise fault(f"{info.field_name} is not empty")
+        raise fault(f"{field} is not empty")
     if len(name) > MAX_NAME:
-        raise fault(f"{info.field_name} has at most {MAX_NAME} characters, found {len(name)}")
-    if any(ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in name):
-        raise fault(f"{info.field_name} holds no control characters")
+        raise fault(f"{field} has at most {MAX_NAME} characters, found {len(name)}")
+    if _UNPRINTABLE.search(name):
+        raise fault(f"{field} holds no control characters")
     return name
+
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+def _name(value: object, info: ValidationInfo) -> str:
+    return name_of(value, environment(info), str(info.field_name))
 
 
 def split_path(name: str) -> tuple[str, ...]:
@@ -110,14 +123,23 @@ def split_path(name: str) -> tuple[str, ...]:
     return tuple(name.replace(".", "/").split("/"))
 
 
-def _layer_name(value: object, info: ValidationInfo) -> str:
-    name = _name(value, info)
+def layer_name_of(value: object, env: Environment, field: str) -> str:
+    """A layer's name with its templates filled in, no part of it empty.
+
+    Raises:
+        PydanticCustomError: It is none; the message says the rule and the value.
+    """
+    name = name_of(value, env, field)
     if not all(split_path(name)):
         raise fault(
             f'"{name}" has an empty part',
             "`.` and `/` nest names, so neither begins or ends one, nor doubles",
         )
     return name
+
+
+def _layer_name(value: object, info: ValidationInfo) -> str:
+    return layer_name_of(value, environment(info), str(info.field_name))
 
 
 def _dtype(value: object) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,6 +85,7 @@ class Recipe:
             narrow(u, out, self.dtype.name, (t, p, q))
 
 
+@lru_cache(maxsize=256)
 def recipe(law: Law, dtype: DType) -> Recipe:
     """Make a random law ready for a dtype.
 

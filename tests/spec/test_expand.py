@@ -213,3 +213,25 @@ class TestBounds:
 
     def test_thousands_of_layers_are_well_within(self) -> None:
         assert len(paths(f"layers: [{{repeat: 5000, layers: [{layer('a{i}')}]}}]\n")) == 5000
+
+
+class TestRounds:
+    def test_that_differ_in_more_than_the_name_are_each_their_own(self) -> None:
+        text = (
+            "layers:\n"
+            "  - repeat: 3\n"
+            "    layers:\n"
+            "      - {type: dense, name: 'a{i}', in_features: 2, out_features: i + 1}\n"
+            "      - {type: dense, name: 'b{i}', in_features: 2, out_features: 2, stream: 'shared{i}'}\n"
+            "      - {type: dense, name: 'c{i}', in_features: 2, out_features: 2}\n"
+        )
+        layers = [placed.layer for placed in parse_spec(text).layers]
+        assert [getattr(layer, "out_features", None) for layer in layers[::3]] == [1, 2, 3]
+        assert [layer.stream for layer in layers[1::3]] == ["shared0", "shared1", "shared2"]
+        assert [layer.name for layer in layers[2::3]] == ["c0", "c1", "c2"]
+
+    def test_a_name_that_fails_in_a_later_round_is_told_with_its_place(self) -> None:
+        layer = "{type: dense, name: 'a{1 // (1 - i)}', in_features: 2, out_features: 2}"
+        text = f"layers:\n  - repeat: 2\n    layers: [{layer}]\n"
+        with pytest.raises(SpecError, match=r"3:34: error: .* divides by zero"):
+            parse_spec(text)
