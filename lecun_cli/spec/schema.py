@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
@@ -43,4 +44,6 @@ def json_schema() -> dict[str, Any]:
         },
     }
     document = definitions.pop("Document")
-    return {"$schema": DIALECT, "title": "lecun-init spec", **document, "$defs": definitions}
+    whole = {"$schema": DIALECT, **document, "title": "lecun-init spec", "$defs": definitions}
+    plain: dict[str, Any] = json.loads(json.dumps(whole))  # releases of pydantic leave tuples in defaults
+    return plain
