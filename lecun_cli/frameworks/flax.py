@@ -6,6 +6,7 @@ import math
 
 from lecun_cli.fans import FanError, Fans, Shape
 from lecun_cli.frameworks.base import FanAxes, FanRule, Framework, Slot, Slots, UnsupportedError, slot
+from lecun_cli.frameworks.channels_last import BIAS, attention, conv
 from lecun_cli.spec.kinds import AnyLayer
 from lecun_cli.spec.kinds.activation import PReLU
 from lecun_cli.spec.kinds.recurrent import Bidirectional, GRUCell, LSTMCell, Recurrent
@@ -27,13 +28,7 @@ def compute_fans(shape: Shape) -> Fans:
     return Fans(shape[-2] * taps, shape[-1] * taps)
 
 
-_BIAS = slot("bias", "bias")
 _SCALE_BIAS = (slot("scale", "gamma"), slot("bias", "beta"))
-
-
-def _conv(rank: int) -> Slots:
-    window = tuple(range(2, 2 + rank))
-    return (slot("kernel", "kernel", (*window, 1, 0)), _BIAS)
 
 
 def _conv_transpose(layer: AnyLayer) -> Slots:
@@ -44,7 +39,7 @@ def _conv_transpose(layer: AnyLayer) -> Slots:
     window = tuple(range(3, 3 + layer.rank))
     merge = (*(1 for _ in window), 1, 2)
     flip = tuple(range(layer.rank))
-    return (Slot("kernel", ("kernel",), (*window, 2, 0, 1), flip=flip, merge=merge), _BIAS)
+    return (Slot("kernel", ("kernel",), (*window, 2, 0, 1), flip=flip, merge=merge), BIAS)
 
 
 def _depthwise(rank: int, name: str = "kernel", role: str = "kernel") -> Slot:
@@ -111,19 +106,6 @@ def _bidirectional(layer: AnyLayer) -> Slots:
     )
 
 
-def _attention() -> Slots:
-    """`query/kernel (embed, heads, head)`, `out/kernel (heads, head, embed)`: DenseGeneral."""
-    inward = FanAxes((0,), (1, 2))
-    found: list[Slot] = []
-    for name in ("query", "key", "value"):
-        found.append(Slot(f"{name}/kernel", (f"{name}/kernel",), (2, 0, 1), fan_axes=inward))
-        found.append(slot(f"{name}/bias", f"{name}/bias"))
-    outward = FanAxes((0, 1), (2,))
-    found.append(Slot("out/kernel", ("output/kernel",), (1, 2, 0), fan_axes=outward))
-    found.append(slot("out/bias", "output/bias"))
-    return tuple(found)
-
-
 def _p_re_lu(layer: AnyLayer) -> Slots:
     """`negative_slope ()`."""
     assert isinstance(layer, PReLU)  # noqa: S101
@@ -138,16 +120,16 @@ FLAX = Framework(
     header="flax",
     collection="params",
     table={
-        "dense": (slot("kernel", "kernel", (1, 0)), _BIAS),
-        "experts": (slot("kernel", "kernel", (0, 2, 1)), _BIAS),
-        "conv1d": _conv(1),
-        "conv2d": _conv(2),
-        "conv3d": _conv(3),
+        "dense": (slot("kernel", "kernel", (1, 0)), BIAS),
+        "experts": (slot("kernel", "kernel", (0, 2, 1)), BIAS),
+        "conv1d": conv(1),
+        "conv2d": conv(2),
+        "conv3d": conv(3),
         "conv1d_transpose": _conv_transpose,
         "conv2d_transpose": _conv_transpose,
         "conv3d_transpose": _conv_transpose,
-        "depthwise_conv1d": (_depthwise(1), _BIAS),
-        "depthwise_conv2d": (_depthwise(2), _BIAS),
+        "depthwise_conv1d": (_depthwise(1), BIAS),
+        "depthwise_conv2d": (_depthwise(2), BIAS),
         "separable_conv1d": _separable(1),
         "separable_conv2d": _separable(2),
         # default_embed_init has out_axis 0, by which both fans are the width.
@@ -156,8 +138,8 @@ FLAX = Framework(
         "gru": _recurrent,
         "lstm": _recurrent,
         "bidirectional": _bidirectional,
-        "multi_head_attention": _attention(),
-        "grouped_query_attention": _attention(),
+        "multi_head_attention": attention("out"),
+        "grouped_query_attention": attention("out"),
         "layer_normalization": _SCALE_BIAS,
         "rms_normalization": (slot("scale", "scale"),),
         "batch_normalization": (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from lecun_cli.fans import FanError, Fans, Shape
-from lecun_cli.frameworks.base import FanAxes, FanRule, Framework, Slot, Slots, UnsupportedError, slot
+from lecun_cli.frameworks.base import FanRule, Framework, Slot, Slots, UnsupportedError, slot
+from lecun_cli.frameworks.channels_last import BIAS, attention, conv
 from lecun_cli.spec.kinds import AnyLayer
 from lecun_cli.spec.kinds.recurrent import Bidirectional, GRUCell, Recurrent
 from lecun_cli.spec.kinds.transposed_convolution import ConvTranspose
@@ -28,13 +29,7 @@ def compute_fans(shape: Shape) -> Fans:
     raise FanError(f"keras has no fans for {shape}")
 
 
-_BIAS = slot("bias", "bias")
 _GAMMA_BETA = (slot("gamma", "gamma"), slot("beta", "beta"))
-
-
-def _conv(rank: int) -> Slots:
-    window = tuple(range(2, 2 + rank))
-    return (slot("kernel", "kernel", (*window, 1, 0)), _BIAS)
 
 
 def _conv_transpose(layer: AnyLayer) -> Slots:
@@ -43,7 +38,7 @@ def _conv_transpose(layer: AnyLayer) -> Slots:
         raise UnsupportedError("Keras has no transposed convolution in groups")
     window = tuple(range(3, 3 + layer.rank)) if isinstance(layer, ConvTranspose) else ()
     merge = (*(1 for _ in window), 2, 1)
-    return (Slot("kernel", ("kernel",), (*window, 0, 1, 2), merge=merge), _BIAS)
+    return (Slot("kernel", ("kernel",), (*window, 0, 1, 2), merge=merge), BIAS)
 
 
 def _depthwise(name: str, role: str, rank: int) -> Slot:
@@ -57,7 +52,7 @@ def _separable(rank: int) -> Slots:
     return (
         _depthwise("depthwise_kernel", "depthwise_kernel", rank),
         slot("pointwise_kernel", "pointwise_kernel", (*window, 1, 0)),
-        _BIAS,
+        BIAS,
     )
 
 
@@ -87,34 +82,21 @@ def _bidirectional(layer: AnyLayer) -> Slots:
     )
 
 
-def _attention() -> Slots:
-    """`query/kernel (embed, heads, head)`, `attention_output/kernel (heads, head, embed)`: EinsumDense."""
-    inward = FanAxes((0,), (1, 2))
-    found: list[Slot] = []
-    for name in ("query", "key", "value"):
-        found.append(Slot(f"{name}/kernel", (f"{name}/kernel",), (2, 0, 1), fan_axes=inward))
-        found.append(slot(f"{name}/bias", f"{name}/bias"))
-    outward = FanAxes((0, 1), (2,))
-    found.append(Slot("attention_output/kernel", ("output/kernel",), (1, 2, 0), fan_axes=outward))
-    found.append(slot("attention_output/bias", "output/bias"))
-    return tuple(found)
-
-
 KERAS = Framework(
     name="keras",
     separator="/",
     header="keras",
     table={
-        "dense": (slot("kernel", "kernel", (1, 0)), _BIAS),
-        "experts": (slot("kernel", "kernel", (0, 2, 1)), _BIAS),
-        "conv1d": _conv(1),
-        "conv2d": _conv(2),
-        "conv3d": _conv(3),
+        "dense": (slot("kernel", "kernel", (1, 0)), BIAS),
+        "experts": (slot("kernel", "kernel", (0, 2, 1)), BIAS),
+        "conv1d": conv(1),
+        "conv2d": conv(2),
+        "conv3d": conv(3),
         "conv1d_transpose": _conv_transpose,
         "conv2d_transpose": _conv_transpose,
         "conv3d_transpose": _conv_transpose,
-        "depthwise_conv1d": (_depthwise("kernel", "kernel", 1), _BIAS),
-        "depthwise_conv2d": (_depthwise("kernel", "kernel", 2), _BIAS),
+        "depthwise_conv1d": (_depthwise("kernel", "kernel", 1), BIAS),
+        "depthwise_conv2d": (_depthwise("kernel", "kernel", 2), BIAS),
         "separable_conv1d": _separable(1),
         "separable_conv2d": _separable(2),
         "embedding": (slot("embeddings", "embeddings"),),
@@ -122,8 +104,8 @@ KERAS = Framework(
         "gru": _recurrent,
         "lstm": _recurrent,
         "bidirectional": _bidirectional,
-        "multi_head_attention": _attention(),
-        "grouped_query_attention": _attention(),
+        "multi_head_attention": attention("attention_output"),
+        "grouped_query_attention": attention("attention_output"),
         "layer_normalization": _GAMMA_BETA,
         "rms_normalization": (slot("scale", "scale"),),
         "batch_normalization": (

@@ -1,0 +1,32 @@
+"""Slots that Keras and Flax have alike: channels last, `(in, out)`."""
+
+from __future__ import annotations
+
+from lecun_cli.frameworks.base import FanAxes, Slot, Slots, slot
+
+BIAS = slot("bias", "bias")
+
+
+def conv(rank: int) -> Slots:
+    """`kernel (*window, in / groups, out)` and `bias (out,)`."""
+    window = tuple(range(2, 2 + rank))
+    return (slot("kernel", "kernel", (*window, 1, 0)), BIAS)
+
+
+def attention(output: str) -> Slots:
+    """`query/kernel (embed, heads, head)` and the like, and the output's `(heads, head, embed)`.
+
+    Both frameworks take the axes of the heads for what they are: Keras in EinsumDense, Flax in DenseGeneral.
+
+    Args:
+        output: The name of the projection back.
+    """
+    inward = FanAxes((0,), (1, 2))
+    found: list[Slot] = []
+    for name in ("query", "key", "value"):
+        found.append(Slot(f"{name}/kernel", (f"{name}/kernel",), (2, 0, 1), fan_axes=inward))
+        found.append(slot(f"{name}/bias", f"{name}/bias"))
+    outward = FanAxes((0, 1), (2,))
+    found.append(Slot(f"{output}/kernel", ("output/kernel",), (1, 2, 0), fan_axes=outward))
+    found.append(slot(f"{output}/bias", "output/bias"))
+    return tuple(found)
