@@ -11,9 +11,13 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from lecun_cli.kernel import load
+
 ROOT = Path(__file__).parents[2]
+BEGIN, END = "<!-- written by `python -m tests.bench --readme` -->", "<!-- end of the benchmark -->"
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ PAIRS = (
     Pair("1 GiB file with digests, dd with fsync", ("whole", "1024"), ("dd", "1024")),
     Pair("1 GiB bfloat16 file, dd with fsync", ("whole", "1024,bfloat16"), ("dd", "1024")),
     Pair("transposed storage (Keras), plain (torch)", ("whole", "512,float32,keras"), ("whole", "512")),
+    Pair("4 GiB file with digests, dd with fsync", ("whole", "4096"), ("dd", "4096")),
     Pair("memory: a 4 GiB file, a 400 MiB file", ("whole", "4096"), ("whole", "400")),
 )
 ALONE = (
@@ -61,23 +66,46 @@ def main() -> None:
     parser.add_argument(
         "--folder", help="where files are written; a temporary folder beside the clone if not given"
     )
+    parser.add_argument("--readme", action="store_true", help="write the table into README.md")
     options = parser.parse_args()
-    print(
-        f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}, "
-        f"{options.runs} runs a side\n"
+    lines: list[str] = []
+
+    def say(line: str) -> None:
+        lines.append(line)
+        print(line, flush=True)
+
+    say(
+        f"{_processor()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}, "
+        f"{load().state}, {datetime.now(tz=UTC).date()}; medians of {options.runs} pairs.\n"
     )
-    print("| ours, reference | ours s | reference s | ours / reference | ours MiB | reference MiB |")
-    print("|---|---|---|---|---|---|")
+    say("| ours, reference | ours s | reference s | ours / reference | ours MiB | reference MiB |")
+    say("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder or ROOT.parent) as folder:
         for pair in PAIRS:
             if options.only in pair.what:
-                print(compare(pair, options.runs, folder), flush=True)
-        print("\n| alone | s | MiB |\n|---|---|---|")
+                say(compare(pair, options.runs, folder))
+        say("\n| alone | s | MiB |\n|---|---|---|")
         for what, job, argument in ALONE:
             if options.only in what:
                 found = [run((job, argument), folder) for _ in range(options.runs)]
                 seconds = statistics.median(f["seconds"] for f in found)
-                print(f"| {what} | {seconds:.3f} | {max(f['peak_mib'] for f in found):.0f} |", flush=True)
+                say(f"| {what} | {seconds:.3f} | {max(f['peak_mib'] for f in found):.0f} |")
+    if options.readme:
+        readme = ROOT / "README.md"
+        head, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
+        _, _, tail = rest.partition(END)
+        readme.write_text(f"{head}{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}{tail}", encoding="utf-8")
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        rows = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    return next(
+        (row.partition(":")[2].strip() for row in rows if row.startswith("model name")), platform.machine()
+    )
 
 
 def compare(pair: Pair, runs: int, folder: str) -> str:
