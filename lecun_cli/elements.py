@@ -9,6 +9,7 @@ import numpy as np
 
 from lecun_cli.boxes import Box, Runs, boxes_of_range, runs_of, split, to_draw, whole
 from lecun_cli.laws import Constant
+from lecun_cli.stream.constant import constant
 from lecun_cli.stream.fill import Scratch, fill, fill_box, fill_runs
 from lecun_cli.stream.philox import stream_key
 
@@ -32,7 +33,6 @@ class Drawer:
         self.seed = seed
         self._scratch = Scratch()
         self._drawn = np.empty(0, np.uint8)
-        self._one = np.empty(8, np.uint8)
 
     def draw_range(self, tensor: TensorPlan, start: int, out: NDArray[np.generic]) -> None:
         """Make the elements `start .. start + len(out)` of a tensor, in the C order of its stored shape.
@@ -91,8 +91,7 @@ class Drawer:
 
     def _draw_part_box(self, tensor: TensorPlan, part: Part, box: Box, out: NDArray[np.generic]) -> None:
         if isinstance(part.law, Constant):
-            fill(self._constant(tensor), part.law, (0, 0), 0, tensor.storage, self._scratch)
-            out[...] = self._constant(tensor)[0]
+            out[...] = constant(part.law.value, tensor.storage)
             return
         for axis in part.flip:
             box = box.flipped(axis, part.shape[axis])
@@ -118,9 +117,6 @@ class Drawer:
         start = sum(a * count for a, count in zip(box.starts, counts, strict=True))
         key = stream_key(self.seed, part.identity)
         return fill_box(out, part.law, key, start, counts, tensor.storage)
-
-    def _constant(self, tensor: TensorPlan) -> NDArray[np.generic]:
-        return self._one[: tensor.storage.itemsize].view(tensor.storage.numpy())
 
     def _draw_canonical(self, tensor: TensorPlan, part: Part, box: Box) -> NDArray[np.generic]:
         """A box of the canonical parameter, in a buffer that the next call reuses."""

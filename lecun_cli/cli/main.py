@@ -26,6 +26,8 @@ def main() -> NoReturn:
     Exit codes: 0 done, 1 failed, 2 bad usage or bad spec, 3 verification found a difference,
     130 interrupted.
     """
+    # A plan is many small objects and no cycles: to look for some again and again is for nothing.
+    gc.disable()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -40,8 +42,6 @@ def run(args: list[str]) -> int:
     """
     try:
         try:
-            # A plan is many small objects and no cycles: to look for some again and again is for nothing.
-            gc.disable()
             _on_signals()
             from lecun_cli.cli.app import app
 

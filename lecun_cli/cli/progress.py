@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -16,13 +17,14 @@ class Bar:
 
     Args:
         word: What is under way.
-        nbytes: The whole, in bytes.
+        nbytes: The whole, in bytes, or what finds it; that is asked only where there is something to show.
         quiet: Whether to show nothing in any case.
     """
 
-    def __init__(self, word: str, nbytes: int, *, quiet: bool) -> None:
+    def __init__(self, word: str, nbytes: int | Callable[[], int], *, quiet: bool) -> None:
         self._word = word
-        self._nbytes = nbytes
+        self._whole = nbytes
+        self._nbytes = 0
         self._shown = not quiet and sys.stderr.isatty()
         self._progress: Progress | None = None
         self._task: TaskID | None = None
@@ -42,6 +44,7 @@ class Bar:
                 TransferSpeedColumn,
             )
 
+            self._nbytes = self._whole() if callable(self._whole) else self._whole
             self._progress = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),

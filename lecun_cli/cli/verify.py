@@ -37,7 +37,7 @@ def verify(
     from lecun_cli.verification import work_nbytes
 
     check_workers(workers)
-    with Bar("verifying", work_nbytes(path, regenerate=regenerate), quiet=quiet) as bar:
+    with Bar("verifying", lambda: work_nbytes(path, regenerate=regenerate), quiet=quiet) as bar:
         reports = verify_files(path, regenerate=regenerate, workers=workers, progress=bar.update)
     if as_json:
         typer.echo(
