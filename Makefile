@@ -45,11 +45,16 @@ test-frameworks: $(VENV)/.frameworks
 # The kernel's C with all warnings, and under the address and undefined-behaviour sanitizers.
 KERNEL := lecun_cli/stream/kernel
 CFLAGS_CHECK := -std=c11 -O1 -g -ffp-contract=off -Wall -Wextra -Wpedantic -Werror -I$(KERNEL)
+SANITIZED := $(CFLAGS_CHECK) -DLECUN_NO_CLONES -fsanitize=address,undefined -fno-sanitize-recover=all
 check-kernel: $(VENV)/.made
 	@mkdir -p build
 	$(CC) $(CFLAGS_CHECK) -fsyntax-only -I"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')" $(KERNEL)/module.c
-	$(CC) $(CFLAGS_CHECK) -DLECUN_NO_CLONES -fsanitize=address,undefined -fno-sanitize-recover=all $(KERNEL)/draw.c tests/stream/kernel/boxes.c -o build/kernel-boxes
+	$(CC) $(SANITIZED) $(KERNEL)/draw.c $(KERNEL)/philox.c tests/stream/kernel/boxes.c -o build/kernel-boxes
+	$(CC) $(SANITIZED) tests/stream/kernel/blocks.c -o build/kernel-blocks
+	$(CC) $(SANITIZED) $(KERNEL)/sha256.c tests/stream/kernel/digests.c -o build/kernel-digests
 	build/kernel-boxes
+	build/kernel-blocks
+	build/kernel-digests
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -14,6 +14,9 @@ from typing import Protocol, Self
 
 from lecun_cli.errors import OutputError, UsageError
 
+PAGE_NBYTES = 4096
+"""What storage takes and gives at once, or a multiple of it."""
+
 
 class Destination(Protocol):
     """What the engine writes to."""
@@ -23,6 +26,10 @@ class Destination(Protocol):
 
     def write(self, offset: int, data: memoryview) -> None:
         """Write bytes at an offset; without random access, offsets come in order.
+
+        Args:
+            offset: Where they go, in bytes.
+            data: The bytes; the engine's lie in memory as they do in the file, to a multiple of a page.
 
         Raises:
             OutputError: The bytes could not be written.

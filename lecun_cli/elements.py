@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from lecun_cli.boxes import Box, Runs, boxes_of_range, runs_of, split, to_draw, whole
 from lecun_cli.laws import Constant
+from lecun_cli.planned import Part, TensorPlan
+from lecun_cli.stream import native
 from lecun_cli.stream.constant import constant
 from lecun_cli.stream.fill import Scratch, fill, fill_box, fill_runs
-from lecun_cli.stream.philox import stream_key
+from lecun_cli.stream.philox import key_of, key_prefix
+from lecun_cli.stream.recipe import recipe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lecun_cli.plan import Part, TensorPlan
-
 _MOST_DRAWN = 2**18
 """Elements of a transposed part that are drawn at once: they and their place stay in the cache."""
+
+
+class Range(NamedTuple):
+    """A range of one tensor and where it goes.
+
+    Attributes:
+        tensor: The tensor.
+        start: Its first element, in the C order of the stored shape.
+        n_elements: How many.
+        offset: Where they go, in bytes.
+    """
+
+    tensor: TensorPlan
+    start: int
+    n_elements: int
+    offset: int
 
 
 class Drawer:
@@ -30,9 +49,38 @@ class Drawer:
     """
 
     def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self._scratch = Scratch()
+        self._prefix = key_prefix(seed)
         self._drawn = np.empty(0, np.uint8)
+
+    @cached_property
+    def _scratch(self) -> Scratch:
+        """Only what the kernel does not draw needs it."""
+        return Scratch()
+
+    def draw_ranges(self, ranges: Iterable[Range], out: NDArray[np.uint8]) -> None:
+        """Make ranges of many tensors in one buffer.
+
+        Args:
+            ranges: What goes where; they do not overlap in `out`.
+            out: Bytes.
+        """
+        runs = []
+        batched = native.available()
+        made, law, dtype = b"", None, None
+        for tensor, start, n_elements, offset in ranges:
+            part = tensor.parts[0]
+            storage = tensor.storage
+            if batched and len(tensor.parts) == 1 and part.in_order and not isinstance(part.law, Constant):
+                if part.law is not law or storage is not dtype:
+                    law, dtype = part.law, storage
+                    made = native.packed_recipe(recipe(law, dtype))
+                key = key_of(self._prefix, part.identity)
+                runs.append(native.packed_run(made, key, start, offset, n_elements))
+            else:
+                nbytes = n_elements * storage.itemsize
+                self.draw_range(tensor, start, out[offset : offset + nbytes].view(storage.numpy()))
+        if runs:
+            native.draw_runs(out, runs)
 
     def draw_range(self, tensor: TensorPlan, start: int, out: NDArray[np.generic]) -> None:
         """Make the elements `start .. start + len(out)` of a tensor, in the C order of its stored shape.
@@ -82,7 +130,7 @@ class Drawer:
 
     def _draw_part_range(self, tensor: TensorPlan, part: Part, start: int, out: NDArray[np.generic]) -> None:
         if part.in_order:
-            fill(out, part.law, stream_key(self.seed, part.identity), start, tensor.storage, self._scratch)
+            fill(out, part.law, key_of(self._prefix, part.identity), start, tensor.storage, self._scratch)
             return
         done = 0
         for box in boxes_of_range(part.shape, start, start + len(out)):
@@ -115,7 +163,7 @@ class Drawer:
         shape = part.canonical_shape
         counts = tuple(math.prod(shape[k + 1 :]) for k in range(len(shape)))
         start = sum(a * count for a, count in zip(box.starts, counts, strict=True))
-        key = stream_key(self.seed, part.identity)
+        key = key_of(self._prefix, part.identity)
         return fill_box(out, part.law, key, start, counts, tensor.storage)
 
     def _draw_canonical(self, tensor: TensorPlan, part: Part, box: Box) -> NDArray[np.generic]:
@@ -126,7 +174,7 @@ class Drawer:
             self._drawn = np.empty(_MOST_DRAWN * dtype.itemsize, np.uint8)
         flat = self._drawn[:nbytes].view(dtype.numpy())
         runs = runs_of(part.canonical_shape, box)
-        key = stream_key(self.seed, part.identity)
+        key = key_of(self._prefix, part.identity)
         if runs.count == 1:
             fill(flat, part.law, key, runs.base, dtype, self._scratch)
         else:

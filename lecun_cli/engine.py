@@ -1,28 +1,30 @@
 """Layout -> bytes: units made in parallel, written, and digested in order, in bounded memory.
 
-    workers    take a free buffer, then the next unit; draw it; write it where order is free
-    consumers  one thread each, every unit in order: the file's digest, the tensors' digests, and the
-               write where the destination takes bytes in order only
-    a buffer   is free again when every consumer has seen its unit
+    workers     take a free buffer, then the next unit, and draw it
+    digesters   one thread each, every unit in order
+    writers     each unit once: two threads where the destination takes bytes in any order, else one
+    a buffer    is free again when its unit is digested and written
 
 A worker takes its buffer before it takes its unit, so the oldest unfinished unit always has one and
-the ring cannot lock up. NumPy and hashlib release the GIL, so threads keep all cores busy.
+the ring cannot lock up. Drawing, digesting and writing release the GIL, so threads keep the cores and
+the disk busy: while a writer waits for the disk, a worker has its core.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lecun_cli.elements import Drawer
+from lecun_cli.destinations import PAGE_NBYTES
+from lecun_cli.digests import Digester, Digests, DigestTaker
+from lecun_cli.elements import Drawer, Range
 from lecun_cli.errors import UsageError
-from lecun_cli.files.segments import Extent, FileLayout, Literal, Unit, units
+from lecun_cli.files.segments import FileLayout, Literal, Unit, units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,22 +34,10 @@ if TYPE_CHECKING:
 DEFAULT_CHUNK_NBYTES = 4 * 2**20
 MIN_CHUNK_NBYTES = 32
 MAX_WORKERS = 256
+_WRITERS = 2  # one fills the disk's queue while the other's bytes are under way
 
 Progress = Callable[[int], None]
 """Told the bytes done so far, now and then, from the thread that called `run`."""
-
-
-@dataclass(frozen=True)
-class Digests:
-    """SHA-256 of a file and of each of its tensors, in hex.
-
-    Attributes:
-        file: Of the whole file: what `sha256sum` prints, and the Hub's LFS id.
-        tensors: Of the stored bytes of each tensor, by name.
-    """
-
-    file: str
-    tensors: dict[str, str]
 
 
 def default_workers() -> int:
@@ -73,7 +63,7 @@ def run(
         layout: The file.
         seed: The seed, 0 to 2**64 - 1.
         destination: Where the bytes go.
-        chunk_nbytes: The longest unit of work, in bytes; memory is about `workers + 3` of these.
+        chunk_nbytes: The longest unit of work, in bytes; memory is about `workers + 4` of these.
         workers: Threads that draw.
         progress: Told the bytes done so far.
 
@@ -87,37 +77,57 @@ def run(
     return _Run(layout, seed, destination, chunk_nbytes, workers).run(progress)
 
 
+@dataclass
+class _Made:
+    """A unit that is drawn, and how many consumers have not seen it yet."""
+
+    unit: Unit
+    data: NDArray[np.uint8]
+    buffer: NDArray[np.uint8]
+    waiting: int
+
+
+@dataclass
+class _Consumer:
+    """Sees every unit once, in order; with several threads, they begin in order.
+
+    Attributes:
+        take: What is done with a unit and its bytes.
+        next: The unit that the next free thread takes.
+    """
+
+    take: Callable[[Unit, memoryview], None]
+    n_threads: int = 1
+    next: int = 0
+
+
 class _Run:
     def __init__(
         self, layout: FileLayout, seed: int, destination: Destination, chunk_nbytes: int, workers: int
     ) -> None:
         self.layout = layout
         self.seed = seed
-        self.destination = destination
         self.workers = workers
         self.units = units(layout, chunk_nbytes)
-        longest = min(max(chunk_nbytes, 64), layout.nbytes)
+        self.digests = DigestTaker()
+        self.consumers = [_Consumer(_digesting(digester)) for digester in self.digests.digesters]
+        self.consumers.append(_Consumer(_writing(destination), _WRITERS if destination.random_access else 1))
+        self.longest = min(max(chunk_nbytes, 64), layout.nbytes)
         self.free: list[NDArray[np.uint8]] = []
-        self.unmade = workers + 3  # buffers of the ring that no unit has needed yet
-        self.longest = longest
+        self.unmade = workers + 2 + _WRITERS  # buffers of the ring that no unit has needed yet
         self.changed = threading.Condition()
-        self.made: dict[int, tuple[Unit, NDArray[np.uint8], int]] = {}
+        self.made: dict[int, _Made] = {}
         self.n_units: int | None = None
         self.error: BaseException | None = None
-        self.file_digest = hashlib.sha256()
-        self.tensor_digests: dict[str, str] = {}
         self.nbytes_done = 0
 
     def run(self, progress: Progress | None) -> Digests:
-        consumers: list[Callable[[Iterator[tuple[Unit, NDArray[np.uint8]]]], None]]
-        consumers = [self._digest_file, self._digest_tensors]
-        if not self.destination.random_access:
-            consumers.append(self._write_in_order)
-        self.n_consumers = len(consumers)
         threads = [threading.Thread(target=self._guard, args=(self._work,)) for _ in range(self.workers)]
-        threads += [
-            threading.Thread(target=self._guard, args=(lambda c=c: c(self._in_order()),)) for c in consumers
-        ]
+        for consumer in self.consumers:
+            threads += [
+                threading.Thread(target=self._guard, args=(self._consume, consumer))
+                for _ in range(consumer.n_threads)
+            ]
         try:
             for thread in threads:
                 thread.start()
@@ -137,11 +147,11 @@ class _Run:
             raise self.error
         if progress is not None:
             progress(self.nbytes_done)
-        return Digests(self.file_digest.hexdigest(), self.tensor_digests)
+        return self.digests.end()
 
-    def _guard(self, body: Callable[[], None]) -> None:
+    def _guard(self, body: Callable[..., None], *arguments: _Consumer) -> None:
         try:
-            body()
+            body(*arguments)
         except BaseException as error:
             self._stop(error)
 
@@ -167,12 +177,14 @@ class _Run:
                     buffer = self.free.pop()
                 else:
                     self.unmade -= 1
-                    buffer = np.empty(self.longest, np.uint8)
-            _draw(unit, drawer, buffer)
-            if self.destination.random_access:
-                self.destination.write(unit.offset, buffer.data[: unit.nbytes])
+                    buffer = _aligned(self.longest + PAGE_NBYTES)
+            # A byte lies as far from a page's start as in the file, so that whole pages of it can be written
+            # straight from here, and elements are aligned as they are there.
+            first = unit.offset % PAGE_NBYTES
+            data = buffer[first : first + unit.nbytes]
+            _draw(unit, drawer, data)
             with self.changed:
-                self.made[unit.index] = (unit, buffer, self.n_consumers)
+                self.made[unit.index] = _Made(unit, data, buffer, len(self.consumers))
                 self.changed.notify_all()
 
     def _end(self) -> None:
@@ -188,60 +200,49 @@ class _Run:
             self.n_units = unit.index + 1
             self.changed.notify_all()
 
-    def _in_order(self) -> Iterator[tuple[Unit, NDArray[np.uint8]]]:
-        """Every unit and its bytes, in order; a unit is given back when the next is asked for."""
-        index = 0
+    def _consume(self, consumer: _Consumer) -> None:
         while True:
             with self.changed:
-                while index not in self.made and self.error is None and index != self.n_units:
+                while consumer.next not in self.made and self.error is None and consumer.next != self.n_units:
                     self.changed.wait()
-                if self.error is not None or index == self.n_units:
+                if self.error is not None or consumer.next == self.n_units:
                     return
-                unit, buffer, _ = self.made[index]
-            yield unit, buffer[: unit.nbytes]
+                made = self.made[consumer.next]
+                consumer.next += 1
+            consumer.take(made.unit, made.data.data)
             with self.changed:
-                _, _, waiting = self.made[index]
-                if waiting > 1:
-                    self.made[index] = (unit, buffer, waiting - 1)
-                else:
-                    del self.made[index]
-                    self.free.append(buffer)
-                    self.nbytes_done = unit.offset + unit.nbytes
+                made.waiting -= 1
+                if not made.waiting:
+                    del self.made[made.unit.index]
+                    self.free.append(made.buffer)
+                    self.nbytes_done += made.unit.nbytes
                     self.changed.notify_all()
-            index += 1
-
-    def _digest_file(self, made: Iterator[tuple[Unit, NDArray[np.uint8]]]) -> None:
-        for _, data in made:
-            self.file_digest.update(data.data)
-
-    def _digest_tensors(self, made: Iterator[tuple[Unit, NDArray[np.uint8]]]) -> None:
-        digest = hashlib.sha256()
-        for unit, data in made:
-            at = 0
-            for piece in unit.pieces:
-                length = piece.stop - piece.start
-                if isinstance(piece.segment, Extent):
-                    if piece.start == 0:
-                        digest = hashlib.sha256()
-                    digest.update(data.data[at : at + length])
-                    if piece.stop == piece.segment.nbytes:
-                        self.tensor_digests[piece.segment.tensor.name] = digest.hexdigest()
-                at += length
-
-    def _write_in_order(self, made: Iterator[tuple[Unit, NDArray[np.uint8]]]) -> None:
-        for unit, data in made:
-            self.destination.write(unit.offset, data.data)
 
 
-def _draw(unit: Unit, drawer: Drawer, buffer: NDArray[np.uint8]) -> None:
+def _digesting(digester: Digester) -> Callable[[Unit, memoryview], None]:
+    return lambda unit, data: digester.take(unit.pieces, data)
+
+
+def _writing(destination: Destination) -> Callable[[Unit, memoryview], None]:
+    return lambda unit, data: destination.write(unit.offset, data)
+
+
+def _aligned(nbytes: int) -> NDArray[np.uint8]:
+    """Memory that begins with a page."""
+    memory = np.empty(nbytes + PAGE_NBYTES, np.uint8)
+    first = -memory.ctypes.data % PAGE_NBYTES
+    return memory[first : first + nbytes]
+
+
+def _draw(unit: Unit, drawer: Drawer, out: NDArray[np.uint8]) -> None:
+    ranges = []
     at = 0
-    for piece in unit.pieces:
-        length = piece.stop - piece.start
-        share = buffer[at : at + length]
-        if isinstance(piece.segment, Literal):
-            share[:] = np.frombuffer(piece.segment.data, np.uint8, length, piece.start)
+    for segment, start, stop in unit.pieces:
+        length = stop - start
+        if isinstance(segment, Literal):
+            out[at : at + length] = np.frombuffer(segment.data, np.uint8, length, start)
         else:
-            tensor = piece.segment.tensor
-            out = share.view(tensor.storage.numpy())
-            drawer.draw_range(tensor, piece.start // tensor.storage.itemsize, out)
+            itemsize = segment.tensor.storage.itemsize
+            ranges.append(Range(segment.tensor, start // itemsize, length // itemsize, at))
         at += length
+    drawer.draw_ranges(ranges, out)

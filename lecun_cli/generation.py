@@ -9,7 +9,8 @@ from pathlib import Path
 
 from lecun_cli import engine
 from lecun_cli.destinations import Destination, is_stream, open_stream, standard_output
-from lecun_cli.engine import Digests, Progress
+from lecun_cli.digests import Digests
+from lecun_cli.engine import Progress
 from lecun_cli.errors import UsageError
 from lecun_cli.files import DEFAULT_FORMAT, FORMATS, format_of
 from lecun_cli.files.segments import FileLayout

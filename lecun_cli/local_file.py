@@ -1,7 +1,8 @@
 """A local file that appears when it is complete.
 
 It is written under a sibling's name, its disk space reserved first; it is flushed to the disk and renamed
-when it is whole, and removed on any exception.
+when it is whole, and removed on any exception. A large file goes straight to the disk where the file
+system can (O_DIRECT): a copy of every byte is spared, and nothing of others is pushed out of the page cache.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lecun_cli.destinations import output_error
+from lecun_cli.destinations import PAGE_NBYTES, output_error
 from lecun_cli.errors import LecunInitError, OutputError, UsageError
 from lecun_cli.sizes import format_nbytes
+
+MIN_DIRECT_NBYTES = 16 * 2**20
+"""Smaller files go by the page cache, where their reader finds them."""
 
 
 class LocalFile:
@@ -38,6 +42,8 @@ class LocalFile:
         self._final = Path(os.path.realpath(path))
         self._temporary: Path | None = None
         self._fd = -1
+        self._direct_fd = -1
+        self._straight = False
         self._flush = _early_flush()
 
     def __enter__(self) -> Self:
@@ -57,6 +63,10 @@ class LocalFile:
             )
             self._temporary = temporary
             self._reserve()
+            if self.nbytes >= MIN_DIRECT_NBYTES and hasattr(os, "O_DIRECT"):
+                with contextlib.suppress(OSError):  # a file system without it
+                    self._direct_fd = os.open(temporary, os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
+                    self._straight = True
         except BaseException as error:
             self._abort()
             if isinstance(error, OSError) and not isinstance(error, LecunInitError):
@@ -71,16 +81,32 @@ class LocalFile:
 
     def write(self, offset: int, data: memoryview) -> None:
         """Write bytes at an offset; safe from several threads."""
-        start, nbytes = offset, len(data)
         try:
             while data:
-                count = os.pwrite(self._fd, data, offset)
+                count = self._write_some(offset, data)
                 data = data[count:]
                 offset += count
-            if self._flush is not None:
-                self._flush(self._fd, start, nbytes)
         except OSError as error:
             raise output_error(self.path, error) from error
+
+    def _write_some(self, offset: int, data: memoryview) -> int:
+        """Whole pages go straight to the disk, what is before and after them by the page cache."""
+        if self._straight:
+            before = -offset % PAGE_NBYTES
+            pages = len(data) // PAGE_NBYTES * PAGE_NBYTES
+            if before:
+                data = data[:before]
+            elif pages:
+                try:
+                    return os.pwrite(self._direct_fd, data[:pages], offset)
+                except OSError as error:
+                    if error.errno != errno.EINVAL:
+                        raise
+                    self._straight = False  # it wants larger pages, or cannot after all
+        count = os.pwrite(self._fd, data, offset)
+        if self._flush is not None:
+            self._flush(self._fd, offset, count)
+        return count
 
     def commit(self) -> None:
         """Flush the file to the disk and give it its name.
@@ -93,8 +119,7 @@ class LocalFile:
             raise AssertionError("commit of a file that is not open")
         try:
             os.fsync(self._fd)
-            os.close(self._fd)
-            self._fd = -1
+            self._close()
             if self.force:
                 self._temporary.replace(self._final)
             else:
@@ -162,11 +187,15 @@ class LocalFile:
                 return
         os.ftruncate(self._fd, self.nbytes)
 
+    def _close(self) -> None:
+        fds, self._fd, self._direct_fd = (self._fd, self._direct_fd), -1, -1
+        for fd in fds:
+            if fd >= 0:
+                os.close(fd)
+
     def _abort(self) -> None:
-        if self._fd >= 0:
-            with contextlib.suppress(OSError):
-                os.close(self._fd)
-            self._fd = -1
+        with contextlib.suppress(OSError):
+            self._close()
         if self._temporary is not None:
             with contextlib.suppress(OSError):
                 self._temporary.unlink()

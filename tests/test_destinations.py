@@ -10,9 +10,11 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
-from lecun_cli.destinations import Nowhere, Stream, is_stream, open_stream, standard_output
+from lecun_cli.destinations import PAGE_NBYTES, Nowhere, Stream, is_stream, open_stream, standard_output
+from lecun_cli.engine import _aligned
 from lecun_cli.errors import OutputError, UsageError
 from lecun_cli.local_file import LocalFile, free_nbytes, write_whole
 
@@ -119,6 +121,76 @@ class TestAtomic:
     def test_commit_of_a_file_that_is_not_open_is_a_fault(self, tmp_path: Path) -> None:
         with pytest.raises(AssertionError, match="not open"):
             LocalFile(tmp_path / "w.bin", 0).commit()
+
+
+class TestStraightToTheDisk:
+    """Pages of a large file are not copied into the page cache, where the file system has O_DIRECT."""
+
+    PIECES = ((0, 5000), (5000, 3_000_000), (3_005_000, 4096), (3_009_096, 14_000_000), (17_009_096, 1))
+
+    def data(self) -> memoryview:
+        """As the engine has it: bytes lie in memory as they do in the file, to a page."""
+        nbytes = self.PIECES[-1][0] + self.PIECES[-1][1]
+        memory = _aligned(nbytes)
+        memory[:] = np.random.default_rng(1).integers(0, 256, nbytes, np.uint8)
+        return memory.data
+
+    def written(self, path: Path) -> bytes:
+        data = self.data()
+        with LocalFile(path, len(data)) as file:
+            for offset, nbytes in sorted(self.PIECES, key=lambda piece: piece[1]):
+                file.write(offset, data[offset : offset + nbytes])
+            file.commit()
+        return path.read_bytes()
+
+    def test_the_bytes_are_the_same(self, tmp_path: Path) -> None:
+        assert self.written(tmp_path / "w") == self.data()
+
+    @pytest.mark.parametrize("refused", ["open", "write"])
+    def test_and_where_it_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
+    ) -> None:
+        real_open, real_write = os.open, os.pwrite
+        direct = set()
+
+        def open_(path: str, flags: int, mode: int = 0o777) -> int:
+            if refused == "open" and flags & os.O_DIRECT:
+                raise OSError(errno.EINVAL, "no direct I/O")
+            fd = real_open(path, flags & ~os.O_DIRECT, mode)
+            if flags & os.O_DIRECT:
+                direct.add(fd)
+            return fd
+
+        def write(fd: int, data: memoryview, offset: int) -> int:
+            if fd in direct:
+                raise OSError(errno.EINVAL, "not aligned")
+            return real_write(fd, data, offset)
+
+        monkeypatch.setattr(os, "open", open_)
+        monkeypatch.setattr(os, "pwrite", write)
+        assert self.written(tmp_path / "w") == self.data()
+
+    def test_only_whole_pages_go_there(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        real_open, real_write = os.open, os.pwrite
+        direct = set()
+        seen: list[tuple[int, int]] = []
+
+        def open_(path: str, flags: int, mode: int = 0o777) -> int:
+            fd = real_open(path, flags & ~os.O_DIRECT, mode)
+            if flags & os.O_DIRECT:
+                direct.add(fd)
+            return fd
+
+        def write(fd: int, data: memoryview, offset: int) -> int:
+            if fd in direct:
+                seen.append((offset, len(data)))
+            return real_write(fd, data, offset)
+
+        monkeypatch.setattr(os, "open", open_)
+        monkeypatch.setattr(os, "pwrite", write)
+        self.written(tmp_path / "w")
+        assert sum(nbytes for _, nbytes in seen) > 16_000_000
+        assert all(offset % PAGE_NBYTES == 0 == nbytes % PAGE_NBYTES for offset, nbytes in seen)
 
 
 class TestNames:

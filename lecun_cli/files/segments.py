@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lecun_cli.plan import TensorPlan
 
@@ -89,9 +90,8 @@ def check_gapless(segments: tuple[Segment, ...], nbytes: int) -> None:
         raise AssertionError(f"the segments end at {at}, and the file at {nbytes}")
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A range of one segment, in bytes from the start of the segment."""
+class Piece(NamedTuple):
+    """A range of one segment, in bytes from the start of the segment; a tuple, for there may be millions."""
 
     segment: Segment
     start: int

@@ -44,9 +44,23 @@ def stream_key(seed: int, identity: str) -> Key:
     Raises:
         ValueError: `seed` is out of range.
     """
+    return key_of(key_prefix(seed), identity)
+
+
+def key_prefix(seed: int) -> bytes:
+    """What the keys of one seed have in common, for `key_of`.
+
+    Raises:
+        ValueError: `seed` is out of range.
+    """
     if not 0 <= seed < 2**64:
         raise ValueError(f"A seed must be from 0 to 2**64 - 1, got {seed}.")
-    digest = hashlib.sha256(_DOMAIN + seed.to_bytes(8, "little") + identity.encode()).digest()
+    return _DOMAIN + seed.to_bytes(8, "little")
+
+
+def key_of(prefix: bytes, identity: str) -> Key:
+    """`stream_key`, for those who make many."""
+    digest = hashlib.sha256(prefix + identity.encode()).digest()
     return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:16], "little")
 
 

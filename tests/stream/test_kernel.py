@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import sysconfig
+import types
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +56,15 @@ class TestSwitch:
         found = kernel.load.__wrapped__()
         assert found.module is None
         assert found.state.startswith("NumPy")
+
+    def test_nor_one_that_was_built_from_another_release(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import lecun_cli
+
+        older = types.ModuleType("lecun_cli._kernel")
+        monkeypatch.setitem(sys.modules, "lecun_cli._kernel", older)
+        monkeypatch.setattr(lecun_cli, "_kernel", older, raising=False)
+        monkeypatch.delenv(kernel.SWITCH, raising=False)
+        assert kernel.load.__wrapped__().module is None
 
     def test_what_it_is_held_against_is_what_numpy_makes(self) -> None:
         import hashlib
@@ -131,6 +142,38 @@ class TestKernel:
         out = np.empty(4 * 3001 + 1, np.uint8)[1:].view("<f4")
         assert native.draw(out, made, KEY, 5, (1,))
         assert out.tobytes() == by_numpy(made, 5, 3001)
+
+    def test_runs_of_one_buffer_are_the_same_bits(self) -> None:
+        made = recipe(LAWS[0], DTYPES["bfloat16"])
+        out = np.zeros(5000, np.uint8)
+        packed = native.packed_recipe(made)
+        runs = [
+            native.packed_run(packed, KEY, start, offset, n)
+            for start, offset, n in ((0, 0, 1), (7, 3, 900), (2**40, 2000, 1500))
+        ]
+        native.draw_runs(out, runs)
+        assert out[0:2].tobytes() == by_numpy(made, 0, 1)
+        assert out[3:1803].tobytes() == by_numpy(made, 7, 900)
+        assert out[2000:].tobytes() == by_numpy(made, 2**40, 1500)
+        assert not out[1803:2000].any()
+
+    @pytest.mark.parametrize(
+        "run",
+        [
+            struct.pack("=5Q2i4d", 0, 11, 0, 1, 2, 0, 1, 1, 0, 0, 0),  # past the end
+            struct.pack("=5Q2i4d", 41, 1, 0, 1, 2, 0, 1, 1, 0, 0, 0),
+            struct.pack("=5Q2i4d", 0, 2**62, 0, 1, 2, 0, 1, 1, 0, 0, 0),
+            struct.pack("=5Q2i4d", 0, 0, 0, 1, 2, 0, 1, 1, 0, 0, 0),  # empty
+            struct.pack("=5Q2i4d", 0, 1, 0, 1, 2, 3, 1, 1, 0, 0, 0),  # no such law
+            struct.pack("=5Q2i4d", 0, 1, 0, 1, 2, 0, 6, 1, 0, 0, 0),  # no such dtype
+            bytes(79),
+        ],
+    )
+    def test_runs_that_make_no_sense_are_refused(self, run: bytes) -> None:
+        out = np.zeros(40, np.uint8)
+        with pytest.raises(ValueError, match="a run is not whole, not in out"):
+            native.draw_runs(out, [run])
+        assert not out.any()
 
     @pytest.mark.parametrize(
         ("arguments", "said"),

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "coefficients.h"
-#include "words.h"
+#include "philox.h"
 
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(LECUN_NO_CLONES)
 #define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
@@ -153,7 +153,7 @@ static void little(unsigned char *out, size_t size, size_t n) {
 
 /* At most CAPACITY elements from `start`, one after another; `out` is aligned to an element. */
 static void run(const recipe *made, uint64_t start, size_t n, unsigned char *out) {
-    uint64_t words[4 * (CAPACITY / 4 + 1 + AT_ONCE)];
+    uint64_t words[4 * (CAPACITY / 4 + 1 + SPARE_BLOCKS)];
     const unsigned per_block = made->dtype == FLOAT64 ? BLOCK / 2 : BLOCK;
     const size_t skip = (size_t)(start % per_block);
     const size_t blocks = (skip + n + per_block - 1) / per_block;

@@ -1,0 +1,123 @@
+"""Digests of a file and its tensors: hashlib's, however the bytes are cut and whoever takes them."""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lecun_cli import kernel
+from lecun_cli.digests import Digests, DigestTaker
+from lecun_cli.files.segments import Extent, Literal, Piece, Segment
+from tests.conftest import tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NATIVE = kernel.load().module is not None and kernel.load().module.digest_begin() is not None  # type: ignore[union-attr]
+needs_instructions = pytest.mark.skipif(
+    not NATIVE, reason="the kernel is off, or the processor has no SHA-256 instructions"
+)
+
+
+def segments_of(lengths: Sequence[tuple[bool, int]]) -> tuple[Segment, ...]:
+    """Literals, and tensors of so many bytes."""
+    found: list[Segment] = []
+    at = 0
+    for i, (is_tensor, length) in enumerate(lengths):
+        if is_tensor:
+            found.append(Extent(at, tensor((length,), dtype="float8_e5m2", name=str(i))))
+        else:
+            found.append(Literal(at, bytes(length)))
+        at += length
+    return tuple(found)
+
+
+def digests_of(segments: tuple[Segment, ...], data: bytes, cuts: set[int]) -> Digests:
+    """The digests of a file that is given in units, cut at these places."""
+    taker = DigestTaker()
+    edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
+    for first, last in pairwise(edges):
+        pieces = [
+            Piece(s, max(first - s.offset, 0), min(last - s.offset, s.nbytes))
+            for s in segments
+            if s.offset < last and s.offset + s.nbytes > first
+        ]
+        for digester in taker.digesters:
+            digester.take(pieces, memoryview(data)[first:last])
+    return taker.end()
+
+
+def expected(segments: tuple[Segment, ...], data: bytes) -> Digests:
+    return Digests(
+        hashlib.sha256(data).hexdigest(),
+        {
+            s.tensor.name: hashlib.sha256(data[s.offset : s.offset + s.nbytes]).hexdigest()
+            for s in segments
+            if isinstance(s, Extent)
+        },
+    )
+
+
+lengths = st.lists(
+    st.tuples(st.booleans(), st.one_of(st.integers(1, 200), st.sampled_from([64, 4096, 1000]))), max_size=8
+)
+
+
+class TestDigests:
+    @given(lengths=lengths, cuts=st.sets(st.integers(1, 6000), max_size=6), salt=st.integers(1, 250))
+    def test_are_those_of_hashlib_however_the_file_is_cut(
+        self, lengths: list[tuple[bool, int]], cuts: set[int], salt: int
+    ) -> None:
+        segments = segments_of(lengths)
+        nbytes = sum(s.nbytes for s in segments)
+        data = bytes(i * salt % 256 for i in range(nbytes))
+        assert digests_of(segments, data, cuts) == expected(segments, data)
+
+    @given(lengths=lengths, cuts=st.sets(st.integers(1, 6000), max_size=6))
+    def test_are_the_same_without_the_kernel(self, lengths: list[tuple[bool, int]], cuts: set[int]) -> None:
+        segments = segments_of(lengths)
+        data = bytes(sum(s.nbytes for s in segments))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("lecun_cli.digests.load", lambda: kernel.Kernel(None, "NumPy"))
+            assert len(DigestTaker().digesters) == 2
+            found = digests_of(segments, data, cuts)
+        assert found == expected(segments, data)
+
+    def test_of_no_byte_are_that_of_nothing(self) -> None:
+        assert DigestTaker().end() == Digests(hashlib.sha256().hexdigest(), {})
+
+
+@needs_instructions
+class TestKernel:
+    def test_takes_both_in_one_pass(self) -> None:
+        assert len(DigestTaker().digesters) == 1
+
+    @pytest.mark.parametrize(
+        ("state", "data", "stretches", "said"),
+        [
+            (None, b"abc", (2, 0), "not as long as the data"),
+            (None, b"abc", (4, 0), "not as long as the data"),
+            (None, b"abc", (2**63, 0, 2**63, 0, 3, 0), "not as long as the data"),
+            (None, b"abc", (3,), "not whole"),
+            (bytearray(7), b"abc", (3, 0), "not whole"),
+        ],
+    )
+    def test_refuses_what_is_not_whole(
+        self, state: bytearray | None, data: bytes, stretches: tuple[int, ...], said: str
+    ) -> None:
+        module = kernel.load().module
+        assert module is not None
+        with pytest.raises(ValueError, match=said):
+            module.digest(module.digest_begin() if state is None else state, data, array("Q", stretches))
+
+    def test_refuses_to_end_what_is_not_whole(self) -> None:
+        module = kernel.load().module
+        assert module is not None
+        with pytest.raises(ValueError, match="not whole"):
+            module.digest_end(bytearray(3))
