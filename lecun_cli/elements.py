@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,20 +25,8 @@ _MOST_DRAWN = 2**18
 """Elements of a transposed part that are drawn at once: they and their place stay in the cache."""
 
 
-class Range(NamedTuple):
-    """A range of one tensor and where it goes.
-
-    Attributes:
-        tensor: The tensor.
-        start: Its first element, in the C order of the stored shape.
-        n_elements: How many.
-        offset: Where they go, in bytes.
-    """
-
-    tensor: TensorPlan
-    start: int
-    n_elements: int
-    offset: int
+Range = tuple[TensorPlan, int, int, int]
+"""A tensor, its first element in the C order of the stored shape, how many, and where they go, in bytes."""
 
 
 class Drawer:
@@ -69,16 +57,15 @@ class Drawer:
         made, law, dtype = b"", None, None
         for tensor, start, n_elements, offset in ranges:
             part = tensor.parts[0]
-            storage = tensor.storage
             if batched and len(tensor.parts) == 1 and part.in_order and not isinstance(part.law, Constant):
-                if part.law is not law or storage is not dtype:
-                    law, dtype = part.law, storage
-                    made = native.packed_recipe(recipe(law, dtype))
+                if part.law is not law or tensor.dtype != dtype:
+                    law, dtype = part.law, tensor.dtype
+                    made = native.packed_recipe(recipe(law, tensor.storage))
                 key = key_of(self._prefix, part.identity)
                 runs.append(native.packed_run(made, key, start, offset, n_elements))
             else:
-                nbytes = n_elements * storage.itemsize
-                self.draw_range(tensor, start, out[offset : offset + nbytes].view(storage.numpy()))
+                nbytes = n_elements * tensor.storage.itemsize
+                self.draw_range(tensor, start, out[offset : offset + nbytes].view(tensor.storage.numpy()))
         if runs:
             native.draw_runs(out, runs)
 

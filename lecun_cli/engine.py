@@ -24,7 +24,7 @@ from lecun_cli.destinations import PAGE_NBYTES
 from lecun_cli.digests import Digester, Digests, DigestTaker
 from lecun_cli.elements import Drawer, Range
 from lecun_cli.errors import UsageError
-from lecun_cli.files.segments import FileLayout, Literal, Unit, units
+from lecun_cli.files.segments import Extent, FileLayout, Literal, Unit, units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,8 +36,8 @@ MIN_CHUNK_NBYTES = 32
 MAX_WORKERS = 256
 _WRITERS = 2  # one fills the disk's queue while the other's bytes are under way
 
-Progress = Callable[[int], None]
-"""Told the bytes done so far, now and then, from the thread that called `run`."""
+Progress = Callable[[int, str], None]
+"""Told the bytes done so far and the tensor at work, now and then, from the thread that called `run`."""
 
 
 def default_workers() -> int:
@@ -65,7 +65,7 @@ def run(
         destination: Where the bytes go.
         chunk_nbytes: The longest unit of work, in bytes; memory is about `workers + 4` of these.
         workers: Threads that draw.
-        progress: Told the bytes done so far.
+        progress: Told the bytes done so far and the tensor at work.
 
     Raises:
         UsageError: There are to be no workers, or too many.
@@ -120,6 +120,7 @@ class _Run:
         self.n_units: int | None = None
         self.error: BaseException | None = None
         self.nbytes_done = 0
+        self.at = ""  # the tensor at work
 
     def run(self, progress: Progress | None) -> Digests:
         threads = [threading.Thread(target=self._guard, args=(self._work,)) for _ in range(self.workers)]
@@ -135,7 +136,7 @@ class _Run:
                 while thread.is_alive():
                     thread.join(0.1)
                     if progress is not None:
-                        progress(self.nbytes_done)
+                        progress(self.nbytes_done, self.at)
         except BaseException as error:
             self._stop(error)
             raise
@@ -146,7 +147,7 @@ class _Run:
         if self.error is not None:
             raise self.error
         if progress is not None:
-            progress(self.nbytes_done)
+            progress(self.nbytes_done, self.at)
         return self.digests.end()
 
     def _guard(self, body: Callable[..., None], *arguments: _Consumer) -> None:
@@ -182,6 +183,7 @@ class _Run:
             # straight from here, and elements are aligned as they are there.
             first = unit.offset % PAGE_NBYTES
             data = buffer[first : first + unit.nbytes]
+            self.at = _name(unit)
             _draw(unit, drawer, data)
             with self.changed:
                 self.made[unit.index] = _Made(unit, data, buffer, len(self.consumers))
@@ -234,8 +236,13 @@ def _aligned(nbytes: int) -> NDArray[np.uint8]:
     return memory[first : first + nbytes]
 
 
+def _name(unit: Unit) -> str:
+    """The first tensor of a unit, if it has one."""
+    return next((piece.segment.tensor.name for piece in unit.pieces if isinstance(piece.segment, Extent)), "")
+
+
 def _draw(unit: Unit, drawer: Drawer, out: NDArray[np.uint8]) -> None:
-    ranges = []
+    ranges: list[Range] = []
     at = 0
     for segment, start, stop in unit.pieces:
         length = stop - start
@@ -243,6 +250,6 @@ def _draw(unit: Unit, drawer: Drawer, out: NDArray[np.uint8]) -> None:
             out[at : at + length] = np.frombuffer(segment.data, np.uint8, length, start)
         else:
             itemsize = segment.tensor.storage.itemsize
-            ranges.append(Range(segment.tensor, start // itemsize, length // itemsize, at))
+            ranges.append((segment.tensor, start // itemsize, length // itemsize, at))
         at += length
     drawer.draw_ranges(ranges, out)

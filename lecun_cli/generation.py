@@ -69,7 +69,7 @@ def generate(
         plan: The plan; one without a seed is given one.
         out: A file's name; `-` is standard output; pipes and devices are written in order.
         options: How.
-        progress: Told the bytes done so far.
+        progress: Told the bytes done so far and the tensor at work.
 
     Raises:
         UsageError: The options do not go together, or the file exists.

@@ -125,7 +125,7 @@ def verify(
         path: A weight file, a manifest or a folder.
         regenerate: Also make every tensor again from the manifest alone and compare.
         workers: Threads.
-        progress: Told the bytes done so far.
+        progress: Told the bytes done so far and the tensor at work.
 
     Returns:
         A report for each manifest.
@@ -180,17 +180,17 @@ class _Counter:
         self.done = 0
         self._progress = progress
 
-    def add(self, nbytes: int) -> None:
+    def add(self, nbytes: int, name: str) -> None:
         self.done += nbytes
         if self._progress is not None:
-            self._progress(self.done)
+            self._progress(self.done, name)
 
     def since(self) -> engine.Progress | None:
         """A progress that counts on from here."""
         before, progress = self.done, self._progress
         if progress is None:
             return None
-        return lambda nbytes: progress(before + nbytes)
+        return lambda nbytes, name: progress(before + nbytes, name)
 
 
 def _verify_file(
@@ -281,9 +281,9 @@ def _digests(
     fd = os.open(path, os.O_RDONLY)
     pool = ThreadPoolExecutor(workers + 1)
     try:
-        whole = pool.submit(_digest, fd, 0, nbytes, count, stop)
+        whole = pool.submit(_digest, fd, 0, nbytes, path.name, count, stop)
         parts = {
-            name: pool.submit(_digest, fd, offset, length, count, stop)
+            name: pool.submit(_digest, fd, offset, length, name, count, stop)
             for name, (offset, length) in places.items()
         }
         yield whole.result, {name: future.result for name, future in parts.items()}
@@ -293,7 +293,7 @@ def _digests(
         os.close(fd)
 
 
-def _digest(fd: int, offset: int, nbytes: int, count: _Counter, stop: Event) -> str:
+def _digest(fd: int, offset: int, nbytes: int, name: str, count: _Counter, stop: Event) -> str:
     """SHA-256 of a range of a file; a range that is not all there gives the digest of what is."""
     digest = hashlib.sha256()
     end = offset + nbytes
@@ -303,7 +303,7 @@ def _digest(fd: int, offset: int, nbytes: int, count: _Counter, stop: Event) -> 
             break
         digest.update(block)
         offset += len(block)
-        count.add(len(block))
+        count.add(len(block), name)
     return digest.hexdigest()
 
 

@@ -304,14 +304,19 @@ class TestProgress:
     def test_rises_to_the_whole(self, random_access: bool) -> None:
         told: list[int] = []
         layout = layout_of(mixed_plan(), "hdf5")
-        engine.run(layout, SEED, Memory(layout.nbytes, random_access=random_access), progress=told.append)
+        engine.run(
+            layout,
+            SEED,
+            Memory(layout.nbytes, random_access=random_access),
+            progress=lambda nbytes, _: told.append(nbytes),
+        )
         assert told == sorted(told)
         assert told[-1] == layout.nbytes
 
     def test_is_told_by_the_caller_s_own_thread(self) -> None:
         threads = set()
         layout = layout_of(mixed_plan(), "safetensors")
-        engine.run(layout, SEED, Nowhere(), progress=lambda _: threads.add(threading.get_ident()))
+        engine.run(layout, SEED, Nowhere(), progress=lambda *_: threads.add(threading.get_ident()))
         assert threads == {threading.get_ident()}
 
     @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
@@ -325,7 +330,7 @@ class TestProgress:
                 time.sleep(0.02)
                 self.written += len(data)
 
-        def interrupt(_: int) -> None:
+        def interrupt(*_: object) -> None:
             raise error
 
         layout = layout_of(mixed_plan(), "safetensors")

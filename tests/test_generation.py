@@ -91,7 +91,7 @@ class TestFiles:
 
     def test_progress_rises_to_the_length_of_the_file(self, tmp_path: Path) -> None:
         told: list[int] = []
-        generate(plan(), tmp_path / "w.h5", progress=told.append)
+        generate(plan(), tmp_path / "w.h5", progress=lambda nbytes, _: told.append(nbytes))
         assert told[-1] == (tmp_path / "w.h5").stat().st_size
 
     def test_by_a_link_are_beside_the_link_and_verify(self, tmp_path: Path) -> None:
@@ -298,7 +298,7 @@ class TestNeither:
 
     @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
     def test_when_it_is_interrupted(self, tmp_path: Path, error: type[BaseException]) -> None:
-        def interrupt(_: int) -> None:
+        def interrupt(*_: object) -> None:
             raise error
 
         with pytest.raises(error):
@@ -308,7 +308,7 @@ class TestNeither:
     @pytest.mark.parametrize("late", ["w.h5", "w.h5" + SUFFIX])
     def test_when_a_file_appears_meanwhile(self, tmp_path: Path, late: str) -> None:
         with pytest.raises(UsageError, match=f"{late} exists already"):
-            generate(plan(), tmp_path / "w.h5", progress=lambda _: (tmp_path / late).touch())
+            generate(plan(), tmp_path / "w.h5", progress=lambda *_: (tmp_path / late).touch())
         assert names(tmp_path) == [late]
         assert (tmp_path / late).read_bytes() == b""
 

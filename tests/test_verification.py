@@ -92,7 +92,7 @@ class TestSound:
     def test_progress_rises_to_the_work_foretold(self, tmp_path: Path, regenerate: bool) -> None:
         path = made(tmp_path, "w.safetensors")
         told: list[int] = []
-        verify(path, regenerate=regenerate, workers=1, progress=told.append)
+        verify(path, regenerate=regenerate, workers=1, progress=lambda nbytes, _: told.append(nbytes))
         assert max(told) == work_nbytes(path, regenerate=regenerate)
 
 

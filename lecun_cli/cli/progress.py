@@ -1,4 +1,4 @@
-"""Progress on stderr: bytes, rate and time left, on a terminal only."""
+"""Progress on stderr: bytes, rate, time left and the tensor at work, on a terminal only."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Bar:
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._began = time.monotonic()
+        self._name_width = 20
         self.seconds = 0.0
 
     def __enter__(self) -> Self:
@@ -41,22 +42,24 @@ class Bar:
                 Progress,
                 TextColumn,
                 TimeRemainingColumn,
-                TransferSpeedColumn,
             )
 
             self._nbytes = self._whole() if callable(self._whole) else self._whole
+            console = Console(stderr=True)
+            self._name_width = max(20, min(60, console.width - 56))
             self._progress = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
                 DownloadColumn(binary_units=True),
-                TransferSpeedColumn(),
+                TextColumn("{task.fields[rate]}", style="progress.data.speed"),
                 TimeRemainingColumn(),
-                console=Console(stderr=True),
+                TextColumn("{task.fields[at]}", style="dim", markup=False),
+                console=console,
                 transient=True,
                 redirect_stdout=False,
                 refresh_per_second=8,
             )
-            self._task = self._progress.add_task(self._word, total=self._nbytes)
+            self._task = self._progress.add_task(self._word, total=self._nbytes, at="", rate="")
             self._progress.start()
         return self
 
@@ -67,7 +70,26 @@ class Bar:
         if self._progress is not None:
             self._progress.stop()
 
-    def update(self, nbytes: int) -> None:
-        """Show that so many bytes are done."""
+    def update(self, nbytes: int, name: str = "") -> None:
+        """Show that so many bytes are done, and what is at work."""
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=min(nbytes, self._nbytes))
+            self._progress.update(
+                self._task,
+                completed=min(nbytes, self._nbytes),
+                at=middle_cut(name, self._name_width),
+                rate=self._rate(nbytes),
+            )
+
+    def _rate(self, nbytes: int) -> str:
+        from lecun_cli.sizes import format_nbytes
+
+        seconds = time.monotonic() - self._began
+        return f"{format_nbytes(round(nbytes / seconds))}/s" if seconds > 0 else ""
+
+
+def middle_cut(text: str, width: int) -> str:
+    """A text that is too wide loses its middle: a tensor's name says most at its ends."""
+    if len(text) <= width:
+        return text
+    head = (width - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"

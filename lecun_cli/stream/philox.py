@@ -9,6 +9,7 @@ scattered blocks come from the same function written in NumPy's integer operatio
 from __future__ import annotations
 
 import hashlib
+import struct
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ WORDS_PER_BLOCK = 4
 MAX_BLOCK = 2**64 - 1
 
 _DOMAIN = b"lecun-init stream 1\0"
+_KEY = struct.Struct("<2Q")
 _U64 = np.uint64
 _PIECE = 4096  # blocks worked on at once: ufunc calls are few, and all operands stay in a core's cache
 _ROUNDS = 10
@@ -60,8 +62,8 @@ def key_prefix(seed: int) -> bytes:
 
 def key_of(prefix: bytes, identity: str) -> Key:
     """`stream_key`, for those who make many."""
-    digest = hashlib.sha256(prefix + identity.encode()).digest()
-    return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:16], "little")
+    key: Key = _KEY.unpack_from(hashlib.sha256(prefix + identity.encode()).digest())
+    return key
 
 
 class BlockReader:
