@@ -11,12 +11,14 @@ from lecun_cli.cli.carried import Carried
 from lecun_cli.cli.derive import derive
 from lecun_cli.cli.generate import generate
 from lecun_cli.cli.plan import plan
+from lecun_cli.cli.samples import samples
 from lecun_cli.cli.schema import schema
 from lecun_cli.cli.slice import slice_
 from lecun_cli.cli.verify import verify
 
 if TYPE_CHECKING:
     from typer._click.core import Context
+    from typer._click.shell_completion import CompletionItem
 
 
 class DefaultCommandGroup(TyperGroup):
@@ -38,6 +40,15 @@ class DefaultCommandGroup(TyperGroup):
             return super().invoke(ctx)
         except (KeyboardInterrupt, BrokenPipeError) as error:
             raise Carried(error) from error
+
+    def shell_complete(self, ctx: Context, incomplete: str) -> list[CompletionItem]:
+        """Commands, and the samples that the default command takes."""
+        from typer._click.shell_completion import CompletionItem
+
+        from lecun_cli.cli.completion import samples as matching
+
+        found = super().shell_complete(ctx, incomplete)
+        return found + [CompletionItem(name) for name in matching(incomplete)] if incomplete else found
 
     def _check_typo(self, ctx: Context, word: str) -> None:
         """A mistyped command is not taken for a spec."""
@@ -84,5 +95,6 @@ for _command, _name in (
     (derive, "derive"),
     (slice_, "slice"),
     (schema, "schema"),
+    (samples, "samples"),
 ):
     app.command(_name)(_command)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lecun_cli.cli import completion
 from lecun_cli.cli.options import (
     DTypeOption,
     FanRuleOption,
@@ -31,7 +32,12 @@ def generate(
     ],
     file_format: Annotated[
         str | None,
-        typer.Option("--format", metavar="FORMAT", help="safetensors, hdf5 or keras; else by OUT's suffix."),
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="safetensors, hdf5 or keras; else by OUT's suffix.",
+            autocompletion=completion.values(completion.formats),
+        ),
     ] = None,
     seed: SeedOption = None,
     framework: FrameworkOption = None,

@@ -6,23 +6,48 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lecun_cli.cli import completion
+
 if TYPE_CHECKING:
     from lecun_cli.spec.load import Spec
 
-SpecArgument = Annotated[str, typer.Argument(metavar="SPEC", help="The spec, YAML or JSON; - reads stdin.")]
+SpecArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SPEC",
+        help="The spec, YAML or JSON, or a sample's name; - reads stdin.",
+        autocompletion=completion.samples,
+    ),
+]
 SeedOption = Annotated[
     int | None, typer.Option("--seed", metavar="N", help="The seed, in place of the spec's: 0 to 2**64 - 1.")
 ]
 FrameworkOption = Annotated[
     str | None,
-    typer.Option("--framework", metavar="F", help="Names and storage: keras, torch or flax."),
+    typer.Option(
+        "--framework",
+        metavar="F",
+        help="Names and storage: keras, torch or flax.",
+        autocompletion=completion.values(completion.frameworks),
+    ),
 ]
 DTypeOption = Annotated[
-    str | None, typer.Option("--dtype", metavar="D", help="The dtype of what says nothing else.")
+    str | None,
+    typer.Option(
+        "--dtype",
+        metavar="D",
+        help="The dtype of what says nothing else.",
+        autocompletion=completion.values(completion.float_dtypes),
+    ),
 ]
 FanRuleOption = Annotated[
     str | None,
-    typer.Option("--fan-rule", metavar="R", help="exact, or keras, keras-3.14, torch, flax."),
+    typer.Option(
+        "--fan-rule",
+        metavar="R",
+        help="exact, or keras, keras-3.14, torch, flax.",
+        autocompletion=completion.values(completion.fan_rules),
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -30,6 +55,7 @@ SetOption = Annotated[
         "--set",
         metavar="NAME=VALUE",
         help="A param's value, in place of the spec's; NAME=VALUE,NAME=VALUE for more.",
+        autocompletion=completion.assignments,
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]

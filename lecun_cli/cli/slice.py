@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lecun_cli.cli import completion
 from lecun_cli.cli.options import (
     DTypeOption,
     FanRuleOption,
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
 
 def slice_(
     spec: SpecArgument,
-    tensor: Annotated[str, typer.Argument(metavar="TENSOR", help="The tensor's name; plan lists them.")],
+    tensor: Annotated[
+        str,
+        typer.Argument(
+            metavar="TENSOR", help="The tensor's name; plan lists them.", autocompletion=completion.tensors
+        ),
+    ],
     selection: Annotated[
         str,
         typer.Argument(metavar="RANGE", help="As in NumPy, without steps: 3 or 0:2,:8 or [-1]; else all."),

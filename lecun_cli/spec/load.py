@@ -7,6 +7,7 @@ from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field
 
 from lecun_cli.errors import Diagnostic, Place, SpecError
+from lecun_cli.samples import sample_path
 from lecun_cli.spec.document import Document, Rule
 from lecun_cli.spec.expand import PlacedLayer, expand
 from lecun_cli.spec.nodes import Mapping, Scalar, plain
@@ -57,16 +58,16 @@ def load_spec(  # noqa: D417 - the options are those of the command line
     fan_rule: str | None = None,
     params: MappingABC[str, int | str] | None = None,
 ) -> Spec:
-    """Read a spec from a file, or from standard input for `-`.
+    """Read a spec from a file, from a sample by its name, or from standard input for `-`.
 
     Args:
-        path: The spec.
+        path: The spec; a file goes before a sample of that name.
 
     Raises:
         UsageError: The file is not there or cannot be read.
         SpecError: The spec has faults; all that one run can find are in it.
     """
-    source, data = read_bytes(path)
+    source, data = read_bytes(str(sample_path(path) or path))
     return parse_spec(
         data, source, seed=seed, framework=framework, dtype=dtype, fan_rule=fan_rule, params=params
     )

@@ -58,8 +58,11 @@ def read_bytes(path: str) -> tuple[str, bytes]:
     except LecunInitError:  # ours are ValueErrors too
         raise
     except FileNotFoundError:
+        from lecun_cli.samples import sample_names
+
         raise UsageError(
-            f"there is no spec {path}", help="check the path; - reads the spec from stdin"
+            f"there is no spec {path}",
+            help=f"check the path; - reads stdin; samples by name: {', '.join(sample_names())}",
         ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

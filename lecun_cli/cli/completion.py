@@ -1,0 +1,126 @@
+"""What the shell may complete: values of options, samples, params and the tensors of a spec.
+
+A completion that fails is no completion: nothing here raises or prints. What is not completed here, the shell
+completes as file names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lecun_cli.plan import Plan
+    from lecun_cli.spec.load import Spec
+
+
+def _starting(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def values(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """A completion from a list that is made only when it is asked for."""
+
+    def complete(incomplete: str) -> list[str]:
+        return _starting(names(), incomplete)
+
+    return complete
+
+
+def samples(incomplete: str) -> list[str]:
+    """The names of the samples, and where none fits, files as ever."""
+    from lecun_cli.samples import sample_names
+
+    return _starting(sample_names(), incomplete)
+
+
+def frameworks() -> Iterable[str]:
+    """Those that --framework takes."""
+    from lecun_cli.frameworks import FRAMEWORKS
+
+    return FRAMEWORKS
+
+
+def float_dtypes() -> Iterable[str]:
+    """Those that weights are drawn in."""
+    from lecun_cli.dtypes import FLOAT_DTYPES
+
+    return FLOAT_DTYPES
+
+
+def fan_rules() -> Iterable[str]:
+    """Those that --fan-rule takes."""
+    from lecun_cli.frameworks import FAN_RULES
+
+    return FAN_RULES
+
+
+def formats() -> Iterable[str]:
+    """Those that --format takes."""
+    from lecun_cli.files import FORMATS
+
+    return FORMATS
+
+
+def tensors(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The names of the tensors of the spec that stands before."""
+    plan = _plan(ctx)
+    return [] if plan is None else _starting((tensor.name for tensor in plan.tensors), incomplete)
+
+
+def assignments(ctx: typer.Context, incomplete: str) -> list[str]:
+    """`NAME=` for every param of the spec that stands before."""
+    from lecun_cli.samples import sample_path
+    from lecun_cli.spec.nodes import Mapping
+    from lecun_cli.spec.reader import decode, read_bytes, read_nodes
+
+    given = _given(ctx)
+    if given is None:
+        return []
+    try:
+        source, data = read_bytes(str(sample_path(given) or given))
+        params = read_nodes(decode(data, source), source).get("params")
+    except Exception:
+        return []
+    return (
+        _starting((f"{name}=" for name in params.entries), incomplete) if isinstance(params, Mapping) else []
+    )
+
+
+def _given(ctx: typer.Context) -> str | None:
+    """The SPEC that stands before; a line that ends in an option without its value is not parsed."""
+    words = (word for word in ctx.args if not word.startswith("-"))
+    given: str | None = ctx.params.get("spec") or next(words, None)
+    return None if given == "-" else given
+
+
+def _spec(ctx: typer.Context) -> Spec | None:
+    from lecun_cli.cli.options import read_spec
+
+    spec = _given(ctx)
+    if spec is None:
+        return None
+    try:
+        return read_spec(
+            spec,
+            seed=None,
+            framework=ctx.params.get("framework"),
+            dtype=None,
+            fan_rule=None,
+            assignments=ctx.params.get("assignments"),
+        )
+    except Exception:
+        return None
+
+
+def _plan(ctx: typer.Context) -> Plan | None:
+    from lecun_cli.plan import make_plan
+
+    spec = _spec(ctx)
+    try:
+        return None if spec is None else make_plan(spec)
+    except Exception:
+        return None
