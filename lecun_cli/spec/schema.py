@@ -8,6 +8,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from lecun_cli.spec.document import Document, Group, Repeat
+from lecun_cli.spec.hovers import describe
 from lecun_cli.spec.kinds import KINDS, RawTensor
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -43,6 +44,9 @@ def json_schema() -> dict[str, Any]:
             "else": {**by_type, "allOf": layers},
         },
     }
+    del definitions["Initializer"]  # pydantic's own account of a type that has its schema from us
+    for definition in definitions.values():
+        describe(definition)
     document = definitions.pop("Document")
     whole = {"$schema": DIALECT, **document, "title": "lecun-init spec", "$defs": definitions}
     plain: dict[str, Any] = json.loads(json.dumps(whole))  # releases of pydantic leave tuples in defaults
