@@ -16,9 +16,7 @@ from lecun_cli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from lecun_cli.plan import Part, Plan
+    from lecun_cli.plan import Plan
 
 
 def plan(
@@ -37,6 +35,7 @@ def plan(
     import json
 
     from lecun_cli.cli.report import emit, table, warn
+    from lecun_cli.overview import RIGHT, TENSOR_COLUMNS, tensor_row
     from lecun_cli.plan import make_plan
 
     made = make_plan(
@@ -48,33 +47,8 @@ def plan(
     if as_json:
         emit(json.dumps(_json(made), ensure_ascii=False))
         return
-    columns = ["tensor", "dtype", "shape", "initializer", "fan_in", "std", "weights"]
-    table(columns, _rows(made), right=frozenset({"fan_in", "std", "weights"}))
+    table(TENSOR_COLUMNS, map(tensor_row, made.tensors), right=RIGHT)
     emit("\n".join(_cost(made)))
-
-
-def _rows(made: Plan) -> Iterator[list[str]]:
-    for tensor in made.tensors:
-        first = tensor.parts[0]
-        yield [
-            tensor.name,
-            tensor.dtype,
-            "x".join(map(str, tensor.shape)) or "scalar",
-            first.initializer.name,
-            _fan(first),
-            f"{first.law.std:.4g}" if first.initializer.is_random else "",
-            f"{tensor.n_elements:,}",
-        ]
-
-
-def _fan(part: Part) -> str:
-    """The fan-in in force, and the exact one beside it where the two differ."""
-    if part.fans is None or not part.initializer.needs_fans:
-        return ""
-    shown = f"{part.fans.fan_in:.10g}"
-    if part.exact is not None and part.exact.fan_in != part.fans.fan_in:
-        return f"{shown} (exact {part.exact.fan_in:.10g})"
-    return shown
 
 
 def _cost(made: Plan) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from lecun_cli.errors import Diagnostic, Place, SpecError
 from lecun_cli.samples import sample_path
@@ -15,8 +16,11 @@ from lecun_cli.spec.params import resolve
 from lecun_cli.spec.reader import decode, read_bytes, read_nodes
 from lecun_cli.spec.validate import Faults, validate
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Spec:
     """A spec worked out: every layer with its whole path, all sizes plain integers.
 
@@ -48,6 +52,21 @@ class Spec:
         """An error about this spec."""
         return SpecError(faults, source=self.source, text=self.text)
 
+    def __repr__(self) -> str:
+        from lecun_cli.overview import title_of_spec
+
+        return f"<{title_of_spec(self)}>"
+
+    def __rich__(self) -> RenderableType:
+        from lecun_cli.overview import of_spec, to_rich
+
+        return to_rich(of_spec(self))
+
+    def _repr_html_(self) -> str:
+        from lecun_cli.overview import of_spec, to_html
+
+        return to_html(of_spec(self))
+
 
 def load_spec(  # noqa: D417 - the options are those of the command line
     path: str,
@@ -67,7 +86,8 @@ def load_spec(  # noqa: D417 - the options are those of the command line
         UsageError: The file is not there or cannot be read.
         SpecError: The spec has faults; all that one run can find are in it.
     """
-    source, data = read_bytes(str(sample_path(path) or path))
+    sample = sample_path(path)
+    source, data = read_bytes(path) if sample is None else (path, sample.read_bytes())
     return parse_spec(
         data, source, seed=seed, framework=framework, dtype=dtype, fan_rule=fan_rule, params=params
     )
