@@ -6,8 +6,11 @@ No clock, host or path is in it: the same input gives the same manifest, byte fo
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from io import BytesIO
+from json.encoder import encode_basestring as _quoted
+from typing import Any, NamedTuple
 
 from lecun_cli._version import __version__
 from lecun_cli.plan import Part, TensorPlan
@@ -28,9 +31,8 @@ class FileEntry:
     sha256: str
 
 
-@dataclass(frozen=True)
-class TensorEntry:
-    """A tensor: how it is made, where it lies, and its digest.
+class TensorEntry(NamedTuple):
+    """A tensor: how it is made, where it lies, and its digest; a tuple, for there may be a million.
 
     Attributes:
         tensor: How it is made.
@@ -78,12 +80,12 @@ class Manifest:
     stream: int = STREAM
     version: str = __version__
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain values, in the order in which they are written."""
+    def to_bytes(self) -> bytes:
+        """As the file's bytes: JSON with a line for every file and tensor, so that it can be searched."""
         spec: dict[str, Any] = {"sha256": self.spec_sha256}
         if self.overrides:
             spec["set"] = dict(self.overrides)
-        return {
+        top = {
             "manifest": MANIFEST,
             "tool": {"name": "lecun-init", "version": self.version},
             "stream": self.stream,
@@ -91,59 +93,81 @@ class Manifest:
             "spec": spec,
             "framework": self.framework,
             "fan_rule": self.fan_rule,
-            "files": [
-                {"name": f.name, "format": f.format, "bytes": f.nbytes, "sha256": f.sha256}
-                for f in self.files
-            ],
-            "tensors": [_tensor_json(entry) for entry in self.tensors],
         }
-
-    def to_bytes(self) -> bytes:
-        """As the file's bytes: JSON with a line for every file and tensor, so that it can be searched."""
-        lines = []
-        for key, value in self.to_json().items():
-            if isinstance(value, list):
-                rows = ",\n".join(f"    {_compact(row)}" for row in value)
-                lines.append(f'  "{key}": [\n{rows}\n  ]' if rows else f'  "{key}": []')
-            else:
-                lines.append(f'  "{key}": {_compact(value)}')
-        return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+        data = BytesIO()
+        data.write(b"{\n")
+        for key, value in top.items():
+            data.write(f'  "{key}": {_json(value)},\n'.encode())
+        _write_list(data, "files", map(_file_row, self.files))
+        data.write(b",\n")
+        _write_list(data, "tensors", _tensor_rows(self.tensors))
+        data.write(b"\n}\n")
+        return data.getvalue()
 
 
-def _compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def _tensor_json(entry: TensorEntry) -> dict[str, Any]:
-    tensor = entry.tensor
-    found: dict[str, Any] = {
-        "name": tensor.name,
-        "file": entry.file,
-        "dtype": tensor.dtype,
-        "shape": list(tensor.shape),
-        "offset": entry.offset,
-        "bytes": tensor.nbytes,
-        "sha256": entry.sha256,
-    }
-    if entry.stored_name != tensor.name:
-        found["path"] = entry.path
-    if len(tensor.parts) == 1:
-        found |= _part_json(tensor.parts[0], tensor)
-    else:
-        found["along"] = tensor.along
-        found["parts"] = [_part_json(part, tensor) for part in tensor.parts]
-    return found
+def _write_list(data: BytesIO, key: str, rows: Iterable[str]) -> None:
+    """A list with a line for every row."""
+    data.write(f'  "{key}": ['.encode())
+    before = "\n    "
+    for row in rows:
+        data.write(f"{before}{row}".encode())
+        before = ",\n    "
+    data.write(b"]" if before == "\n    " else b"\n  ]")
 
 
-def _part_json(part: Part, tensor: TensorPlan) -> dict[str, Any]:
-    found: dict[str, Any] = {"initializer": part.initializer.to_json()}
+def _file_row(file: FileEntry) -> str:
+    return _json({"name": file.name, "format": file.format, "bytes": file.nbytes, "sha256": file.sha256})
+
+
+def _tensor_rows(entries: Iterable[TensorEntry]) -> Iterator[str]:
+    """The row of each tensor; what tensors of one form have alike is made into text once."""
+    forms: dict[object, tuple[str, str]] = {}
+    files: dict[str, str] = {}
+    for tensor, file, offset, sha256, path in entries:
+        form = forms.get(tensor.form)
+        if form is None:
+            form = forms[tensor.form] = (_kind_text(tensor), _parts_text(tensor))
+        kind, parts = form
+        in_file = files.get(file) or files.setdefault(file, _quoted(file))
+        own = f', "path": {_quoted(path)}' if path and path != tensor.name else ""
+        made = parts % tuple([_quoted(part.identity) for part in tensor.parts])
+        yield (
+            f'{{"name": {_quoted(tensor.name)}, "file": {in_file}, {kind}, "offset": {offset}, '
+            f'"bytes": {tensor.nbytes}, "sha256": "{sha256}"{own}, {made}}}'
+        )
+
+
+def _kind_text(tensor: TensorPlan) -> str:
+    return _inner({"dtype": tensor.dtype, "shape": tensor.shape})
+
+
+def _parts_text(tensor: TensorPlan) -> str:
+    """How a tensor is made, with a `%s` for the identity of each part."""
+    texts = [_part_text(part, tensor) for part in tensor.parts]
+    if len(texts) == 1:
+        return texts[0]
+    return f'"along": {tensor.along}, "parts": [{", ".join(f"{{{text}}}" for text in texts)}]'
+
+
+def _part_text(part: Part, tensor: TensorPlan) -> str:
+    before: dict[str, Any] = {"initializer": part.initializer.to_json()}
     if part.fans is not None:
-        found |= {"fan_in": part.fans.fan_in, "fan_out": part.fans.fan_out}
-    found |= {"std": part.law.std, "bound": part.law.bound, "identity": part.identity}
+        before |= {"fan_in": part.fans.fan_in, "fan_out": part.fans.fan_out}
+    before |= {"std": part.law.std, "bound": part.law.bound}
+    after: dict[str, Any] = {}
     if part.axes is not None:
-        found["axes"] = list(part.axes)
+        after["axes"] = part.axes
     if part.flip:
-        found["flip"] = list(part.flip)
+        after["flip"] = part.flip
     if part.shape != tensor.shape:
-        found["part_shape"] = list(part.shape)
-    return found
+        after["part_shape"] = part.shape
+    texts = [_inner(before).replace("%", "%%"), '"identity": %s']
+    return ", ".join([*texts, _inner(after)] if after else texts)
+
+
+def _inner(value: dict[str, Any]) -> str:
+    """The JSON of a mapping without its braces."""
+    return _json(value)[1:-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any, cast
@@ -55,11 +56,17 @@ def _made_up(tensor: TensorPlan) -> bool:
     )
 
 
+_SHA256 = re.compile("[0-9a-f]{64}")
+_ITS_OWN = frozenset({"name", "file", "offset", "bytes", "sha256", "path", "identity"})
+"""What rows differ in whose tensors are otherwise made alike."""
+
+
 class _Reader:
     """Plain values -> Manifest, every one checked."""
 
     def __init__(self, source: str) -> None:
         self.source = source
+        self.known: dict[str, TensorPlan] = {}
 
     def manifest(self, value: object) -> Manifest:
         top = self._mapping(value, "a manifest")
@@ -114,6 +121,28 @@ class _Reader:
         file = self._text(entry, "file", name)
         if file not in files:
             raise self._error(f'"{name}" lies in "{file}", which is none of its files')
+        tensor = self._planned(entry, name)
+        offset = self._int(entry, "offset", name)
+        end = offset + self._int(entry, "bytes", name)
+        if end - offset != tensor.nbytes or end > files[file].nbytes:
+            raise self._error(f'the place of "{name}" does not fit its shape and its file')
+        if not _made_up(tensor):
+            raise self._error(f'the parts of "{name}" do not make it up')
+        path = self._text(entry, "path", name) if "path" in entry else name
+        return TensorEntry(tensor, file, offset, self._digest(entry, name), path or name)
+
+    def _planned(self, entry: dict[str, Any], name: str) -> TensorPlan:
+        """How a tensor is made; of rows that say the same but for names and places, the first is checked."""
+        if "parts" in entry:
+            return self._checked(entry, name)
+        said = repr({key: value for key, value in entry.items() if key not in _ITS_OWN})
+        known = self.known.get(said)
+        if known is None:
+            known = self.known[said] = self._checked(entry, name)
+            return known
+        return known.renamed(name, (self._text(entry, "identity", name),))
+
+    def _checked(self, entry: dict[str, Any], name: str) -> TensorPlan:
         dtype = self._text(entry, "dtype", name)
         if dtype not in DTYPES:
             raise self._error(f'"{name}" has the dtype "{dtype}", which there is not')
@@ -126,15 +155,7 @@ class _Reader:
         else:
             rows, along = [entry], 0
         parts = tuple(self._part(row, shape, DTYPES[dtype], name) for row in rows)
-        tensor = TensorPlan(name, dtype, shape, parts, along)
-        offset = self._int(entry, "offset", name)
-        end = offset + self._int(entry, "bytes", name)
-        if end - offset != tensor.nbytes or end > files[file].nbytes:
-            raise self._error(f'the place of "{name}" does not fit its shape and its file')
-        if not _made_up(tensor):
-            raise self._error(f'the parts of "{name}" do not make it up')
-        path = self._text(entry, "path", name) if "path" in entry else name
-        return TensorEntry(tensor, file, offset, self._digest(entry, name), path or name)
+        return TensorPlan(name, dtype, shape, parts, along)
 
     def _part(self, row: dict[str, Any], shape: Shape, dtype: DType, name: str) -> Part:
         given = dict(self._mapping(row.get("initializer"), f'the initializer of "{name}"'))
@@ -180,13 +201,13 @@ class _Reader:
         value = entry.get(key)
         if not isinstance(value, str):
             raise self._error(f'"{key}" of {what} is a string, found {type(value).__name__}')
-        if any(0xD800 <= ord(c) < 0xE000 for c in value):
+        if not value.isascii() and any(0xD800 <= ord(c) < 0xE000 for c in value):
             raise self._error(f'"{key}" of {what} is no Unicode text, found {value!r}')
         return value
 
     def _digest(self, entry: Mapping[str, Any], what: str) -> str:
         value = self._text(entry, "sha256", what)
-        if len(value) != 64 or not set(value) <= set("0123456789abcdef"):
+        if not _SHA256.fullmatch(value):
             raise self._error(f"the sha256 of {what} is none")
         return value
 

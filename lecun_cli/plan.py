@@ -5,8 +5,8 @@ from __future__ import annotations
 import fnmatch
 import math
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 from lecun_cli.dtypes import DTYPES, DType
 from lecun_cli.errors import Diagnostic, Place, PlanError
@@ -34,12 +34,41 @@ def make_plan(spec: Spec) -> Plan:
     return _Planner(spec).plan()
 
 
-@dataclass(frozen=True)
-class _Origin:
-    """Where a tensor comes from in the spec, for messages."""
+Ruled = tuple[tuple[int, ...], ...]
+"""For each parameter of a tensor, the indices of the rules that match it."""
 
-    place: Place | None
-    explicit_stream: bool
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A tensor that a layer is stored in.
+
+    Attributes:
+        slot: Where the framework stores it.
+        roles: The roles of the parameters that it packs, in order.
+        packed: The parameters.
+        planned: The first tensor that was planned of it without a fault, for each way that rules match it.
+            Those of other rounds of a repeat differ from it in their names alone.
+    """
+
+    slot: Slot
+    roles: tuple[str, ...]
+    packed: tuple[Parameter, ...]
+    planned: dict[Ruled, TensorPlan] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """How a layer is stored.
+
+    Attributes:
+        raw: Whether it is a raw tensor, which is called as it is named.
+        stream: What its identities begin with, or None where that is its path.
+        stored: Its tensors.
+    """
+
+    raw: bool
+    stream: str | None
+    stored: tuple[_Stored, ...]
 
 
 class _Planner:
@@ -49,17 +78,22 @@ class _Planner:
         self.rules = [(rule, re.compile(fnmatch.translate(rule.match))) for rule in spec.rules]
         self.used: set[int] = set()
         self.faults: list[Diagnostic] = []
-        self.names: dict[str, _Origin] = {}
-        self.identities: dict[str, _Origin] = {}
+        self.names: dict[str, PlacedLayer] = {}
+        self.identities: dict[str, PlacedLayer] = {}
+        self.written: dict[int, _Written] = {}
+        self.tensors: list[TensorPlan] = []
         self.layers: list[PlannedLayer] = []
 
     def plan(self) -> Plan:
-        tensors = [t for placed in self.spec.layers for t in self._layer(placed)]
+        for placed in self.spec.layers:
+            self._layer(placed)
+        tensors = self.tensors
         if sum(t.nbytes for t in tensors) > MAX_NBYTES:
             self.faults.append(Diagnostic("the tensors overflow: together they have more than 2**63 bytes"))
         if self.faults:
             raise PlanError(tuple(self.faults[:100]), source=self.spec.source, text=self.spec.text)
-        tensors.sort(key=lambda t: (_DTYPE_ORDER[t.dtype], t.name))
+        tensors.sort(key=attrgetter("name"))
+        tensors.sort(key=lambda t: _DTYPE_ORDER[t.dtype])  # which keeps the order of the names
         unused = [rule.match for i, (rule, _) in enumerate(self.rules) if i not in self.used]
         return Plan(
             tensors=tuple(tensors),
@@ -74,29 +108,47 @@ class _Planner:
             text=self.spec.text,
         )
 
-    def _layer(self, placed: PlacedLayer) -> Iterator[TensorPlan]:
-        """The stored tensors of one layer."""
-        layer = placed.layer
-        origin = _Origin(placed.place, layer.stream is not None)
-        found = {parameter.role: parameter for parameter in layer.parameters()}
-        stored = []
-        for slot in self._slots(placed):
-            roles = [role for role in slot.roles if role in found]
-            if not roles:
-                continue
-            packed = [(self._identity(placed, role), found[role]) for role in roles]
-            name = self.framework.tensor_name(placed.path, slot.name, slot.collection)
-            tensor = self._tensor(name, slot, packed, placed, origin)
+    def _layer(self, placed: PlacedLayer) -> None:
+        """Plan the stored tensors of one layer."""
+        path, own_name, layer, kind, place, within = placed
+        written = self.written.get(id(layer)) or self._written(placed)
+        joined = "/".join(path)
+        base = written.stream
+        if base is None:
+            above = f"{joined}/" if path else ""
+            base = above + own_name if written.raw else above
+        leaves = []
+        for stored in written.stored:
+            slot = stored.slot
+            leaf = own_name if written.raw else slot.name
+            name = self.framework.tensor_name(path, leaf, slot.collection)
+            identities = tuple([base + role for role in stored.roles])
+            tensor = self._tensor(name, identities, stored, placed)
             if tensor is not None:
-                stored.append((slot.name, name))
-                yield tensor
-        self.layers.append(
-            PlannedLayer(placed.kind, "/".join(placed.path), placed.within, tuple(stored), placed.place)
-        )
+                leaves.append((leaf, name))
+                self.tensors.append(tensor)
+        self.layers.append(PlannedLayer(kind, joined, within, tuple(leaves), place))
+
+    def _written(self, placed: PlacedLayer) -> _Written:
+        """How a layer is stored; rounds of a repeat that share a layer share this too."""
+        layer = placed.layer
+        found = {parameter.role: parameter for parameter in layer.parameters()}
+        slots = self._slots(placed)
+        stored = []
+        for slot in slots:
+            roles = tuple(role for role in slot.roles if role in found)
+            if roles:
+                stored.append(_Stored(slot, roles, tuple(found[role] for role in roles)))
+        raw = isinstance(layer, RawTensor)
+        stream = layer.stream if raw or layer.stream is None else layer.stream.replace(".", "/") + "/"
+        written = _Written(raw, stream, tuple(stored))
+        if slots:  # else there is a fault, which is told of every round
+            self.written[id(layer)] = written
+        return written
 
     def _slots(self, placed: PlacedLayer) -> tuple[Slot, ...]:
         if isinstance(placed.layer, RawTensor):
-            return (Slot(placed.layer.name, ("",), collection=placed.layer.collection),)
+            return (Slot("", ("",), collection=placed.layer.collection),)
         try:
             return self.framework.slots(placed.kind, placed.layer)
         except UnsupportedError as error:
@@ -104,45 +156,49 @@ class _Planner:
             self._fault(said, placed.place, "change the layer, or choose another --framework")
             return ()
 
-    @staticmethod
-    def _identity(placed: PlacedLayer, role: str) -> str:
-        layer = placed.layer
-        if isinstance(layer, RawTensor):
-            return layer.stream or "/".join((*placed.path, layer.name))
-        base = "/".join(placed.path) if layer.stream is None else layer.stream.replace(".", "/")
-        return f"{base}/{role}"
-
     def _tensor(
-        self,
-        name: str,
-        slot: Slot,
-        packed: list[tuple[str, Parameter]],
-        placed: PlacedLayer,
-        origin: _Origin,
+        self, name: str, identities: tuple[str, ...], stored: _Stored, placed: PlacedLayer
     ) -> TensorPlan | None:
         """One stored tensor, or None with its faults noted."""
         before = len(self.faults)
-        if not self._unique_name(name, origin):
+        if not self._unique_name(name, placed):
             return None
-        identities = tuple(identity for identity, _ in packed)
-        rules = [found for i, found in enumerate(self.rules) if self._matches(i, found[1], name, identities)]
-        dtype = packed[0][1].dtype or placed.layer.dtype or self.spec.dtype
-        dtype = next((rule.dtype for rule, _ in reversed(rules) if rule.dtype), dtype)
-        shape = slot.tensor_shape(tuple(slot.part_shape(parameter.shape) for _, parameter in packed))
+        ruled = self._ruled(name, identities) if self.rules else ()
+        known = stored.planned.get(ruled)
+        if known is not None:
+            for identity in identities:
+                self._unique_identity(identity, placed)
+            return known.renamed(name, identities) if len(self.faults) == before else None
+        slot = stored.slot
+        rules = [self.rules[i][0] for i in sorted({i for own in ruled for i in own}, reverse=True)]
+        dtype = stored.packed[0].dtype or placed.layer.dtype or self.spec.dtype
+        dtype = next((rule.dtype for rule in rules if rule.dtype), dtype)
+        shape = slot.tensor_shape(tuple(slot.part_shape(parameter.shape) for parameter in stored.packed))
         parts = []
-        for identity, parameter in packed:
-            self._unique_identity(identity, origin)
+        for k, (identity, parameter) in enumerate(zip(identities, stored.packed, strict=True)):
+            self._unique_identity(identity, placed)
             # A rule for one parameter leaves the others alone that a framework packs with it.
-            own = (rule for rule, glob in reversed(rules) if glob.match(name) or glob.match(identity))
-            initializer = next((rule.initializer for rule in own if rule.initializer), None)
-            ruled = replace(parameter, initializer=initializer) if initializer else parameter
-            part = self._part(name, slot, identity, ruled, placed, shape)
+            own = [self.rules[i][0].initializer for i in reversed(ruled[k])] if ruled else []
+            initializer = next(filter(None, own), None)
+            changed = replace(parameter, initializer=initializer) if initializer else parameter
+            part = self._part(name, slot, identity, changed, placed, shape)
             if part is not None:
-                self._check_dtype(name, part, DTYPES[dtype], origin.place)
+                self._check_dtype(name, part, DTYPES[dtype], placed.place)
                 parts.append(part)
         if len(self.faults) > before:
             return None
-        return TensorPlan(name, dtype, shape, tuple(parts), slot.along, origin.place)
+        tensor = TensorPlan(name, dtype, shape, tuple(parts), slot.along, placed.place)
+        stored.planned[ruled] = tensor
+        return tensor
+
+    def _ruled(self, name: str, identities: tuple[str, ...]) -> Ruled:
+        """The rules that match a tensor, by its name or by the identity of a parameter, for each of these."""
+        globs = [(i, glob, glob.match(name)) for i, (_, glob) in enumerate(self.rules)]
+        ruled = tuple(
+            tuple(i for i, glob, named in globs if named or glob.match(identity)) for identity in identities
+        )
+        self.used.update(*ruled)
+        return ruled
 
     def _part(
         self, name: str, slot: Slot, identity: str, parameter: Parameter, placed: PlacedLayer, stored: Shape
@@ -151,7 +207,7 @@ class _Planner:
         fans = parameter.fans
         if self.spec.fan_rule != EXACT and (fans or parameter.initializer.needs_fans):
             try:
-                fans = _ruled(RULES[self.spec.fan_rule], placed, parameter)
+                fans = _fans_under(RULES[self.spec.fan_rule], placed, parameter)
             except FanError as error:
                 if parameter.initializer.needs_fans:
                     self._fault(f'the fans of "{name}" are undefined: {error}', placed.place, _FAN_HELP)
@@ -176,17 +232,11 @@ class _Planner:
             flip=slot.flip,
         )
 
-    def _matches(self, index: int, glob: re.Pattern[str], name: str, identities: tuple[str, ...]) -> bool:
-        if glob.match(name) or any(glob.match(identity) for identity in identities):
-            self.used.add(index)
+    def _unique_name(self, name: str, placed: PlacedLayer) -> bool:
+        first = self.names.setdefault(name, placed)
+        if first is placed:
             return True
-        return False
-
-    def _unique_name(self, name: str, origin: _Origin) -> bool:
-        first = self.names.setdefault(name, origin)
-        if first is origin:
-            return True
-        if first.place is not None and first.place == origin.place:
+        if first.place is not None and first.place == placed.place:
             said, advice = (
                 "several tensors of one layer have",
                 'a repeat needs its index in a name: "block_{i}"',
@@ -195,21 +245,21 @@ class _Planner:
         else:
             said, advice = "two tensors have", "rename one of them"
             related = (first.place, "the first is here") if first.place else None
-        self.faults.append(Diagnostic(f'{said} the name "{name}"', origin.place, advice, related))
+        self.faults.append(Diagnostic(f'{said} the name "{name}"', placed.place, advice, related))
         return False
 
-    def _unique_identity(self, identity: str, origin: _Origin) -> None:
-        first = self.identities.setdefault(identity, origin)
-        if first is origin or origin.explicit_stream:
+    def _unique_identity(self, identity: str, placed: PlacedLayer) -> None:
+        first = self.identities.setdefault(identity, placed)
+        if first is placed or placed.layer.stream is not None:
             return
-        if first.explicit_stream:
-            self.identities[identity] = origin
+        if first.layer.stream is not None:
+            self.identities[identity] = placed
             return
         related = (first.place, "the first is here") if first.place else None
         self.faults.append(
             Diagnostic(
                 f'two parameters have the identity "{identity}", so they would hold the same weights',
-                origin.place,
+                placed.place,
                 "rename one of them, or share the weights on purpose with `stream:`",
                 related,
             )
@@ -235,7 +285,7 @@ class _Planner:
 _FAN_HELP = "give `fan_in:` or `in_axes:`, or an initializer that needs none, such as zeros for a bias"
 
 
-def _ruled(rule: FanRule, placed: PlacedLayer, parameter: Parameter) -> Fans:
+def _fans_under(rule: FanRule, placed: PlacedLayer, parameter: Parameter) -> Fans:
     """What a framework would compute for a parameter, from the tensor that it stores it in.
 
     A fan-in that the user gives is the user's own, and no rule changes it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
 from lecun_cli.dtypes import DTYPES, DType
 from lecun_cli.errors import Diagnostic, Place, PlanError
@@ -12,6 +13,19 @@ from lecun_cli.fans import Fans, Shape
 from lecun_cli.initializers import Initializer
 from lecun_cli.laws import Constant, Law
 from lecun_cli.spec.expand import Container
+
+R = TypeVar("R")
+
+
+def _copied(record: R) -> R:
+    """A copy of a record with all that is cached in it, some fields of which are yet to be set.
+
+    `dataclasses.replace` takes five times as long, and a plan may have a million tensors that differ in
+    their names alone.
+    """
+    made = object.__new__(type(record))
+    made.__dict__.update(record.__dict__)
+    return made
 
 
 @dataclass(frozen=True)
@@ -96,8 +110,27 @@ class TensorPlan:
         """Bytes in the file."""
         return self.n_elements * self.storage.itemsize
 
+    @cached_property
+    def form(self) -> object:
+        """A token that it shares with what `renamed` makes of it.
 
-@dataclass(frozen=True)
+        What follows from all but the names is worked out once for each.
+        """
+        return object()
+
+    def renamed(self, name: str, identities: tuple[str, ...]) -> TensorPlan:
+        """The same tensor under another name, with other identities of its parts."""
+        parts = []
+        for k, identity in enumerate(identities):
+            part = _copied(self.parts[k])
+            part.__dict__["identity"] = identity
+            parts.append(part)
+        made = _copied(self)
+        made.__dict__.update({"name": name, "parts": tuple(parts), "nbytes": self.nbytes, "form": self.form})
+        return made
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedLayer:
     """A layer and the tensors that it is stored in, for formats that order by layer.
 

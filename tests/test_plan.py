@@ -705,3 +705,76 @@ class TestCollections:
     def test_leave_the_identity_alone(self) -> None:
         (tensor,) = make_plan(parse_spec(self.TEXT, framework="flax")).tensors
         assert tensor.parts[0].identity == "mean"
+
+
+ROUND = (
+    "{type: dense, name: 'fc.N', in_features: 3, out_features: 4}",
+    "{type: multi_head_attention, name: attn, embed_dim: 8, num_heads: 2}",
+    "{type: gru, name: rnn, input_size: 3, hidden_size: 2}",
+    "{type: batch_normalization, name: norm, features: 4}",
+    "{type: tensor, name: 'w.N', shape: [3, 2], in_axes: [0]}",
+    "{name: inner, layers: [{type: conv2d, name: conv, in_channels: 2, out_channels: 4, kernel_size: 3}]}",
+)
+RULES = (
+    "rules: [{match: '*norm*', dtype: float64}, {match: 'b?1*', initializer: ones},"
+    " {match: 'b/2/attn/query/kernel', initializer: uniform}, {match: 'b?2*bias*', dtype: float16}]\n"
+)
+
+
+class TestRoundsOfARepeat:
+    """Most of a round is planned once, and so are its texts; that must not be seen."""
+
+    @staticmethod
+    def both(head: str, framework: str, fan_rule: str = "exact") -> tuple[Plan, Plan]:
+        """The plan of a repeat, and that of the same layers written out."""
+        body = ", ".join(ROUND)
+        repeated = f"layers: [{{repeat: 12, name: 'b.{{i}}', layers: [{body.replace('N', '{i % 5}')}]}}]\n"
+        rounds = [f"{{name: b.{i}, layers: [{body.replace('N', str(i % 5))}]}}" for i in range(12)]
+        written = f"layers: [{', '.join(rounds)}]\n"
+        return plan_of(head + repeated, framework, fan_rule), plan_of(head + written, framework, fan_rule)
+
+    @pytest.mark.parametrize("rules", ["", RULES], ids=["plain", "with rules"])
+    @pytest.mark.parametrize("framework", FRAMEWORKS)
+    def test_are_planned_as_if_they_were_written_out(self, framework: str, rules: str) -> None:
+        repeated, written = self.both(rules, framework)
+        assert repeated.tensors == written.tensors
+        assert repeated.layers == written.layers
+        assert repeated.warnings == written.warnings
+        assert [t.nbytes for t in repeated.tensors] == [t.nbytes for t in written.tensors]
+
+    def test_are_so_under_a_framework_s_fan_rule(self) -> None:
+        repeated, written = self.both("", "keras", "keras")
+        assert repeated.tensors == written.tensors
+
+    def test_share_a_form_with_those_that_differ_in_names_alone(self) -> None:
+        repeated, _ = self.both(RULES, "torch")
+        forms: dict[object, set[object]] = {}
+        for t in repeated.tensors:
+            parts = tuple(replace(part, identity="") for part in t.parts)
+            forms.setdefault(t.form, set()).add((t.dtype, t.shape, parts, t.along))
+        assert len(forms) < len(repeated.tensors) / 2
+        assert {len(alike) for alike in forms.values()} == {1}
+
+    def test_a_tensor_that_is_changed_has_a_form_of_its_own(self) -> None:
+        first = self.both("", "torch")[0].tensors[0]
+        changed = replace(first, shape=(5, *first.shape[1:]))
+        assert changed.form is not first.form
+        assert changed.nbytes == math.prod(changed.shape) * changed.storage.itemsize
+
+    def test_a_fault_is_told_of_every_round(self) -> None:
+        layer = "{type: tensor, name: 'w{i}', shape: [2]}"
+        faults = faults_of(f"layers: [{{repeat: 3, layers: [{layer}]}}]\n")
+        assert [fault.message for fault in faults] == [
+            f'lecun_normal needs a fan-in, and that of "w{i}" [2] is undefined' for i in range(3)
+        ]
+
+    def test_a_clash_with_a_later_round_is_told_with_both_places(self) -> None:
+        round_ = "{type: dense, name: 'a{i}', in_features: 2, out_features: 2, bias: false}"
+        text = (
+            "layers:\n"
+            "  - {type: tensor, name: a1/kernel, shape: [2], initializer: zeros}\n"
+            f"  - {{repeat: 3, layers: [{round_}]}}\n"
+        )
+        (fault,) = faults_of(text, "torch")
+        assert "have the identity" in fault.message
+        assert (fault.place, fault.related) == (Place(3, 46, 6), (Place(2, 26, 9), "the first is here"))

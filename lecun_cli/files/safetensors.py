@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
+from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, Any
 
 from lecun_cli.dtypes import DTYPES
@@ -41,16 +42,7 @@ def layout(plan: Plan) -> FileLayout:
                 f'safetensors keeps the name "{_METADATA}" for itself', reserved.place, "rename the tensor"
             )
         )
-    entries: dict[str, Any] = {_METADATA: {"format": FRAMEWORKS[plan.framework].header}}
-    at = 0
-    for tensor in plan.tensors:
-        entries[tensor.name] = {
-            "dtype": tensor.storage.safetensors,
-            "shape": list(tensor.shape),
-            "data_offsets": [at, at + tensor.nbytes],
-        }
-        at += tensor.nbytes
-    header = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    header = _header(plan)
     header += b" " * (-(8 + len(header)) % ALIGNMENT)
     if len(header) > MAX_HEADER_NBYTES:
         raise plan.error(
@@ -69,6 +61,22 @@ def layout(plan: Plan) -> FileLayout:
     found = tuple(segments)
     check_gapless(found, offset)
     return FileLayout("safetensors", offset, found)
+
+
+def _header(plan: Plan) -> bytes:
+    """The header without its padding: what `json.dumps` would make of one dict, in a fifth of the time."""
+    entries = [f'{quoted(_METADATA)}:{{"format":{quoted(FRAMEWORKS[plan.framework].header)}}}']
+    kinds: dict[object, str] = {}
+    at = 0
+    for tensor in plan.tensors:
+        kind = kinds.get(tensor.form)
+        if kind is None:
+            shape = ",".join(map(str, tensor.shape))
+            kind = kinds[tensor.form] = f'"dtype":"{tensor.storage.safetensors}","shape":[{shape}]'
+        end = at + tensor.nbytes
+        entries.append(f'{quoted(tensor.name)}:{{{kind},"data_offsets":[{at},{end}]}}')
+        at = end
+    return ("{" + ",".join(entries) + "}").encode()
 
 
 def read(path: Path) -> tuple[StoredTensor, ...]:

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar, cast
-
-from pydantic_core import PydanticCustomError
+from typing import NamedTuple, cast
 
 from lecun_cli.errors import Diagnostic, Place
 from lecun_cli.spec.document import Group, Repeat
-from lecun_cli.spec.expressions import Environment, ExpressionError, evaluate
-from lecun_cli.spec.fields import layer_name_of, name_of, split_path
+from lecun_cli.spec.expressions import Environment, ExpressionError, Template, evaluate
+from lecun_cli.spec.fields import MAX_NAME, split_path
 from lecun_cli.spec.kinds import KINDS, AnyLayer, RawTensor
 from lecun_cli.spec.nodes import Mapping, Node, Scalar, Sequence, describe, plain, walk
 from lecun_cli.spec.validate import Faults, unknown_key, validate
 
-L = TypeVar("L", bound=AnyLayer)
-
 MAX_LAYERS = 1_000_000
 
 
-@dataclass(frozen=True)
-class Container:
-    """A group, or a round of a repeat that has a name.
+class Container(NamedTuple):
+    """A group, or a round of a repeat that has a name; a tuple, for there may be a million.
 
     Attributes:
         path: Its whole path.
@@ -36,19 +30,21 @@ class Container:
     model: str
 
 
-@dataclass(frozen=True)
-class PlacedLayer:
-    """A layer with its whole path.
+class PlacedLayer(NamedTuple):
+    """A layer with its whole path; a tuple, for there may be a million.
 
     Attributes:
         path: The names of its groups, and its own unless it is a raw tensor.
-        layer: The validated layer, all sizes plain integers.
+        name: Its own name.
+        layer: The validated layer, all sizes plain integers. Rounds of a repeat that differ in its name
+            alone share that of the first round, with the name of the first round.
         kind: Its `type`; `tensor` for raw tensors.
         place: Where its name stands in the text.
         within: The groups that hold it, outermost first.
     """
 
     path: tuple[str, ...]
+    name: str
     layer: AnyLayer
     kind: str
     place: Place | None
@@ -62,8 +58,9 @@ def expand(root: Mapping, env: Environment, faults: Faults) -> tuple[PlacedLayer
     if _fewest(layers, env) > MAX_LAYERS:  # before the first is made: this is told at once
         expander.too_many(root.keys["layers"])
         return ()
-    found = [*expander.items(layers, env, _Where()), *expander.tensors(root.get("tensors"), env)]
-    return tuple(found)
+    expander.items(layers, env, ())
+    expander.tensors(root.get("tensors"), env)
+    return tuple(expander.found)
 
 
 def _fewest(node: Node | None, env: Environment) -> int:
@@ -91,25 +88,38 @@ def _rounds(node: Node, env: Environment) -> int:
     return max(0, value) if isinstance(value, int) else 0
 
 
-@dataclass(frozen=True)
-class _Where:
-    """The groups around a layer, and the names that they give it."""
+Within = tuple[Container, ...]
 
-    path: tuple[str, ...] = ()
-    within: tuple[Container, ...] = ()
 
-    def inside(self, name: str, model: str) -> _Where:
-        path = (*self.path, *split_path(name))
-        return _Where(path, (*self.within, Container(path, model)))
+def _inside(within: Within, name: str, model: str) -> Within:
+    """The groups around a layer, and one more."""
+    above = within[-1].path if within else ()
+    return (*within, Container(above + split_path(name), model))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A layer that is validated, and whose rounds differ in its name alone.
+
+    Attributes:
+        first: The layer of the first round.
+        own: The path that its name makes, where that is the same in every round.
+        template: What its name is made of.
+    """
+
+    first: PlacedLayer
+    own: tuple[str, ...]
+    template: Template
 
 
 class _Expander:
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
+        self.found: list[PlacedLayer] = []
         self.steps = 0
         self._indices: set[str] = set()
         self._words: dict[int, frozenset[str]] = {}
-        self._layers: dict[int, AnyLayer] = {}
+        self._known: dict[int, _Known] = {}
 
     def too_many(self, place: Place) -> None:
         """Note that there are more layers than a spec may have."""
@@ -122,26 +132,27 @@ class _Expander:
             self.too_many(place)
         return self.steps > MAX_LAYERS or self.faults.full
 
-    def items(self, node: Node | None, env: Environment, where: _Where) -> Iterator[PlacedLayer]:
-        """The layers of a list."""
+    def items(self, node: Node | None, env: Environment, within: Within) -> None:
+        """Find the layers of a list."""
         if not isinstance(node, Sequence):
             return
         for item in node.items:
             if self._stops(item.place):
                 return
-            if isinstance(item, Mapping) and "repeat" in item.entries:
-                yield from self._repeat(item, env, where)
+            known = self._known.get(id(item))
+            placed = self._again(known, env, within) if known is not None else None
+            if placed is not None:
+                self.found.append(placed)
+            elif isinstance(item, Mapping) and "repeat" in item.entries:
+                self._repeat(item, env, within)
             elif isinstance(item, Mapping) and ("layers" in item.entries or _type(item) == "group"):
                 group = validate(Group, item, env, "a group", self.faults)
                 if group is not None:
-                    inside = where.inside(group.name, group.model)
-                    yield from self.items(item.get("layers"), env, inside)
+                    self.items(item.get("layers"), env, _inside(within, group.name, group.model))
             else:
-                placed = self._layer(item, env, where)
-                if placed is not None:
-                    yield placed
+                self._layer(item, env, within)
 
-    def _repeat(self, node: Mapping, env: Environment, where: _Where) -> Iterator[PlacedLayer]:
+    def _repeat(self, node: Mapping, env: Environment, within: Within) -> None:
         # The name may hold the index, so a first look is taken with the index at zero.
         index = plain(node.entries["index"]) if "index" in node.entries else "i"
         probe = {**env, index: 0} if isinstance(index, str) else env
@@ -159,25 +170,31 @@ class _Expander:
             )
             return
         self._indices.add(repeat.index)
+        template = None
+        if repeat.name is not None and repeat.index not in _words_of(node.entries["repeat"]):
+            template = Template.of(plain(node.entries["name"]))
+        inner = dict(env)
         for i in range(repeat.repeat):
             if self._stops(node.place):
                 return
-            inner = {**env, repeat.index: i}
+            inner[repeat.index] = i
             name = repeat.name
             if name is not None and i:
-                again = validate(Repeat, node, inner, "a repeat", self.faults)
-                name = again.name if again is not None else None
-            inside = where.inside(name, repeat.model) if name else where
-            yield from self.items(node.get("layers"), inner, inside)
+                name = None if template is None else _filled(template, inner)
+                if name is None:
+                    again = validate(Repeat, node, inner, "a repeat", self.faults)
+                    name = again.name if again is not None else None
+            inside = _inside(within, name, repeat.model) if name else within
+            self.items(node.get("layers"), inner, inside)
 
-    def _layer(self, node: Node, env: Environment, where: _Where) -> PlacedLayer | None:
+    def _layer(self, node: Node, env: Environment, within: Within) -> None:
         if not isinstance(node, Mapping):
             self.faults.add(Diagnostic(f"a layer is a mapping, found {describe(plain(node))}", node.place))
-            return None
+            return
         type_node = node.get("type")
         if type_node is None and "<<" in node.entries:
             self.faults.add(unknown_key("<<", "a layer", [], node))
-            return None
+            return
         if type_node is None:
             self.faults.add(
                 Diagnostic(
@@ -186,41 +203,41 @@ class _Expander:
                     f"kinds are: {', '.join(KINDS)}; or give `layers:` for a group, `repeat:` for a repeat",
                 )
             )
-            return None
+            return
         name = type_node.value if isinstance(type_node, Scalar) else None
         kind = KINDS.get(name) if isinstance(name, str) else None
         if kind is None:
             self.faults.add(_unknown_kind(plain(type_node), type_node.place))
-            return None
-        layer = self._validated(kind, node, env, f"a {name} layer")
+            return
+        layer = validate(kind, node, env, f"a {name} layer", self.faults)
         if layer is None:
-            return None
+            return
+        above = within[-1].path if within else ()
         own = () if isinstance(layer, RawTensor) else split_path(layer.name)
-        place = node.entries["name"].place
-        return PlacedLayer((*where.path, *own), layer, cast("str", name), place, where.within)
+        named = node.entries["name"]
+        placed = PlacedLayer(above + own, layer.name, layer, cast("str", name), named.place, within)
+        self.found.append(placed)
+        if id(node) not in self._words:
+            self._words[id(node)] = _words_in(node)
+        if not self._words[id(node)] & self._indices:
+            self._known[id(node)] = _Known(placed, own, Template.of(plain(named)))
 
-    def _validated(self, kind: type[L], node: Mapping, env: Environment, what: str) -> L | None:
-        """The layer of a node; where rounds of a repeat differ in its name alone, it is validated once."""
-        key = id(node)
-        if key not in self._words:
-            self._words[key] = _words_in(node)
-        if self._words[key] & self._indices:
-            return validate(kind, node, env, what, self.faults)
-        known = self._layers.get(key)
-        if isinstance(known, kind):
-            try:
-                make = name_of if issubclass(kind, RawTensor) else layer_name_of
-                name = make(plain(node.entries["name"]), env, "name")
-            except PydanticCustomError:
-                return validate(kind, node, env, what, self.faults)  # which tells it with its place
-            return cast("L", known.model_copy(update={"name": name}))
-        layer = validate(kind, node, env, what, self.faults)
-        if layer is not None:
-            self._layers[key] = layer
-        return layer
+    @staticmethod
+    def _again(known: _Known, env: Environment, within: Within) -> PlacedLayer | None:
+        """A known layer in another round; None where its name fails, which validation tells."""
+        _, name, layer, kind, place, _ = known.first
+        own = known.own
+        if known.template.expressions:
+            filled = _filled(known.template, env)
+            if filled is None:
+                return None
+            name = filled
+            own = split_path(name) if own else own
+        above = within[-1].path if within else ()
+        return PlacedLayer(above + own, name, layer, kind, place, within)
 
-    def tensors(self, node: Node | None, env: Environment) -> Iterator[PlacedLayer]:
-        """The raw tensors at the top of a spec."""
+    def tensors(self, node: Node | None, env: Environment) -> None:
+        """Find the raw tensors at the top of a spec."""
         if not isinstance(node, Sequence):
             return
         for item in node.items:
@@ -235,7 +252,21 @@ class _Expander:
                 continue
             tensor = validate(RawTensor, item, env, "a raw tensor", self.faults)
             if tensor is not None:
-                yield PlacedLayer((), tensor, "tensor", item.entries["name"].place)  # type: ignore[union-attr]
+                place = item.entries["name"].place  # type: ignore[union-attr]
+                self.found.append(PlacedLayer((), tensor.name, tensor, "tensor", place))
+
+
+def _filled(template: Template, env: Environment) -> str | None:
+    """A name that was sound in one round, in another; None where it is not.
+
+    Rounds differ in integers, which are never empty and hold no character that a name may not: so only
+    the length and the arithmetic can fail.
+    """
+    try:
+        name = template.render(env)
+    except ExpressionError:
+        return None
+    return name if len(name) <= MAX_NAME else None
 
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -243,13 +274,13 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 def _words_in(node: Mapping) -> frozenset[str]:
     """The words in all texts of a layer but its name: what its fields could ask the rounds for."""
-    found: set[str] = set()
-    for key, value in node.entries.items():
-        if key != "name":
-            for inner in walk(value):
-                if isinstance(inner, Scalar) and isinstance(inner.value, str):
-                    found.update(_WORD.findall(inner.value))
-    return frozenset(found)
+    return frozenset().union(*(_words_of(value) for key, value in node.entries.items() if key != "name"))
+
+
+def _words_of(node: Node) -> frozenset[str]:
+    """The words in all texts of a node."""
+    values = (inner.value for inner in walk(node) if isinstance(inner, Scalar))
+    return frozenset(word for value in values if isinstance(value, str) for word in _WORD.findall(value))
 
 
 def _type(node: Mapping) -> object:

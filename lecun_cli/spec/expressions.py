@@ -11,6 +11,7 @@ import difflib
 import re
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 Environment = Mapping[str, int]
@@ -115,12 +116,12 @@ _BINARY: dict[type[ast.operator], Callable[[int, int], int]] = {
 
 def _value(node: ast.expr, env: Environment, text: str) -> int:
     match node:
-        case ast.Constant(value=int() as value):
-            result = value
         case ast.Name(id=name):
             if name not in env:
                 raise unknown_name(name, env)
             result = env[name]
+        case ast.Constant(value=int() as value):
+            result = value
         case ast.UnaryOp(op=op, operand=operand):
             inner = _value(operand, env, text)
             result = -inner if isinstance(op, ast.USub) else inner
@@ -167,6 +168,41 @@ def render(template: str, env: Environment) -> str:
         return str(evaluate(match[1], env))
 
     return _FIELD.sub(replace, template)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A name that `render` has filled in before, made ready to be filled in many times.
+
+    Attributes:
+        pattern: For Python's `%`, with a `%d` for every expression.
+        expressions: The tree of each expression, and its text for messages.
+    """
+
+    pattern: str
+    expressions: tuple[tuple[ast.expr, str], ...]
+
+    @classmethod
+    def of(cls, text: str) -> Template:
+        """The template of a text that `render` takes."""
+        pattern, expressions, at = "", [], 0
+        for match in _FIELD.finditer(text):
+            pattern += text[at : match.start()].replace("%", "%%")
+            if match[1] is None:
+                pattern += match[0][0]
+            else:
+                pattern += "%d"
+                expressions.append((parse(match[1]), match[1]))
+            at = match.end()
+        return cls(pattern + text[at:].replace("%", "%%"), tuple(expressions))
+
+    def render(self, env: Environment) -> str:
+        """The same as `render` of its text.
+
+        Raises:
+            ExpressionError: An expression cannot be evaluated.
+        """
+        return self.pattern % tuple([_value(tree, env, text) for tree, text in self.expressions])
 
 
 def _short(text: str) -> str:

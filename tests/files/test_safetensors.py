@@ -93,6 +93,15 @@ class TestHeader:
         plan = plan_with(tensor((2,), name="größe/κ"))
         assert '"größe/κ":'.encode() in header_of(plan)
 
+    def test_is_what_the_json_module_makes(self) -> None:
+        names = ['a"b', "back\\slash", "größe/κ", "100%", "\u2028", "a b"]
+        layers = ", ".join(
+            f"{{type: tensor, name: {json.dumps(name)}, shape: [2, 3], initializer: ones}}" for name in names
+        )
+        data = header_of(plan_of(f"seed: 1\nlayers: [{{repeat: 3, name: 'g{{i}}', layers: [{layers}]}}]\n"))
+        made = json.dumps(json.loads(data[8:]), separators=(",", ":"), ensure_ascii=False)
+        assert data[8:].rstrip(b" ") == made.encode()
+
     def test_keeps_the_name_of_the_metadata(self) -> None:
         plan = plan_of("tensors:\n  - {name: __metadata__, shape: [2], initializer: zeros}\n")
         with pytest.raises(PlanError) as caught:

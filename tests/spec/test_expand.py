@@ -225,10 +225,10 @@ class TestRounds:
             "      - {type: dense, name: 'b{i}', in_features: 2, out_features: 2, stream: 'shared{i}'}\n"
             "      - {type: dense, name: 'c{i}', in_features: 2, out_features: 2}\n"
         )
-        layers = [placed.layer for placed in parse_spec(text).layers]
-        assert [getattr(layer, "out_features", None) for layer in layers[::3]] == [1, 2, 3]
-        assert [layer.stream for layer in layers[1::3]] == ["shared0", "shared1", "shared2"]
-        assert [layer.name for layer in layers[2::3]] == ["c0", "c1", "c2"]
+        layers = parse_spec(text).layers
+        assert [getattr(placed.layer, "out_features", None) for placed in layers[::3]] == [1, 2, 3]
+        assert [placed.layer.stream for placed in layers[1::3]] == ["shared0", "shared1", "shared2"]
+        assert [placed.name for placed in layers[2::3]] == ["c0", "c1", "c2"]
 
     def test_a_name_that_fails_in_a_later_round_is_told_with_its_place(self) -> None:
         layer = "{type: dense, name: 'a{1 // (1 - i)}', in_features: 2, out_features: 2}"

@@ -14,6 +14,7 @@ from lecun_cli.spec.expressions import (
     MAX_MAGNITUDE,
     Environment,
     ExpressionError,
+    Template,
     evaluate,
     names_in,
     render,
@@ -236,3 +237,32 @@ class TestTemplates:
     def test_depend_on_their_environment_alone(self) -> None:
         first: Environment = {"i": 0}
         assert [render("b{i}", first), render("b{i}", {"i": 1}), render("b{i}", first)] == ["b0", "b1", "b0"]
+
+
+class TestReadyTemplates:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "w",
+            "t.{i}",
+            "{i}{j}",
+            "a{{{i + 2 * j}}}b",
+            "100%",
+            "%d{i}%s",
+            "{-i}",
+            "größe_{ i }",
+            "{{}}",
+            "{7}",
+        ],
+    )
+    def test_renders_as_the_text_does(self, text: str) -> None:
+        for env in ({"i": 0, "j": 3}, {"i": -12, "j": 2**40}):
+            assert Template.of(text).render(env) == render(text, env)
+
+    def test_fails_where_the_text_does(self) -> None:
+        template = Template.of("a{1 // (1 - i)}")
+        assert template.render({"i": 0}) == "a1"
+        with pytest.raises(ExpressionError, match="divides by zero"):
+            template.render({"i": 1})
+        with pytest.raises(ExpressionError, match="there is no param"):
+            template.render({})
