@@ -13,6 +13,7 @@ from json.encoder import encode_basestring as _quoted
 from typing import Any, NamedTuple
 
 from lecun_cli._version import __version__
+from lecun_cli.overview import Overview, Shown, of_manifest
 from lecun_cli.plan import Part, TensorPlan
 from lecun_cli.stream import STREAM
 
@@ -54,8 +55,8 @@ class TensorEntry(NamedTuple):
         return self.path or self.tensor.name
 
 
-@dataclass(frozen=True)
-class Manifest:
+@dataclass(frozen=True, repr=False)
+class Manifest(Shown):
     """Everything about a set of weight files.
 
     Attributes:
@@ -103,6 +104,10 @@ class Manifest:
         _write_list(data, "tensors", _tensor_rows(self.tensors))
         data.write(b"\n}\n")
         return data.getvalue()
+
+    def overview(self) -> Overview:
+        """What `repr`, rich and notebooks show."""
+        return of_manifest(self)
 
 
 _json = json.JSONEncoder(ensure_ascii=False).encode

@@ -43,6 +43,23 @@ class Overview:
     n_rows: int
 
 
+class Shown:
+    """Shown by its overview: in one line, by rich, and in notebooks."""
+
+    def overview(self) -> Overview:
+        """What is shown."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<{self.overview().title}>"
+
+    def __rich__(self) -> RenderableType:
+        return to_rich(self.overview())
+
+    def _repr_html_(self) -> str:
+        return to_html(self.overview())
+
+
 def tensor_row(tensor: TensorPlan) -> Row:
     """A planned tensor under `TENSOR_COLUMNS`."""
     first = tensor.parts[0]
@@ -67,49 +84,37 @@ def fan_in(part: Part) -> str:
     return shown
 
 
-def title_of_plan(plan: Plan) -> str:
-    """One line about a plan."""
+def of_plan(plan: Plan) -> Overview:
+    """A plan's tensors."""
     seed = "no seed yet" if plan.seed is None else f"seed {plan.seed}"
-    return (
+    title = (
         f"Plan: {len(plan.tensors):,} tensors, {plan.n_elements:,} weights, {format_nbytes(plan.nbytes)}, "
         f"{plan.framework}, fan rule {plan.fan_rule}, {seed}"
     )
-
-
-def of_plan(plan: Plan) -> Overview:
-    """A plan's tensors."""
     rows = tuple(tensor_row(tensor) for tensor in plan.tensors[:MOST_ROWS])
-    return Overview(title_of_plan(plan), TENSOR_COLUMNS, rows, len(plan.tensors))
-
-
-def title_of_manifest(manifest: Manifest) -> str:
-    """One line about a manifest."""
-    nbytes = sum(file.nbytes for file in manifest.files)
-    files = ", ".join(file.name for file in manifest.files[:3]) + (", …" if len(manifest.files) > 3 else "")
-    return (
-        f"Manifest of {files}: {len(manifest.tensors):,} tensors, {format_nbytes(nbytes)}, "
-        f"{manifest.framework}, seed {manifest.seed}, lecun-init {manifest.version}"
-    )
+    return Overview(title, TENSOR_COLUMNS, rows, len(plan.tensors))
 
 
 def of_manifest(manifest: Manifest) -> Overview:
     """A manifest's tensors, each with the beginning of its digest."""
+    nbytes = sum(file.nbytes for file in manifest.files)
+    files = ", ".join(file.name for file in manifest.files[:3]) + (", …" if len(manifest.files) > 3 else "")
+    title = (
+        f"Manifest of {files}: {len(manifest.tensors):,} tensors, {format_nbytes(nbytes)}, "
+        f"{manifest.framework}, seed {manifest.seed}, lecun-init {manifest.version}"
+    )
     rows = tuple((*tensor_row(entry.tensor), entry.sha256[:12]) for entry in manifest.tensors[:MOST_ROWS])
-    return Overview(title_of_manifest(manifest), (*TENSOR_COLUMNS, "sha256"), rows, len(manifest.tensors))
-
-
-def title_of_spec(spec: Spec) -> str:
-    """One line about a spec."""
-    seed = "no seed" if spec.seed is None else f"seed {spec.seed}"
-    return f"Spec {spec.source}: {len(spec.layers):,} layers, {spec.framework}, {spec.dtype}, {seed}"
+    return Overview(title, (*TENSOR_COLUMNS, "sha256"), rows, len(manifest.tensors))
 
 
 def of_spec(spec: Spec) -> Overview:
     """A spec's layers, with the fields that were given."""
+    seed = "no seed" if spec.seed is None else f"seed {spec.seed}"
+    title = f"Spec {spec.source}: {len(spec.layers):,} layers, {spec.framework}, {spec.dtype}, {seed}"
     rows = tuple(
         ("/".join(placed.path), placed.kind, _fields(placed.layer)) for placed in spec.layers[:MOST_ROWS]
     )
-    return Overview(title_of_spec(spec), ("layer", "kind", "fields"), rows, len(spec.layers))
+    return Overview(title, ("layer", "kind", "fields"), rows, len(spec.layers))
 
 
 def _fields(layer: object) -> str:

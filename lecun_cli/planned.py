@@ -12,6 +12,7 @@ from lecun_cli.errors import Diagnostic, Place, PlanError
 from lecun_cli.fans import Fans, Shape
 from lecun_cli.initializers import Initializer
 from lecun_cli.laws import Constant, Law
+from lecun_cli.overview import Overview, Shown, of_plan
 from lecun_cli.spec.expand import Container
 
 R = TypeVar("R")
@@ -149,8 +150,8 @@ class PlannedLayer:
     place: Place | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, repr=False)
+class Plan(Shown):
     """Every tensor of a file, in the file's order, and what their bits depend on.
 
     Attributes:
@@ -199,3 +200,7 @@ class Plan:
     def with_seed(self, seed: int) -> Plan:
         """The same plan under a seed."""
         return replace(self, seed=seed)
+
+    def overview(self) -> Overview:
+        """What `repr`, rich and notebooks show."""
+        return of_plan(self)

@@ -27,9 +27,8 @@ class Literal:
         return len(self.data)
 
 
-@dataclass(frozen=True)
-class Extent:
-    """A range of the file that one tensor fills.
+class Extent(NamedTuple):
+    """A range of the file that one tensor fills; a tuple, for there may be a million.
 
     Attributes:
         offset: Where it starts in the file, in bytes.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from lecun_cli.errors import Diagnostic, Place, SpecError
+from lecun_cli.overview import Overview, Shown, of_spec
 from lecun_cli.samples import sample_path
 from lecun_cli.spec.document import Document, Rule
 from lecun_cli.spec.expand import PlacedLayer, expand
@@ -16,12 +16,9 @@ from lecun_cli.spec.params import resolve
 from lecun_cli.spec.reader import decode, read_bytes, read_nodes
 from lecun_cli.spec.validate import Faults, validate
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
 
 @dataclass(frozen=True, repr=False)
-class Spec:
+class Spec(Shown):
     """A spec worked out: every layer with its whole path, all sizes plain integers.
 
     Attributes:
@@ -52,20 +49,9 @@ class Spec:
         """An error about this spec."""
         return SpecError(faults, source=self.source, text=self.text)
 
-    def __repr__(self) -> str:
-        from lecun_cli.overview import title_of_spec
-
-        return f"<{title_of_spec(self)}>"
-
-    def __rich__(self) -> RenderableType:
-        from lecun_cli.overview import of_spec, to_rich
-
-        return to_rich(of_spec(self))
-
-    def _repr_html_(self) -> str:
-        from lecun_cli.overview import of_spec, to_html
-
-        return to_html(of_spec(self))
+    def overview(self) -> Overview:
+        """What `repr`, rich and notebooks show."""
+        return of_spec(self)
 
 
 def load_spec(  # noqa: D417 - the options are those of the command line

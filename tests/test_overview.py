@@ -1,0 +1,73 @@
+"""A Spec, Plan or Manifest at a glance."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from lecun_cli import generate, make_plan, parse_spec
+from lecun_cli.overview import MOST_ROWS, Shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = """\
+seed: 7
+framework: torch
+layers:
+  - {type: conv2d, name: "a<b>", in_channels: 3, out_channels: 8, kernel_size: [3, 5], bias: false}
+  - {type: dense, name: out, in_features: 8, out_features: 2, kernel_initializer: he_normal}
+"""
+LONG = (
+    "seed: 1\nlayers: [{repeat: 100, layers: [{type: dense, name: 'd{i}', in_features: 4, out_features: 4}]}]"
+)
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> dict[str, Shown]:
+    spec = parse_spec(TEXT)
+    plan = make_plan(spec)
+    return {"spec": spec, "plan": plan, "manifest": generate(plan, tmp_path / "w.safetensors").manifest}
+
+
+def rich_text(value: Shown) -> str:
+    out = io.StringIO()
+    Console(file=out, width=160).print(value)
+    return out.getvalue()
+
+
+class TestOverview:
+    @pytest.mark.parametrize(
+        ("kind", "line"),
+        [
+            ("spec", "<Spec <spec>: 2 layers, torch, float32, seed 7>"),
+            ("plan", "<Plan: 3 tensors, 378 weights, 1.5 KiB, torch, fan rule exact, seed 7>"),
+        ],
+    )
+    def test_is_one_line_for_repr(self, shown: dict[str, Shown], kind: str, line: str) -> None:
+        assert repr(shown[kind]) == line
+
+    def test_of_a_manifest_names_its_files(self, shown: dict[str, Shown]) -> None:
+        assert repr(shown["manifest"]).startswith("<Manifest of w.safetensors: 3 tensors,")
+
+    @pytest.mark.parametrize("kind", ["spec", "plan", "manifest"])
+    def test_is_a_table_for_rich_and_html_for_notebooks(self, shown: dict[str, Shown], kind: str) -> None:
+        text, html = rich_text(shown[kind]), shown[kind]._repr_html_()
+        assert "a<b>" in text
+        assert "a&lt;b&gt;" in html
+        assert "a<b>" not in html
+        assert "he_normal" in text
+        assert "he_normal" in html
+
+    def test_of_a_spec_shows_what_was_given(self, shown: dict[str, Shown]) -> None:
+        assert "in_channels 3, out_channels 8, kernel_size 3x5, bias no" in rich_text(shown["spec"])
+
+    def test_shows_the_first_of_many(self) -> None:
+        spec = parse_spec(LONG)
+        for value, n in ((spec, 100), (make_plan(spec), 200)):
+            assert len(value.overview().rows) == MOST_ROWS
+            assert f"and {n - MOST_ROWS} more" in rich_text(value)
+            assert f"and {n - MOST_ROWS} more" in value._repr_html_()
