@@ -39,7 +39,8 @@ class Parameter:
 class Model(BaseModel):
     """Base of everything that a spec is validated with: frozen, and no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # A kind that no spec here names is never built: that is most of them, and half of the time to start.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class Layer(Model):
