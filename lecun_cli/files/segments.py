@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -118,11 +119,31 @@ class Unit:
 BLOCK_ELEMENTS = 8
 
 
+def cut_nbytes(tensor: TensorPlan, chunk_nbytes: int) -> int:
+    """Where a tensor may be cut: at multiples of so many bytes from its start.
+
+    In the order of the stream, between blocks. In a transposed tensor the elements of a block lie in
+    different rows, so it is cut between as many rows as a block has elements, or as a chunk holds: each block
+    is then made once, and not once for every unit that has an element of it.
+    """
+    itemsize = tensor.storage.itemsize
+    part = tensor.parts[0]
+    if part.axes is not None and len(tensor.parts) == 1 and part.shape == tensor.shape:
+        last = part.axes.index(len(part.axes) - 1)  # the stored axis that the stream counts fastest
+        row = math.prod(part.shape[last + 1 :]) * itemsize
+        rows = BLOCK_ELEMENTS
+        while rows and row * rows > chunk_nbytes:
+            rows //= 2
+        if rows:
+            return row * rows
+    return itemsize * BLOCK_ELEMENTS
+
+
 def units(layout: FileLayout, chunk_nbytes: int) -> Iterator[Unit]:
     """Cut a file into units of at most `chunk_nbytes`.
 
-    A tensor is cut between blocks of the stream; where not even one block fits into a chunk, a unit
-    holds one block.
+    A tensor is cut between blocks of the stream, see `cut_nbytes`; where not even one block fits into a
+    chunk, a unit holds one block.
 
     Args:
         layout: The file.
@@ -134,7 +155,7 @@ def units(layout: FileLayout, chunk_nbytes: int) -> Iterator[Unit]:
     length = 0
     for segment in layout.segments:
         start = 0
-        step = segment.tensor.storage.itemsize * BLOCK_ELEMENTS if isinstance(segment, Extent) else 1
+        step = cut_nbytes(segment.tensor, chunk_nbytes) if isinstance(segment, Extent) else 1
         while start < segment.nbytes:
             room = (chunk_nbytes - length) // step * step
             if room < min(step, segment.nbytes - start):

@@ -19,6 +19,7 @@ from lecun_cli.files.segments import (
     Segment,
     Unit,
     check_gapless,
+    cut_nbytes,
     units,
 )
 from lecun_cli.initializers import make
@@ -36,8 +37,9 @@ def layouts(draw: st.DrawFn) -> FileLayout:
         segment: Segment
         if draw(st.booleans()):
             dtype = draw(st.sampled_from(sorted(DTYPES)))
-            shape = tuple(draw(st.lists(st.integers(1, 30), max_size=2)))
-            segment = Extent(at, tensor(shape, dtype=dtype, initializer=ZEROS, name=f"t{i}"))
+            shape = tuple(draw(st.lists(st.integers(1, 30), max_size=3)))
+            axes = tuple(draw(st.permutations(range(len(shape))))) if draw(st.booleans()) else None
+            segment = Extent(at, tensor(shape, axes or None, dtype, ZEROS, f"t{i}"))
         else:
             segment = Literal(at, b"x" * draw(st.integers(1, 200)))
         segments.append(segment)
@@ -45,12 +47,15 @@ def layouts(draw: st.DrawFn) -> FileLayout:
     return FileLayout("test", at, tuple(segments))
 
 
-def block_nbytes(segment: Segment) -> int:
-    return BLOCK_ELEMENTS * segment.tensor.storage.itemsize if isinstance(segment, Extent) else 1
+def step_of(segment: Segment, chunk_nbytes: int) -> int:
+    return cut_nbytes(segment.tensor, chunk_nbytes) if isinstance(segment, Extent) else 1
 
 
 def largest(unit: Unit) -> int:
-    return max(block_nbytes(piece.segment) for piece in unit.pieces)
+    return max(
+        BLOCK_ELEMENTS * piece.segment.tensor.storage.itemsize if isinstance(piece.segment, Extent) else 1
+        for piece in unit.pieces
+    )
 
 
 class TestUnits:
@@ -75,7 +80,7 @@ class TestUnits:
     def test_cut_tensors_between_blocks_of_the_stream(self, layout: FileLayout, chunk_nbytes: int) -> None:
         for unit in units(layout, chunk_nbytes):
             for piece in unit.pieces:
-                block = block_nbytes(piece.segment)
+                block = step_of(piece.segment, chunk_nbytes)
                 assert piece.start % block == 0
                 assert piece.stop % block == 0 or piece.stop == piece.segment.nbytes
 
@@ -83,7 +88,24 @@ class TestUnits:
     def test_are_no_more_than_needed(self, layout: FileLayout, chunk_nbytes: int) -> None:
         found = list(units(layout, chunk_nbytes))
         for unit, after in itertools.pairwise(found):
-            assert unit.nbytes + block_nbytes(after.pieces[0].segment) > chunk_nbytes
+            assert unit.nbytes + step_of(after.pieces[0].segment, chunk_nbytes) > chunk_nbytes
+
+    @pytest.mark.parametrize(
+        ("shape", "axes", "chunk_nbytes", "nbytes"),
+        [
+            ((100, 50), None, 4096, 32),  # in order: between blocks
+            ((100, 50), (1, 0), 4096, 8 * 200),  # eight rows hold whole blocks
+            ((100, 50), (1, 0), 1599, 4 * 200),  # as many as a chunk holds
+            ((100, 50), (1, 0), 399, 200),
+            ((100, 50), (1, 0), 199, 32),  # not even one
+            ((3, 100, 50), (0, 2, 1), 4096, 8 * 200),  # experts
+            ((3, 3, 10, 20), (2, 3, 1, 0), 2**20, 8 * 800),  # a convolution
+        ],
+    )
+    def test_cut_transposed_tensors_so_that_a_block_is_made_once(
+        self, shape: tuple[int, ...], axes: tuple[int, ...] | None, chunk_nbytes: int, nbytes: int
+    ) -> None:
+        assert cut_nbytes(tensor(shape, axes), chunk_nbytes) == nbytes
 
     def test_hold_many_small_tensors_at_once(self) -> None:
         tensors = [tensor((3,), name=str(i)) for i in range(1000)]

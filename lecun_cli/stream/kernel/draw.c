@@ -18,8 +18,8 @@
 
 #define BLOCK 8            /* elements of 32 bits in a block; of 64 bits half as many */
 #define CAPACITY 1024      /* elements worked on at once: words and numbers stay in the first-level cache */
-#define TILE 64            /* rows that are drawn before they are written across */
-#define TILE_LENGTH 64     /* elements of each */
+#define TILE 128           /* rows that are drawn before they are written across */
+#define TILE_LENGTH 32     /* elements of each, where rows do not begin with a block */
 
 size_t itemsize(enum dtype dtype) {
     static const size_t sizes[] = {8, 4, 2, 2, 1, 1};
@@ -151,13 +151,10 @@ static void little(unsigned char *out, size_t size, size_t n) {
 #define little(out, size, n) ((void)(out), (void)(size), (void)(n))
 #endif
 
-/* At most CAPACITY elements from `start`, one after another; `out` is aligned to an element. */
-static void run(const recipe *made, uint64_t start, size_t n, unsigned char *out) {
-    uint64_t words[4 * (CAPACITY / 4 + 1 + SPARE_BLOCKS)];
-    const unsigned per_block = made->dtype == FLOAT64 ? BLOCK / 2 : BLOCK;
-    const size_t skip = (size_t)(start % per_block);
-    const size_t blocks = (skip + n + per_block - 1) / per_block;
-    philox(made->key, start / per_block, blocks, words);
+static size_t elements_per_block(enum dtype dtype) { return dtype == FLOAT64 ? BLOCK / 2 : BLOCK; }
+
+/* Words to at most CAPACITY elements, from word `skip` on; `out` is aligned to an element. */
+static void finish(const recipe *made, uint64_t *words, size_t skip, size_t n, unsigned char *out) {
     if (made->dtype == FLOAT64) {
         double *to = (double *)(void *)out;
         units64((const int64_t *)words + skip, to, n);
@@ -169,7 +166,7 @@ static void run(const recipe *made, uint64_t start, size_t n, unsigned char *out
         little(out, 8, n);
         return;
     }
-    halves(words, 4 * blocks);
+    halves(words, (skip + n + 1) / 2);
     union {
         float number[CAPACITY];
         uint32_t bits[CAPACITY];
@@ -194,6 +191,25 @@ static void run(const recipe *made, uint64_t start, size_t n, unsigned char *out
     little(out, itemsize(made->dtype), n);
 }
 
+/* Room for the words of CAPACITY elements that begin anywhere in a block. */
+typedef uint64_t block_words[4 * (CAPACITY / 4 + 1 + SPARE_BLOCKS)];
+
+/* At most CAPACITY elements from `start`, one after another. */
+static void run(const recipe *made, uint64_t start, size_t n, unsigned char *out) {
+    block_words words;
+    const size_t per_block = elements_per_block(made->dtype), skip = (size_t)(start % per_block);
+    philox(made->key, start / per_block, 1, (skip + n + per_block - 1) / per_block, words);
+    finish(made, words, skip, n, out);
+}
+
+/* `count` whole blocks of elements, one after another in `out`, `between` elements apart in the stream. */
+static void run_of_blocks(const recipe *made, uint64_t start, uint64_t between, size_t count, unsigned char *out) {
+    block_words words;
+    const size_t per_block = elements_per_block(made->dtype);
+    philox(made->key, start / per_block, between / per_block, count, words);
+    finish(made, words, 0, count * per_block, out);
+}
+
 /* One element of `size` bytes. */
 static inline void put(unsigned char *to, const unsigned char *from, size_t size) {
     switch (size) {
@@ -211,6 +227,38 @@ static inline void scatter(unsigned char *to, ptrdiff_t step, const unsigned cha
     }
 }
 
+/* A block of each of `n` rows, `from` one after another, to where element e of row r goes: out[e * step + r]. Spelt out
+ * element by element, which is how compilers make it into shuffles of whole vectors. */
+#define ACROSS(NAME, TYPE, PER_BLOCK, REST)                                                                     \
+    CLONES void NAME(TYPE *restrict out, ptrdiff_t step, const TYPE *restrict from, size_t n) {                 \
+        TYPE *restrict const o1 = out + step, *restrict const o2 = o1 + step, *restrict const o3 = o2 + step;   \
+        TYPE *restrict const o4 = o3 + (REST)*step, *restrict const o5 = o4 + (REST)*step;                      \
+        TYPE *restrict const o6 = o5 + (REST)*step, *restrict const o7 = o6 + (REST)*step;                      \
+        (void)o4, (void)o5, (void)o6, (void)o7;                                                                 \
+        _Pragma("GCC ivdep") for (size_t r = 0; r < n; r++) {                                                   \
+            const TYPE *row = from + (PER_BLOCK)*r;                                                             \
+            out[r] = row[0], o1[r] = row[1], o2[r] = row[2], o3[r] = row[3];                                    \
+            if (REST) {                                                                                         \
+                o4[r] = row[4 * (REST)], o5[r] = row[5 * (REST)], o6[r] = row[6 * (REST)], o7[r] = row[7 * (REST)]; \
+            }                                                                                                   \
+        }                                                                                                       \
+    }
+ACROSS(across8, uint8_t, BLOCK, 1)
+ACROSS(across16, uint16_t, BLOCK, 1)
+ACROSS(across32, uint32_t, BLOCK, 1)
+ACROSS(across64, uint64_t, BLOCK / 2, 0)
+
+static void across(unsigned char *out, ptrdiff_t step, const unsigned char *from, size_t n, size_t size) {
+    void *to = out;
+    const void *rows = from;
+    switch (size) {
+    case 1: across8(to, step, rows, n); break;
+    case 2: across16(to, step / 2, rows, n); break;
+    case 4: across32(to, step / 4, rows, n); break;
+    default: across64(to, step / 8, rows, n); break;
+    }
+}
+
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 /* The box is walked as rows of consecutive elements: its last axes, as far as they follow each other in the stream. */
@@ -222,32 +270,61 @@ typedef struct {
     int across;         /* the axis whose neighbours lie closest in the output, or -1 where that is the row's own */
 } walk;
 
-/* Rows `rows` of them, neighbours along the axis `across`, from index `start`; `out` is the first element's place. */
+/* Where the next element of a row goes, from where its first one does: rows may run over several axes. */
+typedef struct {
+    size_t index[MAX_AXES];
+    ptrdiff_t at;
+} place;
+
+static inline void advance(place *p, const walk *w) {
+    const box *b = w->wanted;
+    const int last = b->n_axes - 1;
+    p->at += b->steps[last];
+    for (int axis = last; ++p->index[axis] == b->dims[axis] && axis > w->inner; axis--) {
+        p->index[axis] = 0;
+        p->at += b->steps[axis - 1] - (ptrdiff_t)b->dims[axis] * b->steps[axis];
+    }
+}
+
+/* `count` rows, neighbours along the axis `across`, from index `start`; `out` is the first element's place. */
 static void rows(const walk *w, uint64_t start, unsigned char *out, size_t count) {
     const box *b = w->wanted;
-    const size_t size = itemsize(w->made->dtype);
-    const int last = b->n_axes - 1;
+    const size_t size = itemsize(w->made->dtype), per_block = elements_per_block(w->made->dtype);
     const uint64_t between = w->across < 0 ? 0 : b->counts[w->across];
     const ptrdiff_t step = w->across < 0 ? 0 : b->steps[w->across];
+    /* The same block of every row is one run: the processor's lanes are full however short the rows are. */
+    const int by_blocks = between % per_block == 0;
+    const size_t length = by_blocks ? per_block : TILE_LENGTH;
+    const int last = b->n_axes - 1;
+    const int side_by_side = step == (ptrdiff_t)size && b->steps[last] % (ptrdiff_t)size == 0 && (uintptr_t)out % size == 0;
     union {
         double aligned;
         unsigned char bytes[TILE * TILE_LENGTH * 8];
     } tile;
-    size_t index[MAX_AXES] = {0}; /* where in the row's axes the next element is */
-    ptrdiff_t at = 0;             /* its distance from `out` */
+    place next = {{0}, 0};
     for (size_t done = 0; done < w->length;) {
         /* Up to the next whole block, so that no block is made twice for the same row. */
-        size_t n = least(w->length - done, TILE_LENGTH - (size_t)((start + done) % BLOCK));
-        for (size_t r = 0; r < count; r++) {
-            run(w->made, start + done + r * between, n, tile.bytes + r * TILE_LENGTH * size);
+        const size_t skip = (size_t)((start + done) % per_block), n = least(w->length - done, length - skip);
+        const unsigned char *from = tile.bytes;
+        if (by_blocks) {
+            run_of_blocks(w->made, start + done - skip, between, count, tile.bytes);
+            from += skip * size;
+        } else {
+            for (size_t r = 0; r < count; r++) {
+                run(w->made, start + done + r * between, n, tile.bytes + r * length * size);
+            }
+        }
+        if (by_blocks && side_by_side && n == per_block && next.index[last] + n <= b->dims[last]) {
+            across(out + next.at, b->steps[last], from, count, size);
+            next.index[last] += n - 1;
+            next.at += (ptrdiff_t)(n - 1) * b->steps[last];
+            advance(&next, w);
+            done += n;
+            continue;
         }
         for (size_t i = 0; i < n; i++) {
-            scatter(out + at, step, tile.bytes + i * size, TILE_LENGTH * size, count, size);
-            at += b->steps[last];
-            for (int axis = last; ++index[axis] == b->dims[axis] && axis > w->inner; axis--) {
-                index[axis] = 0;
-                at += b->steps[axis - 1] - (ptrdiff_t)b->dims[axis] * b->steps[axis];
-            }
+            scatter(out + next.at, step, from + i * size, length * size, count, size);
+            advance(&next, w);
         }
         done += n;
     }
@@ -313,19 +390,31 @@ static void outer(const walk *w, int axis, uint64_t start, unsigned char *out, i
 
 static ptrdiff_t magnitude(ptrdiff_t n) { return n < 0 ? -n : n; }
 
+/* The axis of more than one element whose neighbours lie closest in the output, of the first `n_axes`; -1 if none. */
+static int closest(const box *b, int n_axes) {
+    int found = -1;
+    for (int axis = 0; axis < n_axes; axis++) {
+        if (b->dims[axis] > 1 && (found < 0 || magnitude(b->steps[axis]) <= magnitude(b->steps[found]))) {
+            found = axis;
+        }
+    }
+    return found;
+}
+
 void draw(const recipe *made, const box *wanted) {
-    walk w = {made, wanted, wanted->n_axes - 1, 1, -1};
-    const int last = wanted->n_axes - 1;
-    w.length = wanted->dims[last];
-    while (w.inner > 0 && wanted->counts[w.inner - 1] == w.length) {
+    walk w = {made, wanted, wanted->n_axes - 1, wanted->dims[wanted->n_axes - 1], -1};
+    const size_t size = itemsize(made->dtype);
+    int flat = is_straight(wanted, w.inner, size);
+    if (!flat || closest(wanted, wanted->n_axes) < w.inner) {
+        w.across = closest(wanted, w.inner);
+        flat = flat && w.across < 0;
+    }
+    /* Rows grow by the axes before theirs, as far as these follow each other in the stream, and lie straight or are not
+     * the axis across. */
+    while (w.inner > w.across + 1 && wanted->counts[w.inner - 1] == w.length &&
+           (!flat || is_straight(wanted, w.inner - 1, size))) {
         w.inner--;
         w.length *= wanted->dims[w.inner];
-    }
-    const int flat = is_straight(wanted, w.inner, itemsize(made->dtype));
-    for (int axis = 0; axis < w.inner; axis++) {
-        if (wanted->dims[axis] > 1 && (w.across < 0 || magnitude(wanted->steps[axis]) < magnitude(wanted->steps[w.across]))) {
-            w.across = axis;
-        }
     }
     outer(&w, 0, wanted->start, wanted->out, flat);
 }

@@ -18,11 +18,11 @@ static inline uint64_t high(uint64_t a, uint64_t b) {
 #endif
 }
 
-static void plain(const uint64_t key[2], uint64_t first, size_t count, uint64_t *words) {
+static void plain(const uint64_t key[2], uint64_t first, uint64_t step, size_t count, uint64_t *words) {
     for (size_t done = 0; done < count; done += AT_ONCE) {
         uint64_t c0[AT_ONCE], c1[AT_ONCE], c2[AT_ONCE], c3[AT_ONCE], k0 = key[0], k1 = key[1];
         for (int i = 0; i < AT_ONCE; i++) {
-            c0[i] = first + done + (uint64_t)i;
+            c0[i] = first + step * (done + (uint64_t)i);
             c1[i] = c2[i] = c3[i] = 0;
         }
         for (int round = 0; round < ROUNDS; round++) {
@@ -52,15 +52,15 @@ static void plain(const uint64_t key[2], uint64_t first, size_t count, uint64_t 
 /* Rows of registers, one lane a block. A product is made of four products of 32-bit halves:
  *     a * m = hh * 2^64 + (hl + lh) * 2^32 + ll,  and no sum below leaves 64 bits. */
 #define LANES(NAME, TARGET, SETS, PER_SET, LANE, MUL, ADD, XOR, AND, LEFT, RIGHT, ODD, SPREAD, COUNT, STORE)          \
-    __attribute__((target(TARGET))) static void NAME(const uint64_t key[2], uint64_t first, size_t count,            \
-                                                     uint64_t *words) {                                              \
+    __attribute__((target(TARGET))) static void NAME(const uint64_t key[2], uint64_t first, uint64_t step,           \
+                                                     size_t count, uint64_t *words) {                                \
         const LANE m0 = SPREAD(M0), m1 = SPREAD(M1), n0 = RIGHT(m0, 32), n1 = RIGHT(m1, 32);                          \
         const LANE low_half = SPREAD(UINT64_C(0xFFFFFFFF));                                                           \
         for (size_t done = 0; done < count; done += (SETS) * (PER_SET)) {                                             \
             LANE c0[SETS], c1[SETS], c2[SETS], c3[SETS];                                                              \
             uint64_t k0 = key[0], k1 = key[1];                                                                        \
             for (int s = 0; s < (SETS); s++) {                                                                        \
-                c0[s] = ADD(SPREAD(first + done + (uint64_t)(s * (PER_SET))), COUNT);                                 \
+                c0[s] = ADD(SPREAD(first + step * (done + (uint64_t)(s * (PER_SET)))), COUNT(step));                  \
                 c1[s] = c2[s] = c3[s] = SPREAD(0);                                                                    \
             }                                                                                                         \
             for (int round = 0; round < ROUNDS; round++) {                                                            \
@@ -105,34 +105,39 @@ __attribute__((target("avx512f"))) static inline void store8(uint64_t *words, __
 }
 
 #define SPREAD4(X) _mm256_set1_epi64x((long long)(X))
-#define COUNT4 _mm256_setr_epi64x(0, 1, 2, 3)
+#define COUNT4(STEP) _mm256_setr_epi64x(0, (long long)(STEP), (long long)(2 * (STEP)), (long long)(3 * (STEP)))
 #define ODD4(LOW, HIGH) _mm256_blend_epi32(LOW, HIGH, 0xAA)
 LANES(in_4_lanes, "avx2", 2, 4, __m256i, _mm256_mul_epu32, _mm256_add_epi64, _mm256_xor_si256, _mm256_and_si256,
       _mm256_slli_epi64, _mm256_srli_epi64, ODD4, SPREAD4, COUNT4, store4)
 
 #define SPREAD8(X) _mm512_set1_epi64((long long)(X))
-#define COUNT8 _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7)
+#define TIMES(N, STEP) ((long long)((N) * (STEP)))
+#define COUNT8(STEP)                                                                                                  \
+    _mm512_setr_epi64(0, TIMES(1, STEP), TIMES(2, STEP), TIMES(3, STEP), TIMES(4, STEP), TIMES(5, STEP),              \
+                      TIMES(6, STEP), TIMES(7, STEP))
 #define ODD8(LOW, HIGH) _mm512_mask_blend_epi32(0xAAAA, LOW, HIGH)
 LANES(in_8_lanes, "avx512f", 1, 8, __m512i, _mm512_mul_epu32, _mm512_add_epi64, _mm512_xor_si512, _mm512_and_si512,
       _mm512_slli_epi64, _mm512_srli_epi64, ODD8, SPREAD8, COUNT8, store8)
 LANES(in_16_lanes, "avx512f", 2, 8, __m512i, _mm512_mul_epu32, _mm512_add_epi64, _mm512_xor_si512, _mm512_and_si512,
       _mm512_slli_epi64, _mm512_srli_epi64, ODD8, SPREAD8, COUNT8, store8)
 
-void philox(const uint64_t key[2], uint64_t first, size_t count, uint64_t *words) {
+void philox(const uint64_t key[2], uint64_t first, uint64_t step, size_t count, uint64_t *words) {
     size_t done = 0;
     if (count > AT_ONCE && __builtin_cpu_supports("avx512f")) {
         done = count / 16 * 16;
-        in_16_lanes(key, first, done, words);
+        in_16_lanes(key, first, step, done, words);
         if (count - done > AT_ONCE) {
-            in_8_lanes(key, first + done, count - done, words + 4 * done);
+            in_8_lanes(key, first + step * done, step, count - done, words + 4 * done);
             return;
         }
     } else if (count > AT_ONCE && __builtin_cpu_supports("avx2")) {
-        in_4_lanes(key, first, count, words);
+        in_4_lanes(key, first, step, count, words);
         return;
     }
-    plain(key, first + done, count - done, words + 4 * done);
+    plain(key, first + step * done, step, count - done, words + 4 * done);
 }
 #else
-void philox(const uint64_t key[2], uint64_t first, size_t count, uint64_t *words) { plain(key, first, count, words); }
+void philox(const uint64_t key[2], uint64_t first, uint64_t step, size_t count, uint64_t *words) {
+    plain(key, first, step, count, words);
+}
 #endif

@@ -12,7 +12,8 @@
 #define ROUNDS 10
 #define SPARE_BLOCKS 8 /* that may be made past the last one asked for */
 
-/* Blocks `first .. first + count - 1`, four u64 each; `words` has room for SPARE_BLOCKS more. */
-void philox(const uint64_t key[2], uint64_t first, size_t count, uint64_t *words);
+/* `count` blocks, the first one and each `step` after the one before, four u64 each; `words` has room for
+ * SPARE_BLOCKS more. */
+void philox(const uint64_t key[2], uint64_t first, uint64_t step, size_t count, uint64_t *words);
 
 #endif
