@@ -1,123 +1,150 @@
-"""Run every comparison and print a table: medians, and the median of the ratios pair by pair."""
+"""Run every comparison in one go, in pairs; keep every run, and make the tables and the chart from them."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from lecun_cli.kernel import load
+from tests.bench import comparisons, stages, table
+from tests.bench.comparisons import ALONE, SIZES, Job
+from tests.bench.results import Alone, Compared, Results, Run, Runs, Sized, peak_mib, seconds
 
 ROOT = Path(__file__).parents[2]
-BEGIN, END = "<!-- written by `python -m tests.bench --readme` -->", "<!-- end of the benchmark -->"
+HERE = Path(__file__).parent
+NOTES = HERE / "NOTES.md"
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Ours against a reference, `what / argument` each."""
+class Runner:
+    """Runs jobs in processes of their own, in one folder."""
 
-    what: str
-    ours: tuple[str, str]
-    reference: tuple[str, str]
+    def __init__(self, folder: str, runs: int) -> None:
+        self.folder = folder
+        self.runs = runs
+        self._warm: set[str] = set()
+
+    def run(self, job: Job) -> Run:
+        """One run."""
+        command = [sys.executable, "-m", "tests.bench.jobs", job.name, *job.arguments]
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        if not job.kernel:
+            env["LECUN_INIT_KERNEL"] = "0"
+        # A folder of its own: an old file would hold on to its share of the page cache and of the disk.
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+        if ran.returncode:
+            raise SystemExit(f"{job} failed:\n{ran.stderr}")
+        found: dict[str, float] = json.loads(ran.stdout.splitlines()[-1])
+        return Run(round(found["seconds"], 4), round(found["peak_mib"], 1))
+
+    def alternately(self, *jobs: Job) -> list[Runs]:
+        """Several jobs in turn, after one run of each kind that does not count."""
+        for job in jobs:
+            kind = job.arguments[0] if job.name.startswith("peer_") else job.name
+            if kind not in self._warm:  # the libraries are in the page cache from here on
+                self._warm.add(kind)
+                self.run(job)
+        rounds = [[self.run(job) for job in jobs] for _ in range(self.runs)]
+        return [list(runs) for runs in zip(*rounds, strict=True)]
 
 
-PAIRS = (
-    Pair("generation only, 2^28 float32, JAX lecun_normal", ("draw", ""), ("jax_lecun", "")),
-    Pair("generation only, torch trunc_normal_", ("draw", ""), ("torch_trunc_normal", "")),
-    Pair("1 GiB file with digests, numpy normals float64", ("whole", "1024"), ("numpy_normal", "")),
-    Pair("1 GiB file with digests, numpy normals float32", ("whole", "1024"), ("numpy_normal32", "")),
-    Pair("1 GiB file with digests, dd with fsync", ("whole", "1024"), ("dd", "1024")),
-    Pair("1 GiB bfloat16 file, dd with fsync", ("whole", "1024,bfloat16"), ("dd", "1024")),
-    Pair("transposed storage (Keras), plain (torch)", ("whole", "512,float32,keras"), ("whole", "512")),
-    Pair("4 GiB file with digests, dd with fsync", ("whole", "4096"), ("dd", "4096")),
-    Pair("memory: a 4 GiB file, a 400 MiB file", ("whole", "4096"), ("whole", "400")),
-)
-ALONE = (
-    ("--help", "help_", ""),
-    ("first sample, start to finish", "small", ""),
-    ("plan of 405B", "plan_405b", ""),
-)
+def measure(runner: Runner, scale: comparisons.Scale, only: str) -> Results:
+    """Run what `only` asks for, and say each figure as it comes."""
+    results = Results.here(runner.runs)
+    for pair in comparisons.pairs(scale):
+        if only in f"{pair.group}: {pair.what}":
+            ours, reference = runner.alternately(pair.ours, pair.reference)
+            row = Compared(pair.group, pair.what, ours, reference, pair.asked, pair.asked_memory)
+            results.compared.append(row)
+            _say(f"{pair.group}: {pair.what}", ours, reference)
+    for mib, job, other in comparisons.sized(scale):
+        if only in f"{SIZES}: {table.size(mib)}":
+            ours, reference = runner.alternately(job, other)
+            results.sized.append(Sized(mib, ours, reference))
+            _say(f"{SIZES}: {table.size(mib)}", ours, reference)
+    for what, job, asked in comparisons.alone():
+        if only in f"{ALONE}: {what}":
+            (runs,) = runner.alternately(job)
+            results.alone.append(Alone(what, runs, asked))
+            _say(f"{ALONE}: {what}", runs)
+    return results
 
 
-def run(job: tuple[str, str], folder: str) -> dict[str, float]:
-    """One job in a process of its own."""
-    command = [sys.executable, "-m", "tests.bench.jobs", *job]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    if ran.returncode:
-        raise SystemExit(f"{job} failed:\n{ran.stderr}")
-    found: dict[str, float] = json.loads(ran.stdout.splitlines()[-1])
-    return found
+def _say(what: str, *sides: Runs) -> None:
+    found = "  |  ".join(f"{seconds(runs):.3f} s, {peak_mib(runs):.0f} MiB" for runs in sides)
+    print(f"{what}\n    {found}", flush=True)
 
 
 def main() -> None:
-    """Run all, or the pairs whose name holds the given text."""
+    """Measure, profile, or make the tables and the chart again from what was measured."""
+    options = _options()
+    scale = comparisons.QUICK if options.quick else comparisons.FULL
+    if options.profile:
+        with _folder(options.folder) as folder:
+            found = stages.profile(options.spec, scale, Path(folder))
+        print(found)
+        if options.spec is None and not options.quick:
+            table.put(NOTES, found, stages.BEGIN, stages.END)
+        return
+    kept: Path | None = options.results
+    if options.redraw:
+        kept = kept or HERE / "results.json"
+        results = Results.read(kept)
+    else:
+        with _folder(options.folder) as folder:
+            results = measure(Runner(folder, 1 if options.quick else options.runs), scale, options.only)
+        if kept is None and not options.quick and not options.only:
+            kept = HERE / "results.json"
+        if kept is not None:
+            results.write(kept)
+    section = table.section(results)
+    if options.quick:
+        print("\n--quick: the sizes are not those that the tables name, and the figures mean nothing")
+    print(f"\n{section}")
+    if kept is not None and results.sized:
+        from tests.bench import chart
+
+        chart.write(results, kept.parent)
+    if options.readme is not None:
+        table.put(options.readme, section)
+
+
+def _folder(folder: str | None) -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="bench-", dir=folder or ROOT.parent)
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="runs of each side")
-    parser.add_argument("--only", default="", help="pairs whose name holds this text")
+    parser.add_argument("--only", default="", help="rows whose table and name hold this text")
+    parser.add_argument("--quick", action="store_true", help="one run, small sizes: whether it works")
     parser.add_argument(
         "--folder", help="where files are written; a temporary folder beside the clone if not given"
     )
-    parser.add_argument("--readme", action="store_true", help="write the table into README.md")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        help="where the results are kept, with the chart beside them; "
+        "if not given, a whole run goes to tests/bench/results.json and a part of one nowhere",
+    )
+    parser.add_argument(
+        "--redraw", action="store_true", help="measure nothing: tables and chart from the results"
+    )
+    parser.add_argument(
+        "--readme", type=Path, nargs="?", const=ROOT / "README.md", help="write the tables into README.md"
+    )
+    parser.add_argument(
+        "--profile", action="store_true", help="where our time goes, into the benchmark's notes"
+    )
+    parser.add_argument("--spec", choices=stages.CASES, help="profile this one alone, and only print it")
     options = parser.parse_args()
-    lines: list[str] = []
-
-    def say(line: str) -> None:
-        lines.append(line)
-        print(line, flush=True)
-
-    say(
-        f"{_processor()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}, "
-        f"{load().state}, {datetime.now(tz=UTC).date()}; medians of {options.runs} pairs.\n"
-    )
-    say("| ours, reference | ours s | reference s | ours / reference | ours MiB | reference MiB |")
-    say("|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder or ROOT.parent) as folder:
-        for pair in PAIRS:
-            if options.only in pair.what:
-                say(compare(pair, options.runs, folder))
-        say("\n| alone | s | MiB |\n|---|---|---|")
-        for what, job, argument in ALONE:
-            if options.only in what:
-                found = [run((job, argument), folder) for _ in range(options.runs)]
-                seconds = statistics.median(f["seconds"] for f in found)
-                say(f"| {what} | {seconds:.3f} | {max(f['peak_mib'] for f in found):.0f} |")
-    if options.readme:
-        readme = ROOT / "README.md"
-        head, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
-        _, _, tail = rest.partition(END)
-        readme.write_text(f"{head}{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}{tail}", encoding="utf-8")
-
-
-def _processor() -> str:
-    """The processor's name, where the system tells it."""
-    try:
-        rows = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.machine()
-    return next(
-        (row.partition(":")[2].strip() for row in rows if row.startswith("model name")), platform.machine()
-    )
-
-
-def compare(pair: Pair, runs: int, folder: str) -> str:
-    """A row of the table: the two in turn, after one of each that does not count."""
-    run(pair.ours, folder)
-    run(pair.reference, folder)
-    found = [(run(pair.ours, folder), run(pair.reference, folder)) for _ in range(runs)]
-    ours = statistics.median(a["seconds"] for a, _ in found)
-    reference = statistics.median(b["seconds"] for _, b in found)
-    ratio = statistics.median(a["seconds"] / b["seconds"] for a, b in found)
-    memory = [max(side["peak_mib"] for side in sides) for sides in zip(*found, strict=True)]
-    return f"| {pair.what} | {ours:.2f} | {reference:.2f} | {ratio:.2f} | {memory[0]:.0f} | {memory[1]:.0f} |"
+    if options.readme is not None and (options.only or options.quick):
+        parser.error("README shows a whole run, so --readme goes with neither --only nor --quick")
+    return options
 
 
 if __name__ == "__main__":

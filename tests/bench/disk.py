@@ -1,0 +1,24 @@
+"""The disk alone: what a file of as many bytes costs when the bytes cost nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.bench import process
+
+
+def dd(mib: str) -> Callable[[], float]:
+    """`dd` of zeros, flushed to the disk."""
+    block = min(4, int(mib))
+    command = [
+        "dd",
+        "if=/dev/zero",
+        "of=bench.dd",
+        f"bs={block}M",
+        f"count={int(mib) // block}",
+        "conv=fsync",
+    ]
+    return lambda: process.run(command)
+
+
+JOBS = (dd,)

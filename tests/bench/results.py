@@ -1,0 +1,150 @@
+"""What was measured, as `results.json` keeps it: every run, so that tables and charts can be made again."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lecun_cli.kernel import load
+
+PACKAGES = ("lecun-init", "numpy", "safetensors", "jax", "keras", "torch")
+
+
+class Run(NamedTuple):
+    """One run of a job: its seconds and the peak of its memory."""
+
+    seconds: float
+    peak_mib: float
+
+
+Runs = list[Run]
+
+
+def seconds(runs: Runs) -> float:
+    """The median."""
+    return statistics.median(run.seconds for run in runs)
+
+
+def peak_mib(runs: Runs) -> float:
+    """The highest peak."""
+    return max(run.peak_mib for run in runs)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A pair of `comparisons.py` and its runs, in turn."""
+
+    group: str
+    what: str
+    ours: Runs
+    reference: Runs
+    asked: float | None = None
+    asked_memory: float | None = None
+
+    @property
+    def ratio(self) -> float:
+        """The median of the ratios of the seconds, pair by pair."""
+        return statistics.median(
+            a.seconds / b.seconds for a, b in zip(self.ours, self.reference, strict=True)
+        )
+
+    @property
+    def memory_ratio(self) -> float:
+        """The ratio of the peaks."""
+        return peak_mib(self.ours) / peak_mib(self.reference)
+
+
+@dataclass(frozen=True)
+class Sized:
+    """The command and `dd` on a file of one size."""
+
+    mib: int
+    ours: Runs
+    dd: Runs
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A job that is compared with nothing."""
+
+    what: str
+    runs: Runs
+    asked: float | None = None
+
+
+@dataclass
+class Results:
+    """Everything of one invocation."""
+
+    machine: str
+    date: str
+    runs: int
+    versions: dict[str, str]
+    compared: list[Compared] = field(default_factory=list)
+    sized: list[Sized] = field(default_factory=list)
+    alone: list[Alone] = field(default_factory=list)
+
+    @classmethod
+    def here(cls, runs: int) -> Results:
+        """None yet, of this machine and day."""
+        return cls(_machine(), str(datetime.now(tz=UTC).date()), runs, _versions())
+
+    @classmethod
+    def read(cls, path: Path) -> Results:
+        """Those of a file."""
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        rows: dict[str, Any] = {
+            key: [kind(**{k: _runs(v) for k, v in row.items()}) for row in found.pop(key)]
+            for key, kind in (("compared", Compared), ("sized", Sized), ("alone", Alone))
+        }
+        return cls(**found, **rows)
+
+    def write(self, path: Path) -> None:
+        """Write them as JSON, a comparison a line."""
+        entries = []
+        for key, value in asdict(self).items():
+            if isinstance(value, list):
+                rows = ",\n".join(f"  {json.dumps(row)}" for row in value)
+                entries.append(f'"{key}": [\n{rows}\n]')
+            else:
+                entries.append(f'"{key}": {json.dumps(value)}')
+        path.write_text("{\n" + ",\n".join(entries) + "\n}\n", encoding="utf-8")
+
+
+def _runs(value: Any) -> Any:
+    return [Run(*run) for run in value] if isinstance(value, list) else value
+
+
+def _machine() -> str:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = ""
+    if "SC_PHYS_PAGES" in os.sysconf_names:
+        memory = f", {os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GiB"
+    return f"{_processor()}, {cores} cores{memory}, {platform.system()}"
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        rows = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        rows = []
+    names = (row.partition(":")[2].strip() for row in rows if row.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def _versions() -> dict[str, str]:
+    found = {"Python": platform.python_version(), "kernel": load().state}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

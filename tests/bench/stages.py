@@ -1,0 +1,216 @@
+"""Where our time goes: one run with the functions of every stage watched from outside.
+
+A stage's seconds are summed over its threads: those that passed, and those in which a core was busy with it.
+The functions are named in `WATCHED`; one that is no longer there is told of, and its stage has fewer calls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from tests.bench.comparisons import Scale
+from tests.bench.ours import OUT, SMALL_TENSORS, one_tensor
+from tests.bench.process import peak_mib
+from tests.bench.results import Results
+from tests.bench.table import described
+
+ROOT = Path(__file__).parents[2]
+BEGIN, END = "<!-- written by `python -m tests.bench --profile` -->", "<!-- end of the profile -->"
+
+CASES: dict[str, Callable[[Scale], str]] = {
+    "large": lambda scale: one_tensor(scale.large_mib),
+    "bfloat16": lambda scale: one_tensor(scale.large_mib, "bfloat16"),
+    "transposed": lambda scale: one_tensor(scale.large_mib, "float32", "keras"),
+    "small": lambda scale: SMALL_TENSORS.format(count=scale.small_tensors),
+}
+
+# Stages in the order of the table; those with a dot go on in threads, inside the stage above them.
+STAGES = (
+    "imports", "load", "plan", "layout", "reserve", "engine", "· draw", "· digest", "· write",
+    "· early flush", "manifest", "fsync", "whole",
+)  # fmt: skip
+
+WATCHED = (
+    ("reserve", "os:posix_fallocate"),
+    ("reserve", "os:ftruncate"),
+    ("engine", "lecun_cli.engine:run"),
+    ("· draw", "lecun_cli.elements:Drawer.draw_range"),
+    ("· draw", "lecun_cli.elements:Drawer.draw_box"),
+    ("· draw", "lecun_cli._kernel:draw"),
+    ("· draw", "lecun_cli._kernel:draw_runs"),
+    ("· digest", "lecun_cli._kernel:digest"),
+    ("· write", "os:pwrite"),
+    ("· write", "os:pwritev"),
+    ("manifest", "lecun_cli.generation:make_manifest"),
+    ("manifest", "lecun_cli.manifest:Manifest.to_bytes"),
+    ("fsync", "os:fsync"),
+)
+
+
+@dataclasses.dataclass
+class Spent:
+    """What a stage has taken."""
+
+    calls: int = 0
+    passed: float = 0.0
+    busy: float = 0.0
+
+
+class Watch:
+    """Counts the calls of functions, and their seconds."""
+
+    def __init__(self) -> None:
+        self.spent = {stage: Spent() for stage in STAGES}
+        self.missing: list[str] = []
+        self._lock = threading.Lock()
+        self._inside = threading.local()
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count what is done in this context, but for a stage inside itself."""
+        inside: set[str] = self._inside.__dict__.setdefault("stages", set())
+        if name in inside:
+            yield
+            return
+        inside.add(name)
+        passed, busy = time.perf_counter(), time.thread_time()
+        try:
+            yield
+        finally:
+            busy = time.thread_time() - busy
+            passed = time.perf_counter() - passed
+            inside.remove(name)
+            with self._lock:
+                spent = self.spent[name]
+                spent.calls += 1
+                spent.passed += passed
+                spent.busy += busy
+
+    def watched(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function, counted."""
+
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            with self.stage(name):
+                return function(*arguments, **keywords)
+
+        return call
+
+    def replace(self, name: str, target: str) -> None:
+        """Count the calls of `module:name` or `module:class.name`, if there is such a thing."""
+        module, _, path = target.partition(":")
+        *outer, last = path.split(".")
+        try:
+            holder: Any = import_module(module)
+            for part in outer:
+                holder = getattr(holder, part)
+            setattr(holder, last, self.watched(name, getattr(holder, last)))
+        except (ImportError, AttributeError):
+            self.missing.append(target)
+
+
+class _Sha256:
+    """hashlib's SHA-256 with its `update` counted; its type cannot be changed from outside."""
+
+    def __init__(self, watch: Watch, made: Any) -> None:
+        self._made = made
+        self.update = watch.watched("· digest", made.update)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._made, name)
+
+
+def watch_everything() -> Watch:
+    """Count every stage from here on, in this process."""
+    watch = Watch()
+    module: Any = hashlib
+    plain = module.sha256
+    module.sha256 = lambda *a, **k: _Sha256(watch, plain(*a, **k))
+    for stage, target in WATCHED:
+        watch.replace(stage, target)
+    from lecun_cli.files import FORMATS
+
+    for name, made in FORMATS.items():
+        FORMATS[name] = dataclasses.replace(made, layout=watch.watched("layout", made.layout))
+    try:
+        local_file: Any = import_module("lecun_cli.local_file")
+        plain_flush = local_file._early_flush
+    except (ImportError, AttributeError):
+        watch.missing.append("lecun_cli.local_file:_early_flush")
+    else:
+        local_file._early_flush = lambda: (flush := plain_flush()) and watch.watched("· early flush", flush)
+    return watch
+
+
+def main() -> None:
+    """Run one spec, watched, and print what the stages took, as JSON."""
+    began = time.perf_counter(), time.thread_time()
+    from lecun_cli import generate, kernel, make_plan, parse_spec
+
+    kernel.load()  # draws a sample to hold the kernel against the stream
+    imports = Spent(1, time.perf_counter() - began[0], time.thread_time() - began[1])
+    watch = watch_everything()
+    watch.spent["imports"] = imports
+    text = Path(sys.argv[1]).read_text(encoding="utf-8")
+    os.sync()
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    began_whole = time.perf_counter()
+    with watch.stage("load"):
+        spec = parse_spec(text)
+    with watch.stage("plan"):
+        plan = make_plan(spec)
+    generate(plan, OUT)
+    passed = time.perf_counter() - began_whole
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    watch.spent["whole"] = Spent(1, passed, busy)
+    stages = {name: dataclasses.astuple(spent) for name, spent in watch.spent.items()}
+    print(json.dumps({"stages": stages, "missing": watch.missing, "peak_mib": peak_mib()}))
+
+
+def profile(only: str | None, scale: Scale, folder: Path) -> str:
+    """Run the cases, each in a process of its own, and return their tables.
+
+    Args:
+        only: A key of `CASES`; all if not given.
+        scale: How large they are.
+        folder: Where files are written.
+    """
+    parts = [f"{described(Results.here(1))}."]
+    for case in CASES if only is None else (only,):
+        spec = CASES[case](scale)
+        command = [sys.executable, "-m", "tests.bench.stages", "profile.yaml"]
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        with tempfile.TemporaryDirectory(dir=folder) as own:
+            Path(own, "profile.yaml").write_text(spec, encoding="utf-8")
+            ran = subprocess.run(command, cwd=own, env=env, capture_output=True, text=True, check=False)
+        if ran.returncode:
+            raise SystemExit(f"the profile of {case} failed:\n{ran.stderr}")
+        parts.append(_table(case, json.loads(ran.stdout.splitlines()[-1])))
+    return "\n\n".join(parts)
+
+
+def _table(case: str, found: dict[str, Any]) -> str:
+    lines = [f"| {case}, peak {found['peak_mib']:.0f} MiB | calls | s passed | s busy |", "|---|---|---|---|"]
+    for name, (calls, passed, busy) in found["stages"].items():
+        lines.append(f"| {name} | {calls} | {passed:.3f} | {busy:.3f} |")
+    if found["missing"]:
+        lines += ["", f"Not there to be watched: {', '.join(f'`{name}`' for name in found['missing'])}."]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
