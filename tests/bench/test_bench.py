@@ -104,7 +104,7 @@ class TestJobs:
     def test_every_comparison_names_one(self, scale: comparisons.Scale) -> None:
         named = [job for pair in comparisons.pairs(scale) for job in (pair.ours, pair.reference)]
         named += [job for _, *both in comparisons.sized(scale) for job in both]
-        named += [job for _, job in comparisons.alone()]
+        named += [job for _, job, _ in comparisons.alone()]
         assert {job.name for job in named} == set(jobs.JOBS)
 
     def test_one_runs(self, tmp_path: Path) -> None:
