@@ -1,4 +1,4 @@
-"""Byte sizes in words: `4MiB`, `5GB`."""
+"""Byte sizes, times and counts in words: `4MiB`, `1.5 s`, `2 files`."""
 
 from __future__ import annotations
 
@@ -50,3 +50,18 @@ def format_nbytes(nbytes: int) -> str:
             )
         size /= 1024
     raise AssertionError
+
+
+def format_seconds(seconds: float) -> str:
+    """A time for people: `8 ms`, `1.5 s`, `3 min 20 s`."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    return f"{whole // 60} min {whole % 60} s"
+
+
+def counted(n: int, noun: str) -> str:
+    """How many of something: `1 file`, `1,024 files`."""
+    return f"{n:,} {noun}" + "s" * (n != 1)

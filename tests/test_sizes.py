@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lecun_cli.errors import UsageError
-from lecun_cli.sizes import format_nbytes, parse_nbytes
+from lecun_cli.sizes import counted, format_nbytes, format_seconds, parse_nbytes
 
 
 class TestParse:
@@ -76,3 +76,23 @@ class TestFormat:
     def test_reads_back_as_about_the_same(self, nbytes: int) -> None:
         again = parse_nbytes(format_nbytes(nbytes).replace(",", ""), what="x", least=0)
         assert again == pytest.approx(nbytes, rel=0.06)
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("seconds", "text"),
+        [
+            (0.0, "0 ms"),
+            (0.0084, "8 ms"),
+            (0.9994, "999 ms"),
+            (0.9996, "1.0 s"),
+            (59.9, "59.9 s"),
+            (200, "3 min 20 s"),
+        ],
+    )
+    def test_times_are_short(self, seconds: float, text: str) -> None:
+        assert format_seconds(seconds) == text
+
+    @pytest.mark.parametrize(("n", "text"), [(0, "0 files"), (1, "1 file"), (2048, "2,048 files")])
+    def test_one_is_no_plural(self, n: int, text: str) -> None:
+        assert counted(n, "file") == text

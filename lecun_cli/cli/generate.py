@@ -103,7 +103,7 @@ def _print(written: Written, seconds: float, *, drawn: bool, as_json: bool, quie
     import json
 
     from lecun_cli.cli.report import emit
-    from lecun_cli.sizes import format_nbytes
+    from lecun_cli.sizes import counted, format_nbytes, format_seconds
 
     manifest = written.manifest
     file = manifest.files[0]
@@ -123,10 +123,11 @@ def _print(written: Written, seconds: float, *, drawn: bool, as_json: bool, quie
     if quiet:
         return
     where = "stdout" if written.path == "-" else written.path
-    rate = f"{format_nbytes(round(file.nbytes / seconds))}/s" if seconds > 0 else "at once"
+    # A rate over the blink that a small file takes says nothing.
+    rate = f" ({format_nbytes(round(file.nbytes / seconds))}/s)" if seconds > 0.1 else ""
     lines = [
-        f"wrote    {where}: {len(manifest.tensors):,} tensors, {n_elements:,} weights, "
-        f"{format_nbytes(file.nbytes)} in {seconds:.1f} s ({rate})",
+        f"wrote    {where}: {counted(len(manifest.tensors), 'tensor')}, {counted(n_elements, 'weight')}, "
+        f"{format_nbytes(file.nbytes)} in {format_seconds(seconds)}{rate}",
         f"seed     {manifest.seed}" + ("  (drawn; --seed repeats it)" if drawn else ""),
         f"sha256   {file.sha256}",
     ]

@@ -32,7 +32,7 @@ def verify(
     Exit code 3 if anything differs. Example: lecun-init verify weights.safetensors --regenerate
     """
     from lecun_cli.cli.progress import Bar
-    from lecun_cli.sizes import format_nbytes
+    from lecun_cli.sizes import counted, format_nbytes
     from lecun_cli.verification import verify as verify_files
     from lecun_cli.verification import work_nbytes
 
@@ -47,10 +47,11 @@ def verify(
         for found in report.differences:
             typer.echo(f'{found.what} "{found.name}" {_WORDS[found.kind]}: {found.detail}', err=True)
         if not quiet:
-            word = "ok" if report.ok else f"{len(report.differences):,} differences"
+            word = "ok" if report.ok else counted(len(report.differences), "difference")
             again = ", every tensor made again from the seed" if report.regenerated else ""
             typer.echo(
-                f"{report.manifest}: {word} ({report.n_files:,} files, {report.n_tensors:,} tensors, "
+                f"{report.manifest}: {word} ({counted(report.n_files, 'file')}, "
+                f"{counted(report.n_tensors, 'tensor')}, "
                 f"{format_nbytes(report.nbytes)}{again})",
                 err=True,
             )

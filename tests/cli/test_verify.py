@@ -16,7 +16,7 @@ class TestVerify:
         run("spec.yaml", "-o", "w.safetensors")
         ran = run("verify", "w.safetensors", "--regenerate")
         assert ran.code == 0
-        assert "ok (1 files, 4 tensors" in ran.err
+        assert "ok (1 file, 4 tensors" in ran.err
 
     def test_a_difference_is_named_and_exits_3(self, run: Run, here: Path) -> None:
         run("spec.yaml", "-o", "w.safetensors")

@@ -1,0 +1,173 @@
+"""What `propagate` found, as a table with a plot down its side, JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import textwrap
+from collections.abc import Sequence
+
+from lecun_cli.cli.report import Cell, Column, emit, fitted_table, width
+from lecun_cli.report.propagation_result import LayerMoments, Propagation
+
+_MARKS = "●▲■◆▼★"
+_UNIT = "│"
+_DOT = "·"
+_WIDE = 120
+_LEAST_POWER = 2
+
+
+def print_tables(found: Propagation) -> None:
+    """Print the layers, what became of the signal, and what was assumed, on stdout."""
+    room = width()
+    is_wide = room is None or room >= _WIDE
+    one = len(found.runs) == 1
+    size = 41 if is_wide and room is not None else 21
+    power = _power(found)
+    columns = [Column("layer")]
+    if one:
+        columns += [Column("kind", rank=6), Column("output", rank=7, right=True)]
+    columns += [Column("fed by", rank=5), Column("activation", rank=3)]
+    if one:
+        columns += [
+            Column("before", right=True, rank=4),
+            Column("mean", right=True),
+            Column("variance", right=True),
+        ]
+    else:
+        names = [run.initializer if is_wide else "" for run in found.runs]
+        columns += [Column(f"{_mark(k)} {name}".strip(), right=True) for k, name in enumerate(names)]
+    columns.append(Column(_scale(power, size), style="cyan" if one else ""))
+    fitted_table(columns, _rows(found, one, power, size))
+    lines = _summary(found)
+    if room is not None:
+        lines = [textwrap.fill(line, room, subsequent_indent="  ") for line in lines]
+    emit("\n".join(["", *lines]))
+
+
+def _rows(found: Propagation, one: bool, power: int, size: int) -> list[list[Cell]]:
+    rows: list[list[Cell]] = []
+    for layers in zip(*(run.layers for run in found.runs), strict=True):
+        first = layers[0]
+        row: list[Cell] = [first.name]
+        if one:
+            row += [first.kind, "x".join(map(str, first.shape))]
+        row += [first.entry, first.activation or ""]
+        if one:
+            changed = first.activation not in {None, "linear"}
+            row += [_number(first.variance_before) if changed else "", _mean(first.mean)]
+        row += [(_number(layer.variance), _style(layer)) for layer in layers]
+        row.append(strip([_log2(layer) for layer in layers], power, size, ground=_ground(first)))
+        rows.append(row)
+    return rows
+
+
+def _log2(layer: LayerMoments) -> float | None:
+    """Where a layer stands on the plot; None for softmax, whose outputs are no signal."""
+    if layer.activation == "softmax":
+        return None
+    if layer.variance == 0.0:
+        return -math.inf
+    return math.log2(layer.variance) if math.isfinite(layer.variance) else math.inf
+
+
+def _style(layer: LayerMoments) -> str:
+    place = _log2(layer)
+    if place is None:
+        return "dim"
+    return "green" if abs(place) <= 1 else "yellow" if abs(place) <= 3 else "bold red"
+
+
+def _power(found: Propagation) -> int:
+    """The plot goes from 2^-power to 2^power."""
+    places = [abs(place) for run in found.runs for layer in run.layers if (place := _log2(layer)) is not None]
+    return max([_LEAST_POWER, *(math.ceil(place) for place in places if math.isfinite(place))])
+
+
+def _ground(layer: LayerMoments) -> str:
+    """A dotted line where a layer begins anew, and the first does not count."""
+    return _DOT if layer.begins and layer.depth > 1 else " "
+
+
+def strip(places: Sequence[float | None], power: int, size: int, *, ground: str = " ") -> str:
+    """One line of the plot: a mark for every run, and the unit line where none stands.
+
+    Args:
+        places: log2 of each variance; infinite where it is past what can be shown, None for no mark.
+        power: The plot goes from `-power` to `power`.
+        size: Characters, an odd number.
+        ground: What stands where nothing else does.
+    """
+    line = [ground] * size
+    middle = size // 2
+    line[middle] = _UNIT
+    for k, place in reversed(list(enumerate(places))):  # the first is on top
+        if place is not None:
+            share = max(-1.0, min(1.0, place / power))
+            line[middle + round(share * middle)] = _mark(k)
+    return "".join(line)
+
+
+def _mark(k: int) -> str:
+    return _MARKS[k % len(_MARKS)]
+
+
+def _scale(power: int, size: int) -> str:
+    """The heading of the plot: its ends and its middle."""
+    low, high = (f"1/{2**power}", f"{2**power}") if power <= 10 else (f"2^-{power}", f"2^{power}")
+    middle = size // 2
+    left = low.ljust(middle)
+    return f"{left}1{high.rjust(size - middle - 1)}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if math.isfinite(value) else "inf"
+
+
+def _mean(value: float) -> str:
+    if not math.isfinite(value):
+        return "?"
+    return f"{value:+.3f}" if abs(value) < 100 else f"{value:+.3g}"
+
+
+def _summary(found: Propagation) -> list[str]:
+    layers = found.runs[0].layers
+    counts = sorted({layer.samples for layer in layers})
+    samples = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+    wide = max(len(run.initializer) for run in found.runs)
+    lines = [
+        f"{_mark(k)} {run.initializer.ljust(wide)}  {run.verdict.said}" for k, run in enumerate(found.runs)
+    ]
+    word = "layer" if len(layers) == 1 else "layers"
+    lines.append(
+        f"{found.source}: {len(layers):,} {word}, {samples} samples of variance 1; "
+        f"framework {found.framework}, seed {found.seed}, seed of the inputs {found.input_seed}"
+    )
+    if any(_ground(layer) == _DOT for layer in layers):
+        lines.append("note: a layer on a dotted line begins anew")
+    return lines + [f"note: {note}" for note in found.notes]
+
+
+def as_json_text(found: Propagation) -> str:
+    """Everything that was found, as JSON; what is not finite is null."""
+    return json.dumps(found.to_json(), ensure_ascii=False)
+
+
+def as_csv_text(found: Propagation) -> str:
+    """A row for every layer of every run, as CSV with a header, without the last line's end."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["initializer", "depth", "name", "kind", "activation", "entry", "shape", "samples", "mean",
+         "variance", "mean_before", "variance_before"]
+    )  # fmt: skip
+    for run in found.runs:
+        for layer in run.layers:
+            shape = "x".join(map(str, layer.shape))
+            writer.writerow(
+                [run.initializer, layer.depth, layer.name, layer.kind, layer.activation or "", layer.entry,
+                 shape, layer.samples, layer.mean, layer.variance, layer.mean_before, layer.variance_before]
+            )  # fmt: skip
+    return out.getvalue().removesuffix("\n")

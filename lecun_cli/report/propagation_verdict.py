@@ -1,0 +1,90 @@
+"""What becomes of a signal on its way through a network, in one sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_STEADY = 1.0
+"""Doublings or halvings that the fit may have over the whole depth of a signal that stays."""
+_WIDEST = 2.0
+"""Doublings or halvings that one layer may be away from the input's variance."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of the variance along the longest chain.
+
+    Attributes:
+        kind: `stays`, `drifts`, `explodes`, `vanishes`, `overflows` (past float32) or `dies` (exactly zero).
+        said: The same in a sentence.
+        n_layers: Layers that it is about.
+        lowest: The smallest variance of their outputs.
+        highest: The largest.
+        factor: What a layer multiplies the variance by, from a fit of its logarithm over the depth.
+    """
+
+    kind: str
+    said: str
+    n_layers: int
+    lowest: float
+    highest: float
+    factor: float
+
+
+def judge(variances: Sequence[float]) -> Verdict:
+    """The verdict on one chain.
+
+    Args:
+        variances: The variance of the output of each layer, in order; the input's is 1. Not finite where
+            float32 overflowed.
+    """
+    n = len(variances)
+    layers = "layer" if n == 1 else "layers"
+    first_bad = next((k for k, v in enumerate(variances) if not math.isfinite(v)), None)
+    first_dead = next((k for k, v in enumerate(variances) if v == 0.0), None)
+    sound = [v for v in variances if math.isfinite(v) and v > 0.0]
+    low, high = min(sound, default=0.0), max(sound, default=0.0)
+    logs = [math.log2(v) for v in sound]
+    slope = _slope(logs)
+    factor = 2.0**slope
+    if first_bad is not None:
+        said = f"explodes: past float32 in layer {first_bad + 1} of {n}{_pace(slope)}"
+        return Verdict("overflows", said, n, low, math.inf, factor)
+    if first_dead is not None:
+        said = f"dies: all outputs are one value from layer {first_dead + 1} of {n}"
+        return Verdict("dies", said, n, 0.0, high, factor)
+    whole = slope * (n - 1)
+    near = all(abs(v) <= _WIDEST for v in logs)
+    if abs(whole) <= _STEADY and near:
+        said = f"stays: variance from {low:.3g} to {high:.3g} over {n} {layers}"
+        return Verdict("stays", said, n, low, high, factor)
+    away = math.log2(variances[-1]) * math.copysign(1.0, slope)  # whether it ends where the slope leads
+    if abs(whole) <= _STEADY or near or away < _STEADY or n < 3:
+        said = f"drifts: variance from {low:.3g} to {high:.3g} over {n} {layers}"
+        return Verdict("drifts", said, n, low, high, factor)
+    kind = "explodes" if slope > 0 else "vanishes"
+    said = f"{kind}: variance {variances[-1]:.3g} after {n} {layers}{_pace(slope)}"
+    return Verdict(kind, said, n, low, high, factor)
+
+
+def _pace(slope: float) -> str:
+    """How fast: the layers for a doubling or halving, or the factor of one layer if that is less than one."""
+    if abs(slope) < 1e-3:
+        return ""
+    if abs(slope) > 1:
+        return f", {'times' if slope > 0 else 'divided by'} {2.0 ** abs(slope):.3g} in every layer"
+    word = "doubles" if slope > 0 else "halves"
+    return f", {word} every {1 / abs(slope):.2g} layers"
+
+
+def _slope(logs: Sequence[float]) -> float:
+    """The slope of the least-squares line through values at 1, 2, 3 ..."""
+    n = len(logs)
+    if n < 2:
+        return 0.0
+    middle = (n - 1) / 2
+    mean = math.fsum(logs) / n
+    above = math.fsum((k - middle) * (v - mean) for k, v in enumerate(logs))
+    return above / math.fsum((k - middle) ** 2 for k in range(n))

@@ -1,0 +1,195 @@
+"""`lecun-init propagate`: what it prints, what it writes, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lecun_cli.cli.propagate_text import strip
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Run
+
+SELU = str(Path("sample_specs/selu_32.yaml").resolve())
+
+
+class TestTable:
+    def test_has_a_line_for_every_layer_and_a_verdict(self, run: Run, here: Path) -> None:
+        ran = run("propagate", "spec.yaml")
+        lines = ran.out.splitlines()
+        assert ran.code == 0
+        assert lines[0].split()[:8] == [
+            "layer",
+            "kind",
+            "output",
+            "fed",
+            "by",
+            "activation",
+            "before",
+            "mean",
+        ]
+        assert lines[1].startswith("hidden  dense      64  input   selu")
+        assert lines[4].startswith("● lecun_normal  stays: variance from")
+        assert "2 layers, 1,024 samples of variance 1; framework keras, seed 42" in lines[5]
+
+    def test_of_several_initializers_has_a_column_for_each(self, run: Run, here: Path) -> None:
+        ran = run("propagate", "spec.yaml", "--compare", "he_normal, glorot_uniform", "--compare", "uniform")
+        heading = ran.out.splitlines()[0]
+        assert re.findall(r"[●▲■◆] \w+", heading) == [
+            "● lecun_normal", "▲ he_normal", "■ glorot_uniform", "◆ uniform",
+        ]  # fmt: skip
+
+    def test_says_what_was_assumed(self, run: Run, here: Path) -> None:
+        ran = run("propagate", "lenet5")
+        assert "note: convolutions have stride 1 and no padding, on images of 13x13" in ran.out
+
+    @pytest.mark.parametrize("columns", [80, 160])
+    def test_fits_the_terminal(self, columns: int, tmp_path: Path) -> None:
+        command = ["propagate", SELU, "--compare", "he_normal,glorot_uniform,truncated_normal"]
+        said = in_a_terminal(columns, *command)
+        lines = [line for line in said.splitlines() if line.strip()]
+        assert max(map(len, lines)) <= columns
+        assert sum("hidden_" in line for line in lines) == 32
+        assert all("●" in line for line in lines if line.startswith("hidden_"))
+
+
+def in_a_terminal(columns: int, *args: str) -> str:
+    """What a command writes to a terminal of so many columns, without its colours."""
+    master, slave = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm-256color"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lecun_cli", *args], stdout=slave, stderr=subprocess.DEVNULL, env=environment
+    )
+    os.close(slave)
+    found = b""
+    try:
+        while data := os.read(master, 65536):
+            found += data
+    except OSError:  # which is how a terminal ends on Linux
+        pass
+    finally:
+        os.close(master)
+    assert process.wait() == 0
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", found.decode()).replace("\r\n", "\n")
+
+
+class TestStrip:
+    def test_marks_each_run_where_its_variance_is(self) -> None:
+        assert strip([0.0, 4.0, -2.0], 4, 9) == "  ■ ●   ▲"
+
+    def test_shows_the_unit_line_where_no_mark_stands(self) -> None:
+        assert strip([None], 4, 9) == "    │    "
+        assert strip([2.0], 4, 9, ground="·") == "····│·●··"
+
+    def test_keeps_what_is_past_the_scale_at_its_end(self) -> None:
+        assert strip([float("inf"), float("-inf")], 4, 9) == "▲   │   ●"
+
+    def test_has_the_first_run_on_top(self) -> None:
+        assert strip([0.0, 0.0], 4, 9) == "    ●    "
+
+
+class TestOutputs:
+    def test_json_holds_every_run_and_layer(self, run: Run, here: Path) -> None:
+        ran = run("propagate", "spec.yaml", "--compare", "he_normal", "--json")
+        found = json.loads(ran.out)
+        assert [r["initializer"] for r in found["runs"]] == ["lecun_normal", "he_normal"]
+        assert [layer["name"] for layer in found["runs"][1]["layers"]] == ["hidden", "logits"]
+        assert found["runs"][0]["verdict"]["kind"] == "stays"
+        assert ran.err == ""
+
+    def test_csv_has_a_row_for_every_layer_of_every_run(self, run: Run, here: Path) -> None:
+        ran = run("propagate", "spec.yaml", "--compare", "he_normal", "--csv")
+        rows = list(csv.DictReader(io.StringIO(ran.out)))
+        assert [(r["initializer"], r["name"]) for r in rows] == [
+            ("lecun_normal", "hidden"), ("lecun_normal", "logits"),
+            ("he_normal", "hidden"), ("he_normal", "logits"),
+        ]  # fmt: skip
+        assert 0.8 < float(rows[0]["variance"]) < 1.2
+
+    def test_quiet_prints_nothing(self, run: Run, here: Path) -> None:
+        ran = run("propagate", "spec.yaml", "--quiet")
+        assert (ran.code, ran.out, ran.err) == (0, "", "")
+
+    @pytest.mark.parametrize("name", ["p.png", "p.svg", "p.html"])
+    def test_a_picture_is_written_and_said(self, run: Run, here: Path, name: str) -> None:
+        ran = run("propagate", "spec.yaml", "--plot", name, "--theme", "dark")
+        assert ran.code == 0
+        assert (here / name).stat().st_size > 1000
+        assert f"wrote    {name}" in ran.err
+
+    def test_a_picture_is_replaced_by_force_alone(self, run: Run, here: Path) -> None:
+        (here / "p.png").write_bytes(b"mine")
+        ran = run("propagate", "spec.yaml", "--plot", "p.png")
+        assert ran.code == 2
+        assert (here / "p.png").read_bytes() == b"mine"
+        assert run("propagate", "spec.yaml", "--plot", "p.png", "--force").code == 0
+        assert (here / "p.png").stat().st_size > 1000
+
+
+class TestSources:
+    def test_a_file_is_walked_with_its_own_weights(self, run: Run, here: Path) -> None:
+        assert run("spec.yaml", "-o", "w.safetensors", "--quiet").code == 0
+        ran = run("propagate", "w.safetensors", "--activation", "selu", "--json")
+        own = json.loads(ran.out)["runs"][0]
+        spec = json.loads(run("propagate", "spec.yaml", "--json").out)["runs"][0]
+        assert own["initializer"] == "file"
+        assert own["layers"][0]["variance"] == spec["layers"][0]["variance"]
+
+    def test_a_folder_means_the_one_file_in_it(self, run: Run, here: Path) -> None:
+        (here / "model").mkdir()
+        assert run("spec.yaml", "-o", "model/w.safetensors", "--quiet").code == 0
+        assert run("propagate", "model").code == 0
+        assert run("spec.yaml", "-o", "model/w.h5", "--quiet").code == 0
+        ran = run("propagate", "model")
+        assert ran.code == 2
+        assert "model holds 2 checkpoints: w.h5, w.safetensors" in ran.err
+
+    def test_a_spec_with_weights_has_the_specs_activations(self, run: Run, here: Path) -> None:
+        assert run("spec.yaml", "-o", "w.weights.h5", "--quiet").code == 0
+        ran = run("propagate", "spec.yaml", "--weights", "w.weights.h5", "--json")
+        assert [layer["activation"] for layer in json.loads(ran.out)["runs"][0]["layers"]] == ["selu", None]
+
+    def test_options_of_a_spec_change_it(self, run: Run, here: Path) -> None:
+        ran = run(
+            "propagate", SELU, "--set", "depth=3,width=32", "--seed", "9", "--framework", "torch", "--json"
+        )
+        found = json.loads(ran.out)
+        assert len(found["runs"][0]["layers"]) == 4
+        assert (found["seed"], found["framework"]) == (9, "torch")
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("args", "said"),
+        [
+            (("spec.yaml", "--json", "--csv"), "--json and --csv contradict each other"),
+            (("spec.yaml", "--compare", "xavier"), "the initializer"),
+            (("spec.yaml", "--activation", "reul"), 'there is no activation "reul"'),
+            (("spec.yaml", "--samples", "0"), "samples are from 2"),
+            (("spec.yaml", "--image-size", "28by28"), "--image-size takes sizes such as 32 or 28x28"),
+            (("spec.yaml", "--plot", "p.gif"), 'the suffix of "p.gif" names no picture'),
+            (("spec.yaml", "--plot", "p.png", "--theme", "blue"), 'there is no theme "blue"'),
+            (("spec.yaml", "--weights", "none.safetensors"), "there is no file none.safetensors"),
+            (("none.yaml",), "none.yaml"),
+            (("none.safetensors",), "there is no none.safetensors"),
+            (("none.safetensors", "--framework", "torch"), "--framework goes with a spec"),
+            (("none.safetensors", "--set", "d=1"), "--set goes with a spec"),
+        ],
+    )
+    def test_with_one_clear_error(self, run: Run, here: Path, args: tuple[str, ...], said: str) -> None:
+        before = sorted(here.iterdir())
+        ran = run("propagate", *args)
+        assert ran.code == 2
+        assert said in ran.err
+        assert ran.out == ""
+        assert sorted(here.iterdir()) == before
