@@ -10,10 +10,10 @@
     >>> [(tensor.name, tensor.shape) for tensor in plan.tensors]
     [('hidden/bias', (64,)), ('hidden/kernel', (100, 64))]
 
-`generate(plan, "weights.safetensors")` makes the file, `verify` holds it against its manifest,
-`slice_tensor` makes any part of one tensor, `lecun_normal` makes one array, and `derive_spec` writes the
-spec of a model or a checkpoint. The names are those of
-the command line. Nothing heavy is imported before it is used.
+`generate(plan, "weights.safetensors")` makes the file, `verify` holds it against its manifest, `inspect`
+holds every tensor of any file against its law, `slice_tensor` makes any part of one tensor, `lecun_normal`
+makes one array, and `derive_spec` writes the spec of a model or a checkpoint. The names are those of the
+command line. Nothing heavy is imported before it is used.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from lecun_cli.generation import Options, Written, generate
     from lecun_cli.manifest import Manifest
     from lecun_cli.plan import Plan, TensorPlan, make_plan
+    from lecun_cli.report.inspection import Inspection, TensorReport, inspect
+    from lecun_cli.report.propagation import propagate
+    from lecun_cli.report.propagation_result import Propagation
     from lecun_cli.slices import lecun_normal, slice_tensor
     from lecun_cli.spec.load import Spec, load_spec, parse_spec
     from lecun_cli.verification import Report, read_manifest, verify
@@ -51,6 +54,9 @@ _HOMES = {
     "generation": ("Options", "Written", "generate"),
     "manifest": ("Manifest",),
     "plan": ("Plan", "TensorPlan", "make_plan"),
+    "report.inspection": ("Inspection", "TensorReport", "inspect"),
+    "report.propagation": ("propagate",),
+    "report.propagation_result": ("Propagation",),
     "slices": ("lecun_normal", "slice_tensor"),
     "spec.load": ("Spec", "load_spec", "parse_spec"),
     "verification": ("Report", "read_manifest", "verify"),
@@ -60,6 +66,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Derivation",
     "DeriveError",
+    "Inspection",
     "LecunInitError",
     "Manifest",
     "ManifestError",
@@ -67,20 +74,24 @@ __all__ = [
     "OutputError",
     "Plan",
     "PlanError",
+    "Propagation",
     "Report",
     "Spec",
     "SpecError",
     "TensorPlan",
+    "TensorReport",
     "UsageError",
     "WeightFileError",
     "Written",
     "__version__",
     "derive_spec",
     "generate",
+    "inspect",
     "lecun_normal",
     "load_spec",
     "make_plan",
     "parse_spec",
+    "propagate",
     "read_manifest",
     "slice_tensor",
     "verify",

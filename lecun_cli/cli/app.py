@@ -10,7 +10,9 @@ from typer.core import TyperGroup
 from lecun_cli.cli.carried import Carried
 from lecun_cli.cli.derive import derive
 from lecun_cli.cli.generate import generate
+from lecun_cli.cli.inspect import inspect
 from lecun_cli.cli.plan import plan
+from lecun_cli.cli.propagate import propagate
 from lecun_cli.cli.samples import samples
 from lecun_cli.cli.schema import schema
 from lecun_cli.cli.slice import slice_
@@ -92,6 +94,8 @@ for _command, _name in (
     (generate, "generate"),
     (plan, "plan"),
     (verify, "verify"),
+    (inspect, "inspect"),
+    (propagate, "propagate"),
     (derive, "derive"),
     (slice_, "slice"),
     (schema, "schema"),

@@ -1,0 +1,115 @@
+"""`lecun-init inspect PATH`: what is in a weight file, and whether it is what its layers ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lecun_cli.cli.options import JsonOption, QuietOption, WorkersOption, check_workers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lecun_cli.report.inspection import Inspection
+
+BAD = 3
+
+
+def inspect(
+    path: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATH",
+            help="A safetensors, HDF5 or Keras weight file, anybody's; a manifest, an index of shards, or a "
+            "folder of them.",
+        ),
+    ],
+    match: Annotated[
+        list[str] | None,
+        typer.Option("--match", metavar="GLOB", help="Only tensors with such a name; may be repeated."),
+    ] = None,
+    sort: Annotated[
+        str, typer.Option("--sort", metavar="KEY", help="file, name, size, std, ratio, p or verdict.")
+    ] = "file",
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", help="Show the first N tensors only.")
+    ] = None,
+    no_manifest: Annotated[
+        bool, typer.Option("--no-manifest", help="Take the law from the layers' kinds in any case.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit with 3 if something is wrong with any tensor.")
+    ] = False,
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            "--plot", metavar="FILE", help="Also draw a picture: .png, .svg or .html (extra: plot)."
+        ),
+    ] = None,
+    theme: Annotated[
+        str, typer.Option("--theme", metavar="T", help="light or dark; a page has both.")
+    ] = "light",
+    force: Annotated[bool, typer.Option("--force", help="Replace a picture that exists.")] = False,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the tensors as CSV on stdout.")] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Read a weight file once and hold every tensor against its law: scale, bound, values and shape.
+
+    The law is that of the manifest beside the file; without one, LeCun normal with the fan-in of the layer
+    kind that is recognised. Example: lecun-init inspect model.safetensors --sort verdict
+    """
+    from lecun_cli.cli.inspect_text import SORTS, as_csv_text, as_json_text, print_tables, sorted_tensors
+    from lecun_cli.cli.progress import Bar
+    from lecun_cli.cli.report import emit, warn
+    from lecun_cli.errors import UsageError
+    from lecun_cli.report.inspection import inspect_source
+    from lecun_cli.report.sources import find
+
+    check_workers(workers)
+    if as_json and as_csv:
+        raise UsageError("--json and --csv contradict each other")
+    if sort not in SORTS:
+        raise UsageError(f'--sort is one of {", ".join(SORTS)}, found "{sort}"')
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit is at least 1, found {limit}")
+    picture = None if plot is None else _picture(plot, theme, force)
+    source = find(path, use_manifest=not no_manifest).matching(match or ())
+    warn(source.warnings, quiet=quiet)
+    with Bar("inspecting", source.nbytes, quiet=quiet) as bar:
+        found = inspect_source(source, standard=picture is not None, workers=workers, progress=bar.update)
+    tensors = sorted_tensors(found.tensors, sort)[:limit]
+    if as_json:
+        emit(as_json_text(found, tensors))
+    elif as_csv:
+        emit(as_csv_text(tensors))
+    elif not quiet:
+        print_tables(found, tensors, bar.seconds)
+    if picture is not None:
+        _draw(found, picture, theme, force)
+        if not quiet:
+            typer.echo(f"wrote    {picture}", err=True)
+    if check and not found.ok:
+        raise typer.Exit(BAD)
+
+
+def _picture(plot: str, theme: str, force: bool) -> Path:
+    """The path of the picture, checked before gigabytes are read for it."""
+    from lecun_cli.errors import UsageError
+    from lecun_cli.local_file import LocalFile
+    from lecun_cli.report.figure import THEMES, check_path
+
+    if theme not in THEMES:
+        raise UsageError(f'there is no theme "{theme}"', help=f"themes are: {', '.join(THEMES)}")
+    path = check_path(plot)
+    LocalFile(plot, 0, force=force).check()
+    return path
+
+
+def _draw(found: Inspection, path: Path, theme: str, force: bool) -> None:
+    from lecun_cli.report.figure import save
+    from lecun_cli.report.inspection_plot import draw, title_of
+
+    save(lambda chosen: draw(found, chosen), path, theme, title=title_of(found), force=force)

@@ -1,0 +1,229 @@
+"""`inspect`, from the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from lecun_cli.cli.inspect_text import SORTS, blocks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def file(run: Run, here: Path) -> str:
+    run("spec.yaml", "-o", "w.safetensors", "--quiet")
+    return "w.safetensors"
+
+
+@pytest.fixture
+def foreign(here: Path) -> str:
+    rng = np.random.default_rng(0)
+    tensors = {f"h.{i}.fc.weight": (rng.standard_normal((64, 64)) * 0.02).astype("f4") for i in range(3)}
+    save_file(
+        {**tensors, "h.0.fc.bias": np.zeros(64, "f4")}, here / "x.safetensors", metadata={"format": "pt"}
+    )
+    return "x.safetensors"
+
+
+class TestInspect:
+    def test_a_pipe_gets_the_whole_table(self, run: Run, file: str) -> None:
+        ran = run("inspect", file)
+        assert ran.code == 0
+        heading, *rows = ran.out.splitlines()
+        assert heading.split() == [
+            "tensor", "shape", "dtype", "bytes", "fan_in", "mean", "std", "/asked", "min", "max", "/bound",
+            "zeros", "NaN+inf", "distinct", "histogram", "p", "verdict",
+        ]  # fmt: skip
+        assert [row.split()[0] for row in rows[:4]] == [
+            "hidden/bias",
+            "hidden/kernel",
+            "logits/bias",
+            "logits/kernel",
+        ]
+        assert rows[1].endswith("ok")
+        assert "4 tensors, 7,114 values" in ran.out
+        assert "held against the manifest's law" in ran.out
+
+    def test_faults_are_told_once_for_tensors_alike(self, run: Run, foreign: str) -> None:
+        ran = run("inspect", foreign)
+        assert ran.code == 0
+        assert "h.0.fc.weight  (and 2 like it)" in ran.out
+        assert ran.out.count("follows normal(0.02) without a cut") == 1
+        assert "3 wrong scale, 1 constant" in ran.out
+
+    @pytest.mark.parametrize(("name", "code"), [("w.safetensors", 0), ("x.safetensors", 3)])
+    def test_check_exits_3_for_a_fault(self, run: Run, file: str, foreign: str, name: str, code: int) -> None:
+        assert run("inspect", name, "--check", "--quiet").code == code
+
+    def test_json_has_everything(self, run: Run, foreign: str) -> None:
+        found = json.loads(run("inspect", foreign, "--json", "--quiet").out)
+        assert found["ok"] is False
+        weight = next(t for t in found["tensors"] if t["name"] == "h.1.fc.weight")
+        assert weight["shape"] == [64, 64]
+        assert (weight["elements"], weight["bytes"]) == (4096, 16384)
+        assert weight["fan_in"] == 64
+        assert weight["asked_std"] == 0.125
+        assert weight["ratio"] == pytest.approx(weight["std"] / 0.125)
+        assert weight["follows"] == "normal(0.02) without a cut"
+        assert weight["findings"][0]["verdict"] == weight["verdict"] == "wrong scale"
+        assert sum(weight["histogram"]["counts"]) == pytest.approx(4096, abs=2)
+
+    def test_csv_has_a_row_for_each_tensor(self, run: Run, foreign: str) -> None:
+        rows = list(csv.DictReader(io.StringIO(run("inspect", foreign, "--csv").out)))
+        assert len(rows) == 4
+        assert {row["verdict"] for row in rows} == {"wrong scale", "constant"}
+        assert {row["shape"] for row in rows} == {"64x64", "64"}
+
+    @pytest.mark.parametrize("key", SORTS)
+    def test_every_order_keeps_every_tensor(self, run: Run, foreign: str, key: str) -> None:
+        found = json.loads(run("inspect", foreign, "--json", "--sort", key).out)
+        assert len(found["tensors"]) == 4
+        if key == "verdict":
+            assert found["tensors"][-1]["verdict"] == "constant"
+
+    def test_match_and_limit_choose(self, run: Run, foreign: str) -> None:
+        found = json.loads(run("inspect", foreign, "--json", "--match", "*bias", "--match", "h.2.*").out)
+        assert {t["name"] for t in found["tensors"]} == {"h.0.fc.bias", "h.2.fc.weight"}
+        ran = run("inspect", foreign, "--limit", "1")
+        assert "... and 3 more tensors" in ran.out
+
+    def test_without_the_manifest_the_layers_say_the_law(self, run: Run, here: Path) -> None:
+        run("spec.yaml", "-o", "w.safetensors", "--quiet", "--fan-rule", "torch")
+        assert run("inspect", "w.safetensors", "--check", "--quiet").code == 0
+        found = json.loads(run("inspect", "w.safetensors", "--json", "--no-manifest").out)
+        assert {t["law_is_stated"] for t in found["tensors"]} == {False}
+        assert {t["fan_in"] for t in found["tensors"]} == {None, 100, 64}
+
+    def test_quiet_prints_nothing(self, run: Run, foreign: str) -> None:
+        ran = run("inspect", foreign, "--quiet")
+        assert (ran.code, ran.out, ran.err) == (0, "", "")
+
+
+class TestPlot:
+    def test_a_picture_is_made_and_kept(self, run: Run, here: Path, foreign: str) -> None:
+        assert "wrote    x.png" in run("inspect", foreign, "--plot", "x.png", "--theme", "dark").err
+        before = (here / "x.png").read_bytes()
+        again = run("inspect", foreign, "--plot", "x.png")
+        assert again.code != 0
+        assert (here / "x.png").read_bytes() == before
+        assert run("inspect", foreign, "--plot", "x.png", "--force", "--quiet").code == 0
+        assert (here / "x.png").read_bytes() != before
+
+
+class TestBadUsage:
+    @pytest.mark.parametrize(
+        ("args", "said"),
+        [
+            (["none.safetensors"], "there is no none.safetensors"),
+            (["."], "no weight file"),
+            (["spec.yaml"], "of no kind that is known"),
+            (["x.safetensors", "--sort", "taste"], "--sort is one of"),
+            (["x.safetensors", "--limit", "0"], "--limit is at least 1"),
+            (["x.safetensors", "--json", "--csv"], "contradict"),
+            (["x.safetensors", "--plot", "x.gif"], "names no picture"),
+            (["x.safetensors", "--plot", "x.png", "--theme", "pink"], 'no theme "pink"'),
+            (["x.safetensors", "--workers", "0"], "--workers is from 1"),
+        ],
+    )
+    def test_exits_2_with_a_reason(self, run: Run, here: Path, args: list[str], said: str) -> None:
+        ran = run("inspect", *args)
+        assert ran.code == 2
+        assert said in ran.err
+
+    def test_a_damaged_file_exits_1(self, run: Run, here: Path) -> None:
+        (here / "x.safetensors").write_bytes(bytes(50))
+        ran = run("inspect", "x.safetensors")
+        assert ran.code == 1
+        assert "no sound safetensors file" in ran.err
+
+    def test_a_file_cut_short_after_its_header_was_read_exits_1(
+        self, run: Run, here: Path, file: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from lecun_cli.report import scan
+
+        whole = scan.scan
+
+        def cut(*args: object, **options: object) -> object:
+            os.truncate(file, 5000)
+            return whole(*args, **options)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(scan, "scan", cut)
+        ran = run("inspect", file)
+        assert ran.code == 1
+        assert "ends within the tensor" in ran.err
+
+
+class TestHistogram:
+    @pytest.mark.parametrize(
+        ("counts", "shown"),
+        [
+            ([1, 1, 2, 2, 4, 4, 8, 8], "▁▂▄█"),
+            ([0, 0, 1, 0, 0, 0, 1000, 1000], " ▁ █"),
+            ([], ""),
+        ],
+    )
+    def test_shows_whatever_is_not_empty(self, counts: list[float], shown: str) -> None:
+        assert blocks(counts, 4) == shown
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")
+class TestTerminal:
+    @pytest.mark.parametrize("columns", [60, 80, 120, 160, 220])
+    def test_no_line_is_wider_than_the_terminal(
+        self, here: Path, foreign: str, file: str, columns: int
+    ) -> None:
+        for name in (foreign, file):
+            lines = on_a_terminal(columns, "inspect", name, "--sort", "verdict")
+            assert any("ok" in line or "wrong scale" in line for line in lines)
+            assert max(map(len, lines)) <= columns
+
+    def test_no_color_is_obeyed(self, here: Path, foreign: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NO_COLOR", "1")
+        assert "\x1b[1;31m" not in raw_on_a_terminal(80, "inspect", foreign)
+
+
+def raw_on_a_terminal(columns: int, *args: str) -> str:
+    import fcntl
+    import pty
+    import struct
+    import subprocess
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    environment.pop("COLUMNS", None)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lecun_cli", *args], stdout=theirs, stderr=subprocess.DEVNULL, env=environment
+    )
+    os.close(theirs)
+    data = b""
+    while True:
+        try:
+            block = os.read(ours, 65536)
+        except OSError:  # Linux says so at the end
+            break
+        if not block:
+            break
+        data += block
+    os.close(ours)
+    assert process.wait() == 0
+    return data.decode()
+
+
+def on_a_terminal(columns: int, *args: str) -> list[str]:
+    import re
+
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", raw_on_a_terminal(columns, *args)).splitlines()

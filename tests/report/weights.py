@@ -1,0 +1,61 @@
+"""Weight files as others write them, with the faults that were seen in peers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from lecun_cli.laws import TRUNCATED_STD
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+def truncated(shape: tuple[int, ...], std: float, seed: int = 0) -> NDArray[np.float32]:
+    """A normal cut at two sigma by rejection, whose std after the cut is `std`."""
+    rng = np.random.default_rng(seed)
+    n = math.prod(shape)
+    z = rng.standard_normal(2 * n)
+    z = z[np.abs(z) <= 2][:n]
+    return (z * (std / TRUNCATED_STD)).astype(np.float32).reshape(shape)
+
+
+def normal(shape: tuple[int, ...], std: float, seed: int = 0) -> NDArray[np.float32]:
+    """A normal without a cut."""
+    return (np.random.default_rng(seed).standard_normal(shape) * std).astype(np.float32)
+
+
+def uniform(shape: tuple[int, ...], bound: float, seed: int = 0) -> NDArray[np.float32]:
+    """Uniform between -bound and bound."""
+    return np.random.default_rng(seed).uniform(-bound, bound, shape).astype(np.float32)
+
+
+def leaky(shape: tuple[int, ...], std: float) -> NDArray[np.float32]:
+    """Three weights past the bound, as Keras on PyTorch leaks them."""
+    found = truncated(shape, std)
+    bound = 2 * std / TRUNCATED_STD
+    found.reshape(-1)[[3, 500, 7000]] = [1.2 * bound, -1.68 * bound, 1.01 * bound]
+    return found
+
+
+def of_few_levels(shape: tuple[int, ...], std: float) -> NDArray[np.float32]:
+    """128 levels of the inverse CDF at their left ends, as JAX draws bfloat16."""
+    from scipy.special import ndtri
+
+    low = 0.02275013194817921
+    level = np.random.default_rng(0).integers(0, 128, shape)
+    z = ndtri(low + (1 - 2 * low) * level / 128)
+    found: NDArray[np.float32] = (z * (std / TRUNCATED_STD)).astype(np.float32)
+    return found
+
+
+def write(path: Path, tensors: Mapping[str, NDArray[Any]], *, form: str = "pt") -> Path:
+    """A safetensors file by its own library."""
+    save_file({name: np.ascontiguousarray(a) for name, a in tensors.items()}, path, metadata={"format": form})
+    return path
