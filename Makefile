@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # setuptools warns that extension modules in pyproject.toml are new there.
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-frameworks check-kernel lint format bench goldens clean
+.PHONY: demo test test-frameworks check-kernel lint format bench goldens pictures clean
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit("lecun-init needs Python 3.11 or newer, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -67,6 +67,9 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.frameworks
 	$(BIN)/python -m tests.bench
+
+pictures: $(VENV)/.dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.pictures
 
 goldens: $(VENV)/.dev
 	$(BIN)/python tests/stream/regenerate_goldens.py

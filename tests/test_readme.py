@@ -17,6 +17,16 @@ from lecun_cli.spec.kinds import KINDS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+# Programs that a pipeline of README leads to: another machine, an object store. Each takes what it is given.
+STAND_INS = {"ssh": "cat > /dev/null", "aws": "cat > /dev/null"}
+# Stands in for jq where there is none: a few lines for the filters that README shows.
+JQ = """\
+#!{python}
+import json, sys
+found = json.load(sys.stdin)
+print(sum(t["bytes"] for t in found["tensors"]) if "map" in sys.argv[-1] else found[sys.argv[-1][1:]])
+"""
+
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 # Run by `.ci/run`, which cannot run itself: they make the environment that this test runs in.
@@ -28,7 +38,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder as a reader of README has it: the samples, and the command on the path."""
     shutil.copytree(ROOT / "sample_specs", tmp_path / "sample_specs")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, body in STAND_INS.items():
+        (programs / name).write_text(f"#!/bin/sh\n{body}\n")
+    if shutil.which("jq") is None:
+        (programs / "jq").write_text(JQ.format(python=sys.executable))
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    path = [str(programs), str(Path(sys.executable).parent), os.environ["PATH"]]
+    monkeypatch.setenv("PATH", os.pathsep.join(path))
     return tmp_path
 
 
@@ -62,6 +81,25 @@ class TestCommands:
         )
         assert ran.returncode == 0, ran.stderr
         assert ran.stderr == ""
+
+    @pytest.mark.parametrize("body", _blocks("console"))
+    def test_what_is_shown_is_what_is_printed(self, folder: Path, body: str) -> None:
+        command, _, shown = body.partition("\n")
+        env = {**os.environ, "COLUMNS": "80"}
+        ran = subprocess.run(
+            shlex.split(command.removeprefix("$ ")),
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert ran.stdout == shown
+
+    def test_pictures_are_there(self) -> None:
+        named = re.findall(r'(?:src|srcset)="([^"]+)"|!\[[^]]*\]\(([^)]+)\)', README)
+        assert named
+        assert [path for pair in named for path in pair if path and not (ROOT / path).is_file()] == []
 
     def test_the_error_shown_is_what_is_printed(self, folder: Path) -> None:
         (shown,) = _blocks("text")

@@ -90,15 +90,15 @@ def _options(
     """Initial weights in a file: exact LeCun-normal tensors, the same bits everywhere, in bounded memory."""
 
 
-for _command, _name in (
-    (generate, "generate"),
-    (plan, "plan"),
-    (verify, "verify"),
-    (inspect, "inspect"),
-    (propagate, "propagate"),
-    (derive, "derive"),
-    (slice_, "slice"),
-    (schema, "schema"),
-    (samples, "samples"),
+for _command, _name, _short in (
+    (generate, "generate", "Make the weight file of a spec, and its manifest."),
+    (plan, "plan", "Show what a spec makes, and what it costs."),
+    (verify, "verify", "Hold a weight file against its manifest and its seed."),
+    (inspect, "inspect", "Show what is in a weight file, against its law."),
+    (propagate, "propagate", "Show what layers do to a signal, depth by depth."),
+    (derive, "derive", "Write the spec of a model or a checkpoint."),
+    (slice_, "slice", "Print any part of one tensor, without the rest."),
+    (schema, "schema", "Print the JSON Schema of a spec, for editors."),
+    (samples, "samples", "List the sample specs, or print one."),
 ):
-    app.command(_name)(_command)
+    app.command(_name, short_help=_short)(_command)

@@ -34,7 +34,7 @@ def plan(
     """
     import json
 
-    from lecun_cli.cli.report import emit, table, warn
+    from lecun_cli.cli.report import Column, emit, fitted_table, warn
     from lecun_cli.overview import RIGHT, TENSOR_COLUMNS, tensor_row
     from lecun_cli.plan import make_plan
 
@@ -47,8 +47,14 @@ def plan(
     if as_json:
         emit(json.dumps(_json(made), ensure_ascii=False))
         return
-    table(TENSOR_COLUMNS, map(tensor_row, made.tensors), right=RIGHT)
+    columns = [Column(name, right=name in RIGHT, rank=_RANKS.get(name, 0)) for name in TENSOR_COLUMNS]
+    fitted_table(columns, [tensor_row(tensor) for tensor in made.tensors])
+    emit("")
     emit("\n".join(_cost(made)))
+
+
+_RANKS = {"initializer": 1, "weights": 2, "dtype": 3}
+"""How little a column matters, where a terminal is too narrow for all."""
 
 
 def _cost(made: Plan) -> list[str]:

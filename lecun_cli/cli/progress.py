@@ -43,6 +43,7 @@ class Bar:
                 TextColumn,
                 TimeRemainingColumn,
             )
+            from rich.table import Column
 
             self._nbytes = self._whole() if callable(self._whole) else self._whole
             console = Console(stderr=True)
@@ -50,7 +51,7 @@ class Bar:
             self._progress = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                DownloadColumn(binary_units=True),
+                DownloadColumn(binary_units=True, table_column=Column(no_wrap=True)),
                 TextColumn("{task.fields[rate]}", style="progress.data.speed"),
                 TimeRemainingColumn(),
                 TextColumn("{task.fields[at]}", style="dim", markup=False),

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Annotated
 
 import typer
 
-from lecun_cli.cli.completion import samples as known
+from lecun_cli.cli import completion
 
 
 def samples(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME", help="A sample to print; without it, their list.", autocompletion=known
+            metavar="NAME",
+            help="A sample to print; without it, their list.",
+            autocompletion=completion.samples,
         ),
     ] = None,
 ) -> None:
@@ -21,12 +24,17 @@ def samples(
 
     Example: lecun-init samples selu_mlp > spec.yaml
     """
-    from lecun_cli.cli.report import emit, table
+    from lecun_cli.cli.report import emit, width
     from lecun_cli.samples import describe, sample_names, sample_text
 
-    if name is None:
-        table(
-            ["sample", "what it is"], [[name, describe(name)] for name in sample_names()], right=frozenset()
-        )
-    else:
+    if name is not None:
         emit(sample_text(name).rstrip("\n"))
+        return
+    names = sample_names()
+    indent = max(map(len, names)) + 2
+    room = width()
+    lines = []
+    for known in names:
+        said = [describe(known)] if room is None else textwrap.wrap(describe(known), max(20, room - indent))
+        lines.append(f"{known:<{indent}}" + f"\n{' ' * indent}".join(said))
+    emit("\n".join(lines))

@@ -143,7 +143,7 @@ def _random(found: Statistics, sample: Sample, expected: Expected, shape: Shape,
     if scale:
         findings.append(Finding("wrong scale", scale + looks))
     elif p is not None and p < level and not few_values:
-        said = f"p = {p:.1g} against {_named(expected)}"
+        said = f"p {'< 1e-99' if p < 1e-99 else f'= {p:.1g}'} against {_named(expected)}"
         findings.append(Finding("other law", said + (looks or "; no known law fits either")))
     if past and not (scale and known):
         findings.append(past)
