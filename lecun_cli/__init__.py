@@ -45,8 +45,8 @@ What a network does with its weights
 
 Errors
     Every error that a user can cause is a `LecunInitError`, whose text says the rule, what was found, where,
-    and what to do, and whose `exit_code` is the command line's: `SpecError` and `PlanError` with all faults of
-    a run, `UsageError`, `OutputError`, `ManifestError`, `WeightFileError`, `DeriveError`.
+    and what to do, and whose `exit_code` is the command line's: `SpecError` and `PlanError` with all faults
+    of a run, `UsageError`, `OutputError`, `ManifestError`, `WeightFileError`, `DeriveError`.
 
 In a notebook a `Spec`, a `Plan` and a `Manifest` show a table, and `rich.print` shows the same. Nothing
 heavy is imported before it is used: `import lecun_cli` loads no numpy.
