@@ -106,20 +106,18 @@ class _Both:
         self._state = state
 
     def take(self, pieces: Iterable[Piece], data: memoryview) -> None:
-        stretches = array("Q")
+        stretches: list[int] = []
         ending = []
         for segment, start, stop in pieces:
             what = 0
             if isinstance(segment, Extent):
-                what = _TENSOR
-                if start == 0:
-                    what |= _BEGINS
-                if stop == segment.nbytes:
+                tensor = segment.tensor
+                what = _TENSOR if start else _TENSOR | _BEGINS
+                if stop == tensor.nbytes:
                     what |= _ENDS
-                    ending.append(segment.tensor.name)
-            stretches.append(stop - start)
-            stretches.append(what)
-        ended = self._module.digest(self._state, data, stretches).hex()
+                    ending.append(tensor.name)
+            stretches += (stop - start, what)
+        ended = self._module.digest(self._state, data, array("Q", stretches)).hex()
         width = 2 * _SHA256_NBYTES
         for i, name in enumerate(ending):
             self.tensors[name] = ended[width * i : width * (i + 1)]

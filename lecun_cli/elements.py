@@ -26,7 +26,7 @@ _MOST_DRAWN = 2**18
 
 
 Range = tuple[TensorPlan, int, int, int]
-"""A tensor, its first element in the C order of the stored shape, how many, and where they go, in bytes."""
+"""A tensor, where a range of it begins and how long it is, as stored, and where it goes, all in bytes."""
 
 
 class Drawer:
@@ -54,18 +54,19 @@ class Drawer:
         """
         runs = []
         batched = native.available()
-        made, law, dtype = b"", None, None
-        for tensor, start, n_elements, offset in ranges:
-            part = tensor.parts[0]
-            if batched and len(tensor.parts) == 1 and part.in_order and not isinstance(part.law, Constant):
-                if part.law is not law or tensor.dtype != dtype:
-                    law, dtype = part.law, tensor.dtype
-                    made = native.packed_recipe(recipe(law, tensor.storage))
-                key = key_of(self._prefix, part.identity)
-                runs.append(native.packed_run(made, key, start, offset, n_elements))
+        form = made = None
+        itemsize = 1
+        for tensor, start, nbytes, offset in ranges:
+            if tensor.form is not form:
+                form = tensor.form
+                itemsize = tensor.storage.itemsize
+                made = _packed_recipe(tensor) if batched else None
+            if made is None:
+                elements = out[offset : offset + nbytes].view(tensor.storage.numpy())
+                self.draw_range(tensor, start // itemsize, elements)
             else:
-                nbytes = n_elements * tensor.storage.itemsize
-                self.draw_range(tensor, start, out[offset : offset + nbytes].view(tensor.storage.numpy()))
+                key = key_of(self._prefix, tensor.identities[0])
+                runs.append(native.packed_run(made, key, start // itemsize, offset, nbytes // itemsize))
         if runs:
             native.draw_runs(out, runs)
 
@@ -174,6 +175,14 @@ class Drawer:
                 self._scratch,
             )
         return flat.reshape(box.dims)
+
+
+def _packed_recipe(tensor: TensorPlan) -> bytes | None:
+    """How the kernel draws a tensor of whose stream each range is a run; None for any other."""
+    first, *more = tensor.form.parts
+    if more or not first.in_order or isinstance(first.law, Constant):
+        return None
+    return native.packed_recipe(recipe(first.law, tensor.storage))
 
 
 def _starts(runs: Runs) -> NDArray[np.int64]:

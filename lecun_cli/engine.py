@@ -238,7 +238,7 @@ def _aligned(nbytes: int) -> NDArray[np.uint8]:
 
 def _name(unit: Unit) -> str:
     """The first tensor of a unit, if it has one."""
-    return next((piece.segment.tensor.name for piece in unit.pieces if isinstance(piece.segment, Extent)), "")
+    return next((segment.tensor.name for segment, _, _ in unit.pieces if isinstance(segment, Extent)), "")
 
 
 def _draw(unit: Unit, drawer: Drawer, out: NDArray[np.uint8]) -> None:
@@ -249,7 +249,6 @@ def _draw(unit: Unit, drawer: Drawer, out: NDArray[np.uint8]) -> None:
         if isinstance(segment, Literal):
             out[at : at + length] = np.frombuffer(segment.data, np.uint8, length, start)
         else:
-            itemsize = segment.tensor.storage.itemsize
-            ranges.append((segment.tensor, start // itemsize, length // itemsize, at))
+            ranges.append((segment.tensor, start, length, at))
         at += length
     drawer.draw_ranges(ranges, out)

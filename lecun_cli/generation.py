@@ -155,13 +155,9 @@ def make_manifest(plan: Plan, layout: FileLayout, name: str, digests: Digests) -
         overrides=plan.overrides,
         files=(file,),
         tensors=tuple(
-            TensorEntry(
-                extent.tensor,
-                name,
-                extent.offset,
-                digests.tensors[extent.tensor.name],
-                extent.stored_name,
-            )
-            for extent in layout.extents
+            [
+                TensorEntry(tensor, name, offset, digests.tensors[tensor.name], path or tensor.name)
+                for offset, tensor, path in layout.extents
+            ]
         ),
     )

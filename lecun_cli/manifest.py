@@ -9,12 +9,13 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import islice
 from json.encoder import encode_basestring as _quoted
 from typing import Any, NamedTuple
 
 from lecun_cli._version import __version__
 from lecun_cli.overview import Overview, Shown, of_manifest
-from lecun_cli.plan import Part, TensorPlan
+from lecun_cli.planned import Form, Part, TensorPlan
 from lecun_cli.stream import STREAM
 
 MANIFEST = 1
@@ -110,6 +111,7 @@ class Manifest(Shown):
         return of_manifest(self)
 
 
+_ROWS_AT_ONCE = 1000  # which are a few hundred KB
 _json = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -117,8 +119,9 @@ def _write_list(data: BytesIO, key: str, rows: Iterable[str]) -> None:
     """A list with a line for every row."""
     data.write(f'  "{key}": ['.encode())
     before = "\n    "
-    for row in rows:
-        data.write(f"{before}{row}".encode())
+    left = iter(rows)
+    while some := list(islice(left, _ROWS_AT_ONCE)):
+        data.write((before + ",\n    ".join(some)).encode())
         before = ",\n    "
     data.write(b"]" if before == "\n    " else b"\n  ]")
 
@@ -128,25 +131,23 @@ def _file_row(file: FileEntry) -> str:
 
 
 def _tensor_rows(entries: Iterable[TensorEntry]) -> Iterator[str]:
-    """The row of each tensor; what tensors of one form have alike is made into text once."""
-    forms: dict[object, tuple[str, str]] = {}
-    files: dict[str, str] = {}
+    """The row of each tensor; what tensors of one form and file have alike is made into text once."""
+    templates: dict[tuple[Form, str], str] = {}
     for tensor, file, offset, sha256, path in entries:
-        form = forms.get(tensor.form)
-        if form is None:
-            form = forms[tensor.form] = (_kind_text(tensor), _parts_text(tensor))
-        kind, parts = form
-        in_file = files.get(file) or files.setdefault(file, _quoted(file))
-        own = f', "path": {_quoted(path)}' if path and path != tensor.name else ""
-        made = parts % tuple([_quoted(part.identity) for part in tensor.parts])
-        yield (
-            f'{{"name": {_quoted(tensor.name)}, "file": {in_file}, {kind}, "offset": {offset}, '
-            f'"bytes": {tensor.nbytes}, "sha256": "{sha256}"{own}, {made}}}'
-        )
+        alike = (tensor.form, file)
+        template = templates.get(alike) or templates.setdefault(alike, _row_template(tensor, file))
+        name = tensor.name
+        own = f', "path": {_quoted(path)}' if path and path != name else ""
+        yield template % (_quoted(name), offset, sha256, own, *map(_quoted, tensor.identities))
 
 
-def _kind_text(tensor: TensorPlan) -> str:
-    return _inner({"dtype": tensor.dtype, "shape": tensor.shape})
+def _row_template(tensor: TensorPlan, file: str) -> str:
+    """A row with a `%s` for what is a tensor's own: name, offset, digest, path, identity of each part."""
+    place = _inner({"file": file, "dtype": tensor.dtype, "shape": tensor.shape}).replace("%", "%%")
+    return (
+        f'{{"name": %s, {place}, "offset": %s, "bytes": {tensor.nbytes}, "sha256": "%s"%s, '
+        f"{_parts_text(tensor)}}}"
+    )
 
 
 def _parts_text(tensor: TensorPlan) -> str:

@@ -93,7 +93,8 @@ class _Planner:
         if self.faults:
             raise PlanError(tuple(self.faults[:100]), source=self.spec.source, text=self.spec.text)
         tensors.sort(key=attrgetter("name"))
-        tensors.sort(key=lambda t: _DTYPE_ORDER[t.dtype])  # which keeps the order of the names
+        if len({t.dtype for t in tensors}) > 1:
+            tensors.sort(key=lambda t: _DTYPE_ORDER[t.dtype])  # which keeps the order of the names
         unused = [rule.match for i, (rule, _) in enumerate(self.rules) if i not in self.used]
         return Plan(
             tensors=tuple(tensors),
@@ -122,7 +123,8 @@ class _Planner:
             slot = stored.slot
             leaf = own_name if written.raw else slot.name
             name = self.framework.tensor_name(path, leaf, slot.collection)
-            identities = tuple([base + role for role in stored.roles])
+            roles = stored.roles
+            identities = (base + roles[0],) if len(roles) == 1 else tuple([base + role for role in roles])
             tensor = self._tensor(name, identities, stored, placed)
             if tensor is not None:
                 leaves.append((leaf, name))
@@ -161,7 +163,9 @@ class _Planner:
     ) -> TensorPlan | None:
         """One stored tensor, or None with its faults noted."""
         before = len(self.faults)
-        if not self._unique_name(name, placed):
+        first = self.names.setdefault(name, placed)
+        if first is not placed:
+            self._name_again(name, first, placed)
             return None
         ruled = self._ruled(name, identities) if self.rules else ()
         known = stored.planned.get(ruled)
@@ -232,10 +236,7 @@ class _Planner:
             flip=slot.flip,
         )
 
-    def _unique_name(self, name: str, placed: PlacedLayer) -> bool:
-        first = self.names.setdefault(name, placed)
-        if first is placed:
-            return True
+    def _name_again(self, name: str, first: PlacedLayer, placed: PlacedLayer) -> None:
         if first.place is not None and first.place == placed.place:
             said, advice = (
                 "several tensors of one layer have",
@@ -246,7 +247,6 @@ class _Planner:
             said, advice = "two tensors have", "rename one of them"
             related = (first.place, "the first is here") if first.place else None
         self.faults.append(Diagnostic(f'{said} the name "{name}"', placed.place, advice, related))
-        return False
 
     def _unique_identity(self, identity: str, placed: PlacedLayer) -> None:
         first = self.identities.setdefault(identity, placed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lecun_cli.dtypes import DTYPES, DType
 from lecun_cli.errors import Diagnostic, Place, PlanError
@@ -14,19 +14,6 @@ from lecun_cli.initializers import Initializer
 from lecun_cli.laws import Constant, Law
 from lecun_cli.overview import Overview, Shown, of_plan
 from lecun_cli.spec.expand import Container
-
-R = TypeVar("R")
-
-
-def _copied(record: R) -> R:
-    """A copy of a record with all that is cached in it, some fields of which are yet to be set.
-
-    `dataclasses.replace` takes five times as long, and a plan may have a million tensors that differ in
-    their names alone.
-    """
-    made = object.__new__(type(record))
-    made.__dict__.update(record.__dict__)
-    return made
 
 
 @dataclass(frozen=True)
@@ -75,6 +62,19 @@ class Part:
         return tuple(found)
 
 
+@dataclass(frozen=True, eq=False)
+class Form:
+    """What tensors have in common that differ in names alone; a key for what follows from all but the names.
+
+    Attributes:
+        parts: The parts of the first of them.
+        fields: What all of them have alike.
+    """
+
+    parts: tuple[Part, ...]
+    fields: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class TensorPlan:
     """A tensor as it will be stored.
@@ -112,28 +112,43 @@ class TensorPlan:
         return self.n_elements * self.storage.itemsize
 
     @cached_property
-    def form(self) -> object:
-        """A token that it shares with what `renamed` makes of it.
+    def identities(self) -> tuple[str, ...]:
+        """The identity of each part."""
+        return tuple(part.identity for part in self.parts)
 
-        What follows from all but the names is worked out once for each.
-        """
-        return object()
+    @cached_property
+    def form(self) -> Form:
+        """What it shares with all that `renamed` makes of it."""
+        alike = ("dtype", "shape", "along", "place", "n_elements", "nbytes")
+        return Form(self.parts, {name: getattr(self, name) for name in alike})
 
     def renamed(self, name: str, identities: tuple[str, ...]) -> TensorPlan:
-        """The same tensor under another name, with other identities of its parts."""
-        parts = []
-        for k, identity in enumerate(identities):
-            part = _copied(self.parts[k])
-            part.__dict__["identity"] = identity
-            parts.append(part)
-        made = _copied(self)
-        made.__dict__.update({"name": name, "parts": tuple(parts), "nbytes": self.nbytes, "form": self.form})
+        """The same tensor under another name, with other identities of its parts.
+
+        A plan may have a million of them, so its fields are set all at once, and its parts are made when
+        they are asked for: to draw it and to say how it was drawn, `form` and `identities` are enough.
+        """
+        form = self.form
+        made = object.__new__(TensorPlan)
+        fields = {**form.fields, "name": name, "identities": identities, "form": form}
+        object.__setattr__(made, "__dict__", fields)
         return made
 
+    if not TYPE_CHECKING:  # which would take any attribute for one that is there
 
-@dataclass(frozen=True, slots=True)
-class PlannedLayer:
+        def __getattr__(self, attribute: str) -> object:
+            """The parts of what `renamed` made, when they are first asked for."""
+            if attribute != "parts" or "form" not in self.__dict__:
+                raise AttributeError(f"a TensorPlan has no {attribute!r}", name=attribute, obj=self)
+            pairs = zip(self.form.parts, self.identities, strict=True)
+            parts = tuple(replace(part, identity=identity) for part, identity in pairs)
+            return self.__dict__.setdefault("parts", parts)
+
+
+class PlannedLayer(NamedTuple):
     """A layer and the tensors that it is stored in, for formats that order by layer.
+
+    A tuple, for there may be a million. Two are equal wherever they are named.
 
     Attributes:
         kind: Its `type` in the spec.
@@ -147,7 +162,16 @@ class PlannedLayer:
     name: str
     within: tuple[Container, ...]
     tensors: tuple[tuple[str, str], ...]
-    place: Place | None = field(default=None, compare=False, repr=False)
+    place: Place | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PlannedLayer) and self[:-1] == other[:-1]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:-1])
 
 
 @dataclass(frozen=True, repr=False)

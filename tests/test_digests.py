@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lecun_cli import kernel
 from lecun_cli.digests import Digests, DigestTaker
-from lecun_cli.files.segments import Extent, Literal, Piece, Segment
+from lecun_cli.files.segments import Extent, Literal, Segment
 from tests.conftest import tensor
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def digests_of(segments: tuple[Segment, ...], data: bytes, cuts: set[int]) -> Di
     edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     for first, last in pairwise(edges):
         pieces = [
-            Piece(s, max(first - s.offset, 0), min(last - s.offset, s.nbytes))
+            (s, max(first - s.offset, 0), min(last - s.offset, s.nbytes))
             for s in segments
             if s.offset < last and s.offset + s.nbytes > first
         ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
+import pickle
 from dataclasses import dataclass, replace
 
 import pytest
@@ -754,6 +756,29 @@ class TestRoundsOfARepeat:
             forms.setdefault(t.form, set()).add((t.dtype, t.shape, parts, t.along))
         assert len(forms) < len(repeated.tensors) / 2
         assert {len(alike) for alike in forms.values()} == {1}
+
+    def test_have_parts_that_are_made_when_asked_for(self) -> None:
+        repeated, written = self.both(RULES, "torch")
+        for ours, theirs in zip(repeated.tensors, written.tensors, strict=True):
+            assert ours.identities == theirs.identities
+            assert pickle.loads(pickle.dumps(ours)) == copy.copy(ours) == theirs
+            assert ours.identities == tuple(part.identity for part in ours.parts)
+            assert ours.parts is ours.parts
+
+    def test_have_nothing_else_that_is_not_there(self) -> None:
+        (tensor, *_) = self.both("", "torch")[0].tensors
+        with pytest.raises(AttributeError, match="a TensorPlan has no 'part'"):
+            _ = tensor.part  # type: ignore[attr-defined]
+
+    def test_layers_are_equal_wherever_they_are_named(self) -> None:
+        repeated, written = self.both("", "torch")
+        first, other = repeated.layers[0], written.layers[0]
+        moved = first._replace(place=None)
+        assert first == other == moved
+        assert hash(first) == hash(moved)
+        assert not first != moved  # noqa: SIM202 - a tuple has a way of its own to say so
+        assert first != first._replace(name="another")
+        assert first != tuple(first)
 
     def test_a_tensor_that_is_changed_has_a_form_of_its_own(self) -> None:
         first = self.both("", "torch")[0].tensors[0]

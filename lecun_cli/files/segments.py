@@ -90,12 +90,8 @@ def check_gapless(segments: tuple[Segment, ...], nbytes: int) -> None:
         raise AssertionError(f"the segments end at {at}, and the file at {nbytes}")
 
 
-class Piece(NamedTuple):
-    """A range of one segment, in bytes from the start of the segment; a tuple, for there may be millions."""
-
-    segment: Segment
-    start: int
-    stop: int
+Piece = tuple[Segment, int, int]
+"""A range of one segment, from where to where, in bytes from its start."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +138,8 @@ def cut_nbytes(tensor: TensorPlan, chunk_nbytes: int) -> int:
 def units(layout: FileLayout, chunk_nbytes: int) -> Iterator[Unit]:
     """Cut a file into units of at most `chunk_nbytes`.
 
-    A tensor is cut between blocks of the stream, see `cut_nbytes`; where not even one block fits into a
-    chunk, a unit holds one block.
+    What fits whole into the room left in a unit is not cut. Other tensors are cut between blocks of the
+    stream, see `cut_nbytes`; where not even one block fits into a chunk, a unit holds one block.
 
     Args:
         layout: The file.
@@ -154,18 +150,23 @@ def units(layout: FileLayout, chunk_nbytes: int) -> Iterator[Unit]:
     pieces: list[Piece] = []
     length = 0
     for segment in layout.segments:
+        nbytes = segment.nbytes
+        if 0 < nbytes <= chunk_nbytes - length:
+            pieces.append((segment, 0, nbytes))
+            length += nbytes
+            continue
         start = 0
         step = cut_nbytes(segment.tensor, chunk_nbytes) if isinstance(segment, Extent) else 1
-        while start < segment.nbytes:
+        while start < nbytes:
             room = (chunk_nbytes - length) // step * step
-            if room < min(step, segment.nbytes - start):
+            if room < min(step, nbytes - start):
                 if length:
                     yield Unit(index, offset, length, tuple(pieces))
                     index, offset, pieces, length = index + 1, offset + length, [], 0
                     continue
                 room = step
-            stop = min(segment.nbytes, start + room)
-            pieces.append(Piece(segment, start, stop))
+            stop = min(nbytes, start + room)
+            pieces.append((segment, start, stop))
             length += stop - start
             start = stop
     if length:

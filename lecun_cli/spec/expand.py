@@ -128,6 +128,8 @@ class _Expander:
     def _stops(self, place: Place) -> bool:
         """Whether to go no further: too many faults, or too many layers and rounds."""
         self.steps += 1
+        if self.steps <= MAX_LAYERS and not self.faults.found:  # asked for every layer and round
+            return False
         if self.steps == MAX_LAYERS + 1:
             self.too_many(place)
         return self.steps > MAX_LAYERS or self.faults.full
@@ -174,6 +176,7 @@ class _Expander:
         if repeat.name is not None and repeat.index not in _words_of(node.entries["repeat"]):
             template = Template.of(plain(node.entries["name"]))
         inner = dict(env)
+        layers = node.get("layers")
         for i in range(repeat.repeat):
             if self._stops(node.place):
                 return
@@ -185,7 +188,7 @@ class _Expander:
                     again = validate(Repeat, node, inner, "a repeat", self.faults)
                     name = again.name if again is not None else None
             inside = _inside(within, name, repeat.model) if name else within
-            self.items(node.get("layers"), inner, inside)
+            self.items(layers, inner, inside)
 
     def _layer(self, node: Node, env: Environment, within: Within) -> None:
         if not isinstance(node, Mapping):

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 
 Environment = Mapping[str, int]
 
@@ -177,10 +178,12 @@ class Template:
     Attributes:
         pattern: For Python's `%`, with a `%d` for every expression.
         expressions: The tree of each expression, and its text for messages.
+        named: What takes the values out of an environment where every expression is but a name, as most are.
     """
 
     pattern: str
     expressions: tuple[tuple[ast.expr, str], ...]
+    named: Callable[[Environment], int | tuple[int, ...]] | None = None
 
     @classmethod
     def of(cls, text: str) -> Template:
@@ -194,7 +197,9 @@ class Template:
                 pattern += "%d"
                 expressions.append((parse(match[1]), match[1]))
             at = match.end()
-        return cls(pattern + text[at:].replace("%", "%%"), tuple(expressions))
+        names = [tree.id for tree, _ in expressions if isinstance(tree, ast.Name)]
+        named = itemgetter(*names) if names and len(names) == len(expressions) else None
+        return cls(pattern + text[at:].replace("%", "%%"), tuple(expressions), named)
 
     def render(self, env: Environment) -> str:
         """The same as `render` of its text.
@@ -202,6 +207,11 @@ class Template:
         Raises:
             ExpressionError: An expression cannot be evaluated.
         """
+        if self.named is not None:
+            try:
+                return self.pattern % self.named(env)
+            except KeyError:
+                pass  # which is told below
         return self.pattern % tuple([_value(tree, env, text) for tree, text in self.expressions])
 
 

@@ -53,8 +53,8 @@ def step_of(segment: Segment, chunk_nbytes: int) -> int:
 
 def largest(unit: Unit) -> int:
     return max(
-        BLOCK_ELEMENTS * piece.segment.tensor.storage.itemsize if isinstance(piece.segment, Extent) else 1
-        for piece in unit.pieces
+        BLOCK_ELEMENTS * segment.tensor.storage.itemsize if isinstance(segment, Extent) else 1
+        for segment, _, _ in unit.pieces
     )
 
 
@@ -64,10 +64,10 @@ class TestUnits:
         at = 0
         for index, unit in enumerate(units(layout, chunk_nbytes)):
             assert (unit.index, unit.offset) == (index, at)
-            for piece in unit.pieces:
-                assert piece.segment.offset + piece.start == at
-                assert piece.start < piece.stop <= piece.segment.nbytes
-                at += piece.stop - piece.start
+            for segment, start, stop in unit.pieces:
+                assert segment.offset + start == at
+                assert start < stop <= segment.nbytes
+                at += stop - start
             assert unit.nbytes == at - unit.offset
         assert at == layout.nbytes
 
@@ -79,16 +79,16 @@ class TestUnits:
     @given(layouts(), st.integers(1, 3000))
     def test_cut_tensors_between_blocks_of_the_stream(self, layout: FileLayout, chunk_nbytes: int) -> None:
         for unit in units(layout, chunk_nbytes):
-            for piece in unit.pieces:
-                block = step_of(piece.segment, chunk_nbytes)
-                assert piece.start % block == 0
-                assert piece.stop % block == 0 or piece.stop == piece.segment.nbytes
+            for segment, start, stop in unit.pieces:
+                block = step_of(segment, chunk_nbytes)
+                assert start % block == 0
+                assert stop % block == 0 or stop == segment.nbytes
 
     @given(layouts(), st.integers(64, 3000))
     def test_are_no_more_than_needed(self, layout: FileLayout, chunk_nbytes: int) -> None:
         found = list(units(layout, chunk_nbytes))
         for unit, after in itertools.pairwise(found):
-            assert unit.nbytes + step_of(after.pieces[0].segment, chunk_nbytes) > chunk_nbytes
+            assert unit.nbytes + step_of(after.pieces[0][0], chunk_nbytes) > chunk_nbytes
 
     @pytest.mark.parametrize(
         ("shape", "axes", "chunk_nbytes", "nbytes"),
@@ -112,6 +112,12 @@ class TestUnits:
         layout = FileLayout("test", 12_000, tuple(Extent(12 * i, t) for i, t in enumerate(tensors)))
         (unit,) = units(layout, 2**20)
         assert len(unit.pieces) == 1000
+
+    def test_do_not_cut_what_fits_whole(self) -> None:
+        small, other = tensor((1,), name="a"), tensor((15,), name="b")  # blocks have 32 bytes
+        layout = FileLayout("test", 64, (Extent(0, small), Extent(4, other)))
+        (unit,) = units(layout, 64)
+        assert [(start, stop) for _, start, stop in unit.pieces] == [(0, 4), (0, 60)]
 
     def test_of_an_empty_layout_are_none(self) -> None:
         assert list(units(FileLayout("test", 0, ()), 64)) == []

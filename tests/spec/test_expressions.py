@@ -245,6 +245,7 @@ class TestReadyTemplates:
         [
             "w",
             "t.{i}",
+            "{i}%{j}",
             "{i}{j}",
             "a{{{i + 2 * j}}}b",
             "100%",
@@ -264,5 +265,6 @@ class TestReadyTemplates:
         assert template.render({"i": 0}) == "a1"
         with pytest.raises(ExpressionError, match="divides by zero"):
             template.render({"i": 1})
-        with pytest.raises(ExpressionError, match="there is no param"):
-            template.render({})
+        for text in ("a{1 // (1 - i)}", "a{i}", "{i}{j}"):
+            with pytest.raises(ExpressionError, match='there is no param "i"'):
+                Template.of(text).render({"j": 1})
