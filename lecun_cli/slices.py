@@ -44,7 +44,10 @@ def parse_range(text: str, shape: Shape) -> Selection:
     inner = text.strip().strip("[]").strip()
     items = [item.strip() for item in inner.split(",")] if inner else []
     if len(items) > len(shape):
-        raise UsageError(f'the range "{text}" has {len(items)} axes, and the tensor has {len(shape)}')
+        raise UsageError(
+            f'the range "{text}" has {len(items)} axes, and the tensor has {len(shape)}',
+            help=f"its shape is {'x'.join(map(str, shape)) or 'that of a scalar'}",
+        )
     starts, stops, kept = [], [], []
     for axis, n in enumerate(shape):
         item = items[axis] if axis < len(items) else ":"
@@ -62,7 +65,9 @@ def parse_range(text: str, shape: Shape) -> Selection:
                 help="write 3, 0:5 or : for every axis, for example 0:2,:8",
             ) from None
         if not 0 <= start < stop <= n:
-            raise UsageError(f'"{item}" selects nothing from an axis of {n}')
+            raise UsageError(
+                f'"{item}" selects nothing from an axis of {n}', help=f"its elements are 0 to {n - 1}"
+            )
         starts.append(start)
         stops.append(stop)
     return Selection(Box(tuple(starts), tuple(stops)), tuple(kept))

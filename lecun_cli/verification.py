@@ -19,6 +19,7 @@ from lecun_cli.files import FORMATS
 from lecun_cli.files.segments import Extent, FileLayout
 from lecun_cli.manifest import SUFFIX, FileEntry, Manifest, TensorEntry
 from lecun_cli.manifest_reader import parse_manifest
+from lecun_cli.spec.reader import spec_help
 
 if TYPE_CHECKING:
     from lecun_cli.files.stored import StoredTensor
@@ -81,20 +82,27 @@ def find_manifests(path: str | Path) -> tuple[Path, ...]:
     if path.is_dir():
         found = tuple(sorted(path.glob(f"*{SUFFIX}")))
         if not found:
-            raise UsageError(f"there is no manifest in {path}", help=f"manifests end in {SUFFIX}")
+            raise UsageError(
+                f"there is no manifest in {path}",
+                help=f"manifests end in {SUFFIX}; lecun-init inspect looks at files that have none",
+            )
         return found
     if path.suffix == Path(SUFFIX).suffix:
         if not path.is_file():
-            raise UsageError(f"there is no manifest {path}")
+            raise UsageError(f"there is no manifest {path}", help="check the path, or give the weight file's")
         return (path,)
     beside = path.with_name(path.name + SUFFIX)
     if beside.is_file():
         return (beside,)
     if not path.exists():
-        raise UsageError(f"there is no file {path}, and no manifest {beside.name}")
+        raise UsageError(
+            f"there is no file {path}, and no manifest {beside.name}",
+            help=spec_help(str(path)) or "check the path; or give a manifest, or a folder of them",
+        )
     raise UsageError(
         f"{path} has no manifest {beside.name} beside it",
-        help="give the manifest's path instead of the file's",
+        help=spec_help(str(path))
+        or f"give the manifest's path instead of the file's; lecun-init inspect {path} does without",
     )
 
 
@@ -135,12 +143,21 @@ def verify(
         ManifestError: A manifest cannot be read.
     """
     workers = engine.default_workers() if workers is None else workers
-    return tuple(_verify_one(found, regenerate, workers, progress) for found in find_manifests(path))
+    path = Path(path)
+    asked = path.name if path.is_file() and path.suffix != Path(SUFFIX).suffix else None
+    return tuple(_verify_one(found, asked, regenerate, workers, progress) for found in find_manifests(path))
 
 
-def _verify_one(path: Path, regenerate: bool, workers: int, progress: engine.Progress | None) -> Report:
+def _verify_one(
+    path: Path, asked: str | None, regenerate: bool, workers: int, progress: engine.Progress | None
+) -> Report:
+    """Hold the files of one manifest against it, of which the file that was asked for must be one."""
     manifest = read_manifest(path)
     differences: list[Difference] = []
+    names = [file.name for file in manifest.files]
+    if asked is not None and asked not in names:
+        said = f"the manifest beside it is that of {', '.join(names[:3])}"
+        differences.append(Difference("file", asked, "extra", said))
     actual: dict[str, str] = {}
     count = _Counter(progress)
     for file in manifest.files:

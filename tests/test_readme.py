@@ -135,5 +135,21 @@ class TestLists:
     def test_every_layer_kind_is_named(self) -> None:
         assert [kind for kind in KINDS if f"`{kind}`" not in README] == []
 
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_the_keys_of_every_layer_kind_stand_in_its_row(self, kind: str) -> None:
+        (row,) = (line for line in README.splitlines() if re.match(rf"\| [^|]*`{kind}`", line))
+        _, _, needed, may, _ = row.split("|")
+        shared = {"type", "name", "dtype", "stream"}
+        fields = {
+            key: field.is_required()
+            for key, field in KINDS[kind].model_fields.items()
+            if key not in shared and not key.endswith("_initializer")
+        }
+        assert set(re.findall(r"`(\w+)`", needed)) == {key for key, is_needed in fields.items() if is_needed}
+        optional = re.sub(r"`\w+` \((?!" + kind + r"\))\w+\)", "", may)  # another kind's of the same row
+        assert set(re.findall(r"`(\w+)`", optional)) == {
+            k for k, is_needed in fields.items() if not is_needed
+        }
+
     def test_every_initializer_is_named(self) -> None:
         assert [name for name in FAMILY if f"`{name}`" not in README] == []

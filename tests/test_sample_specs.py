@@ -117,7 +117,7 @@ class TestEverySample:
     def test_says_its_command_and_its_counts(self, path: Path) -> None:
         text = path.read_text(encoding="utf-8")
         assert text.startswith("# ")
-        assert f"lecun-init sample_specs/{path.name} -o " in text
+        assert f"lecun-init {path.stem} -o " in text
         plan = make_plan(load_spec(str(path)))
         counted = [
             t for t in plan.tensors if not t.name.endswith(("running_mean", "running_var", "_tracked"))

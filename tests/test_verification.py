@@ -96,6 +96,16 @@ class TestSound:
         assert max(told) == work_nbytes(path, regenerate=regenerate)
 
 
+class TestAnotherManifest:
+    def test_beside_a_file_says_nothing_of_it(self, tmp_path: Path) -> None:
+        path = made(tmp_path, "w.safetensors")
+        other = tmp_path / "other.safetensors"
+        other.write_bytes(b"anything")
+        (tmp_path / f"other.safetensors{SUFFIX}").write_bytes(Path(str(path) + SUFFIX).read_bytes())
+        (report,) = verify(other)
+        assert [(d.what, d.name, d.kind) for d in report.differences] == [("file", other.name, "extra")]
+
+
 @pytest.mark.parametrize("file", FORMATS)
 class TestDamage:
     @pytest.mark.parametrize("name", NAMES)

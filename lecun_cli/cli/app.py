@@ -31,8 +31,9 @@ class DefaultCommandGroup(TyperGroup):
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         """Put the default command in front where no command is named."""
         own = {option for p in self.get_params(ctx) for option in (*p.opts, *p.secondary_opts)}
-        if args and args[0] not in self.commands and args[0].partition("=")[0] not in own:
-            self._check_typo(ctx, args[0])
+        word = args[0].partition("=")[0] if args else ""
+        if args and args[0] not in self.commands and word not in own and not self._is_near(word, own):
+            self._check_typo(ctx, args)
             args = [self.default, *args]
         return super().parse_args(ctx, args)
 
@@ -52,14 +53,32 @@ class DefaultCommandGroup(TyperGroup):
         found = super().shell_complete(ctx, incomplete)
         return found + [CompletionItem(name) for name in matching(incomplete)] if incomplete else found
 
-    def _check_typo(self, ctx: Context, word: str) -> None:
-        """A mistyped command is not taken for a spec."""
+    @staticmethod
+    def _is_near(word: str, own: set[str]) -> bool:
+        """Whether a word is a mistyped option of the group, which then says so itself."""
+        import difflib
+
+        return word.startswith("--") and bool(difflib.get_close_matches(word, own, n=1, cutoff=0.75))
+
+    def _check_typo(self, ctx: Context, args: list[str]) -> None:
+        """A mistyped command is not taken for a spec; nor is any word, where nothing else speaks for it."""
         import difflib
         from pathlib import Path
 
-        close = difflib.get_close_matches(word, self.commands, n=1, cutoff=0.7)
-        if close and not Path(word).exists():
+        from lecun_cli.samples import sample_names
+
+        word = args[0]
+        if word.startswith("-") or ctx.resilient_parsing or Path(word).exists() or word in sample_names():
+            return
+        close = difflib.get_close_matches(word, [*self.commands, *sample_names()], n=1, cutoff=0.7)
+        if close and (close[0] in self.commands or not _names_output(args)):
             ctx.fail(f"there is no command and no spec {word!r}; did you mean {close[0]}?")
+        if not _names_output(args):
+            ctx.fail(f"there is no command and no spec {word!r}; commands are: {', '.join(self.commands)}")
+
+
+def _names_output(args: list[str]) -> bool:
+    return any(arg.startswith(("-o", "--output")) for arg in args)
 
 
 app = typer.Typer(

@@ -37,6 +37,20 @@ def samples(incomplete: str) -> list[str]:
     return _starting(sample_names(), incomplete)
 
 
+def themes() -> Iterable[str]:
+    """Those that --theme takes."""
+    from lecun_cli.report.figure import THEMES
+
+    return THEMES
+
+
+def sorts() -> Iterable[str]:
+    """Those that --sort takes."""
+    from lecun_cli.cli.inspect_text import SORTS
+
+    return SORTS
+
+
 def frameworks() -> Iterable[str]:
     """Those that --framework takes."""
     from lecun_cli.frameworks import FRAMEWORKS

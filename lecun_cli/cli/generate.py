@@ -69,6 +69,7 @@ def generate(
     from lecun_cli import engine
     from lecun_cli.cli.progress import Bar
     from lecun_cli.cli.report import warn
+    from lecun_cli.destinations import standard_output
     from lecun_cli.errors import UsageError
     from lecun_cli.generation import Options
     from lecun_cli.generation import generate as generate_file
@@ -80,6 +81,8 @@ def generate(
         raise UsageError(
             "--json and the weights would both go to stdout", help="give -o FILE, or --manifest PATH"
         )
+    if out == "-":
+        standard_output()  # refuses a terminal, before anything is worked out for it
     options = Options(
         format=file_format,
         chunk_nbytes=parse_nbytes(chunk_size, what="--chunk-size", least=engine.MIN_CHUNK_NBYTES),

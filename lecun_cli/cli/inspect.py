@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lecun_cli.cli import completion
 from lecun_cli.cli.options import JsonOption, QuietOption, WorkersOption, check_workers
 
 if TYPE_CHECKING:
@@ -30,7 +31,13 @@ def inspect(
         typer.Option("--match", metavar="GLOB", help="Only tensors with such a name; may be repeated."),
     ] = None,
     sort: Annotated[
-        str, typer.Option("--sort", metavar="KEY", help="file, name, size, std, ratio, p or verdict.")
+        str,
+        typer.Option(
+            "--sort",
+            metavar="KEY",
+            help="file, name, size, std, ratio, p or verdict.",
+            autocompletion=completion.values(completion.sorts),
+        ),
     ] = "file",
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", help="Show the first N tensors only.")
@@ -48,7 +55,13 @@ def inspect(
         ),
     ] = None,
     theme: Annotated[
-        str, typer.Option("--theme", metavar="T", help="light or dark; a page has both.")
+        str,
+        typer.Option(
+            "--theme",
+            metavar="T",
+            help="light or dark; a page has both.",
+            autocompletion=completion.values(completion.themes),
+        ),
     ] = "light",
     force: Annotated[bool, typer.Option("--force", help="Replace a picture that exists.")] = False,
     workers: WorkersOption = None,

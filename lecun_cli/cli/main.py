@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import signal
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -70,7 +71,8 @@ def _report(error: Exception) -> int:
 
     if isinstance(error, ClickException):
         error.show()
-        return error.exit_code
+        advice = _advice(error.format_message())
+        return _say("", error.exit_code, advice) if advice else error.exit_code
     if isinstance(error, SpecError):
         return _say(str(error), error.exit_code)
     if isinstance(error, LecunInitError):
@@ -82,8 +84,25 @@ def _report(error: Exception) -> int:
     return _say(f"internal error: {said}", 1, advice)
 
 
+def _advice(message: str) -> str | None:
+    """What to do about a fault of usage, where the parser does not say it."""
+    return next((advice for pattern, advice in _ADVICE if re.search(pattern, message)), None)
+
+
+# What the parser says, and what to do.
+_ADVICE = (
+    ("Missing option '--output'", "give -o and a file: lecun-init SPEC -o weights.safetensors"),
+    ("Missing argument 'SPEC'", "give a YAML or JSON file, or a sample: lecun-init samples lists them"),
+    ("Missing argument 'TENSOR'", "lecun-init plan SPEC lists the tensors"),
+    ("extra argument", "no more words go here, and an option takes one: --set a=1,b=2"),
+    (r"No such option: -o\b", "this command writes no file with -o; generate and derive do"),
+    (r"No such option: -\d", "a range that begins with a minus stands in brackets: [-1]"),
+)
+
+
 def _say(message: str, code: int, advice: str | None = None) -> int:
-    text = f"{message}\n  = help: {advice}\n" if advice else f"{message}\n"
+    said = f"{message}\n" if message else ""
+    text = f"{said}  = help: {advice}\n" if advice else said
     try:
         sys.stderr.write(text)
         sys.stderr.flush()

@@ -63,11 +63,12 @@ def _cost(made: Plan) -> list[str]:
     from lecun_cli.local_file import free_nbytes
     from lecun_cli.sizes import format_nbytes
 
+    dtypes = ", ".join(dict.fromkeys(tensor.dtype for tensor in made.tensors))
     seed = "drawn when the file is made" if made.seed is None else str(made.seed)
     return [
         f"{len(made.tensors):,} tensors, {made.n_elements:,} weights, {format_nbytes(made.nbytes)} "
         f"({made.nbytes:,} bytes); {format_nbytes(free_nbytes(Path.cwd()))} free here",
-        f"framework {made.framework}, fan rule {made.fan_rule}, seed {seed}",
+        f"framework {made.framework}, {dtypes}, fan rule {made.fan_rule}, seed {seed}",
     ]
 
 

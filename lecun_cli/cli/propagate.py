@@ -66,7 +66,7 @@ def propagate(
         typer.Option(
             "--activation",
             metavar="NAME",
-            help="The activation of layers that name none, but the last; after a batch normalisation.",
+            help="For layers that name no activation, except the last.",
             autocompletion=completion.values(_activations),
         ),
     ] = None,
@@ -78,7 +78,7 @@ def propagate(
         typer.Option(
             "--image-size",
             metavar="HxW",
-            help="Of convolutions: one size, or one for every axis; else the smallest that leads through.",
+            help="The images: one size, or one for each axis; else the smallest that leads through.",
         ),
     ] = None,
     input_seed: Annotated[int, typer.Option("--input-seed", metavar="N", help="The seed of the inputs.")] = 0,
@@ -89,7 +89,13 @@ def propagate(
         ),
     ] = None,
     theme: Annotated[
-        str, typer.Option("--theme", metavar="T", help="light or dark; a page has both.")
+        str,
+        typer.Option(
+            "--theme",
+            metavar="T",
+            help="light or dark; a page has both.",
+            autocompletion=completion.values(completion.themes),
+        ),
     ] = "light",
     force: Annotated[bool, typer.Option("--force", help="Replace a picture that exists.")] = False,
     seed: SeedOption = None,

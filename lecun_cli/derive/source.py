@@ -43,7 +43,9 @@ def derive_spec(source: str, *, keep_initializers: bool = False) -> Derivation:
 
         finding = from_callable(source, keep_initializers=keep_initializers)
     else:
-        raise DeriveError(f"there is no {source} to derive a spec from", help=f"give {_FORMS}")
+        raise DeriveError(
+            f"there is no {source} to derive a spec from", help=_spec_help(source) or f"give {_FORMS}"
+        )
     return write_spec(finding, source)
 
 
@@ -65,8 +67,17 @@ def _read(path: Path, keep_initializers: bool) -> Finding:
             return reader(path, keep_initializers)
     found = _by_content(path)
     if found is None:
-        raise DeriveError(f"{path} is of no kind that is known here", help=f"give {_FORMS}")
+        raise DeriveError(
+            f"{path} is of no kind that is known here", help=_spec_help(str(path)) or f"give {_FORMS}"
+        )
     return _READERS[found](path, keep_initializers)
+
+
+def _spec_help(source: str) -> str | None:
+    from lecun_cli.spec.reader import spec_help
+
+    is_spec = spec_help(source) is not None
+    return f"it is a spec already: lecun-init plan {source} shows what it makes" if is_spec else None
 
 
 def _by_content(path: Path) -> str | None:

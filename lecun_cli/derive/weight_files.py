@@ -15,6 +15,7 @@ from lecun_cli.frameworks import FRAMEWORKS
 
 INDEX = ".safetensors.index.json"
 MAX_SHARDS = 100_000
+_DAMAGED = "it is damaged, cut short or of another kind: fetch it or make it again"
 
 # The last word of a tensor's name, and whose it is.
 _WORDS = {
@@ -88,14 +89,14 @@ def hdf5_tensors(path: Path) -> tuple[Tensor, ...]:
     try:
         return tuple(Tensor(t.name, t.shape, t.dtype) for t in hdf5.read(path))
     except WeightFileError as error:
-        raise DeriveError(error.message, help=error.help) from error
+        raise DeriveError(error.message, help=error.help or _DAMAGED) from error
 
 
 def _read(path: Path) -> tuple[Tensor, ...]:
     try:
         return tuple(Tensor(t.name, t.shape, t.dtype) for t in safetensors.read(path))
     except WeightFileError as error:
-        raise DeriveError(error.message, help=error.help) from error
+        raise DeriveError(error.message, help=error.help or _DAMAGED) from error
 
 
 def _format(path: Path) -> str | None:

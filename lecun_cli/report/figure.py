@@ -87,7 +87,7 @@ def check_path(path: str | Path) -> Path:
     except ImportError as error:
         raise UsageError(
             "pictures need matplotlib, which is not installed",
-            help="pip install 'lecun-init[plot]'",
+            help="pip install matplotlib; in a clone of lecun-init, pip install '.[plot]'",
         ) from error
     return path
 

@@ -51,6 +51,8 @@ def read_network(path: str | Path, *, seed: int | None = None) -> Network:
         return Network(load_spec(str(path), seed=seed))
     from lecun_cli.derive import derive_spec
 
+    if not Path(path).exists():
+        raise UsageError(f"there is no weight file {path}", help="check the path, or give a spec")
     file = _in_folder(Path(path)) if Path(path).is_dir() else Path(path)
     derived = derive_spec(str(file))
     seed = _manifest_seed(file) if seed is None else seed

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from lecun_cli import engine
 from lecun_cli.fans import Shape
+from lecun_cli.overview import MOST_ROWS, Overview, Row, Shown
 from lecun_cli.report import verdict
 from lecun_cli.report.expected import Expected, limits_of
 from lecun_cli.report.sources import Found, Source, find
 from lecun_cli.report.verdict import Finding, Judgement
+from lecun_cli.sizes import counted
 
 if TYPE_CHECKING:
     from lecun_cli.report.measured import Sample, Statistics
@@ -64,8 +66,8 @@ class TensorReport:
         return self.statistics.std / self.expected.law.std
 
 
-@dataclass(frozen=True)
-class Inspection:
+@dataclass(frozen=True, repr=False)
+class Inspection(Shown):
     """What was found in a path.
 
     Attributes:
@@ -96,6 +98,19 @@ class Inspection:
     def ok(self) -> bool:
         """Whether nothing is wrong with any tensor."""
         return not self.bad
+
+    def overview(self) -> Overview:
+        """What `repr`, rich and notebooks show: the tensors, and what is wrong with them."""
+        word = f"{len(self.bad):,} with a fault" if self.bad else "no fault"
+        title = f"Inspection of {self.path}: {counted(len(self.tensors), 'tensor')}, {word}"
+        rows = tuple(_row(tensor) for tensor in self.tensors[:MOST_ROWS])
+        return Overview(title, ("tensor", "dtype", "shape", "std", "verdict", "why"), rows, len(self.tensors))
+
+
+def _row(tensor: TensorReport) -> Row:
+    std = "" if tensor.statistics is None else f"{tensor.statistics.std:.4g}"
+    shape = "x".join(map(str, tensor.shape)) or "scalar"
+    return (tensor.name, tensor.dtype, shape, std, tensor.verdict, tensor.judgement.findings[0].reason)
 
 
 def inspect(

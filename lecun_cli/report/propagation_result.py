@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lecun_cli.fans import Shape
+from lecun_cli.overview import MOST_ROWS, Overview, Shown
 from lecun_cli.report.propagation_verdict import Verdict
+from lecun_cli.sizes import counted
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ class Run:
     verdict: Verdict
 
 
-@dataclass(frozen=True)
-class Propagation:
+@dataclass(frozen=True, repr=False)
+class Propagation(Shown):
     """Forward passes of the same inputs.
 
     Attributes:
@@ -81,6 +83,18 @@ class Propagation:
     input_seed: int
     runs: tuple[Run, ...]
     notes: tuple[str, ...]
+
+    def overview(self) -> Overview:
+        """What `repr`, rich and notebooks show: the variance after every layer, in every run."""
+        layers = self.runs[0].layers
+        said = ", ".join(f"{run.initializer} {run.verdict.kind}" for run in self.runs)
+        title = f"Propagation through {self.source}: {counted(len(layers), 'layer')}, {said}"
+        rows = tuple(
+            (each[0].name, each[0].activation or "", *(f"{layer.variance:.3g}" for layer in each))
+            for each in list(zip(*(run.layers for run in self.runs), strict=True))[:MOST_ROWS]
+        )
+        names = (f"variance, {run.initializer}" for run in self.runs)
+        return Overview(title, ("layer", "activation", *names), rows, len(layers))
 
     def to_json(self) -> dict[str, Any]:
         """As plain values; what is not finite is null."""

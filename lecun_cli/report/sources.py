@@ -13,6 +13,7 @@ from lecun_cli.errors import LecunInitError, UsageError, WeightFileError
 from lecun_cli.files import FORMATS
 from lecun_cli.manifest import SUFFIX, Manifest
 from lecun_cli.report.expected import Expected, expected_of
+from lecun_cli.spec.reader import spec_help
 from lecun_cli.verification import read_manifest
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def find(path: str | Path, *, use_manifest: bool = True) -> Source:
     for group in groups:
         derived: Mapping[str, Expected] | None = None
         for file in group.files:
-            stored = FORMATS[_format(file)].read(file)
+            stored = _read(file)
             manifest = None
             if use_manifest:
                 manifest, why = _manifest_of(file, manifests, stored)
@@ -122,6 +123,14 @@ def find(path: str | Path, *, use_manifest: bool = True) -> Source:
     return Source(str(path), files, tuple(tensors), tuple(dict.fromkeys(warnings)))
 
 
+def _read(file: Path) -> tuple[StoredTensor, ...]:
+    try:
+        return FORMATS[_format(file)].read(file)
+    except WeightFileError as error:
+        advice = error.help or "it is damaged, cut short or of another kind: fetch it or make it again"
+        raise WeightFileError(error.message, help=advice) from error
+
+
 @dataclass(frozen=True)
 class _Group:
     """Files that make up one checkpoint.
@@ -138,7 +147,7 @@ class _Group:
 def _groups(path: Path) -> tuple[tuple[_Group, ...], dict[str, Manifest]]:
     """(checkpoints, manifests by the name of their file)."""
     if not path.exists():
-        raise UsageError(f"there is no {path}", help=_HELP)
+        raise UsageError(f"there is no {path}", help=spec_help(str(path)) or f"check the path; {_HELP}")
     if path.is_dir():
         return _folder(path), {}
     if not path.is_file():
@@ -217,7 +226,7 @@ def _format(path: Path) -> str:
         )
     found = next((f.name for f in FORMATS.values() if name.endswith(f.suffixes)), None)
     if found is None:
-        raise UsageError(f"{path} is of no kind that is known here", help=_HELP)
+        raise UsageError(f"{path} is of no kind that is known here", help=spec_help(str(path)) or _HELP)
     return found
 
 

@@ -8,15 +8,33 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from lecun_cli.frameworks import EXACT, FAN_RULES, FRAMEWORKS
 from lecun_cli.spec.expressions import NAME
-from lecun_cli.spec.fields import Count, DTypeName, InitializerField, LayerName, Seed, fault
+from lecun_cli.spec.fields import Count, DTypeName, InitializerField, LayerName, Seed, fault, meant
 from lecun_cli.spec.kinds.base import Model
 from lecun_cli.spec.nodes import describe
+
+# What the frameworks, and those that stand on them, are called elsewhere.
+_SYNONYMS = {
+    "pytorch": "torch",
+    "pt": "torch",
+    "lightning": "torch",
+    "transformers": "torch",
+    "huggingface": "torch",
+    "tf": "keras",
+    "tensorflow": "keras",
+    "tf.keras": "keras",
+    "keras3": "keras",
+    "jax": "flax",
+    "linen": "flax",
+    "nnx": "flax",
+}
 
 
 def _one_of(what: str, choices: tuple[str, ...]) -> BeforeValidator:
     def check(value: object) -> str:
         if value not in choices:
-            raise fault(f"{what} is one of {', '.join(choices)}, found {describe(value)}")
+            synonyms = {word: name for word, name in _SYNONYMS.items() if name in choices}
+            said = f"{what} is one of {', '.join(choices)}, found {describe(value)}"
+            raise fault(said, meant(value, choices, synonyms))
         return str(value)
 
     return BeforeValidator(check)

@@ -291,11 +291,19 @@ def _type(node: Mapping) -> object:
     return plain(found) if found is not None else None
 
 
+_WITHOUT_WEIGHTS = re.compile(
+    r"dropout|flatten|pool|reshape|padding|upsampling|relu$|softmax|sigmoid|tanh|gelu"
+)
+"""What frameworks call layers that hold nothing."""
+
+
 def _unknown_kind(value: object, place: Place) -> Diagnostic:
     known = [*KINDS, "group"]
     close = difflib.get_close_matches(str(value).lower(), known, n=1)
     squeezed = {name.replace("_", ""): name for name in known}
     nearest = _KIND_SYNONYMS.get(str(value).lower()) or squeezed.get(str(value).lower().replace("_", ""))
+    if nearest is None and _WITHOUT_WEIGHTS.search(str(value).lower()):
+        return Diagnostic(f"{describe(value)} is no layer kind", place, "leave it out: it has no weights")
     if nearest is None and close:
         nearest = close[0]
     advice = f"did you mean {nearest}?" if nearest else f"kinds are: {', '.join(known)}"

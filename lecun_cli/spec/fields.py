@@ -6,14 +6,16 @@ the validation's context, so a validated model holds plain integers and finished
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from lecun_cli import initializers
-from lecun_cli.dtypes import DTYPES
+from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
 from lecun_cli.initializers import FAMILY, Initializer, InitializerError
 from lecun_cli.spec.expressions import Environment, ExpressionError, evaluate, render
 from lecun_cli.spec.nodes import describe
@@ -57,7 +59,8 @@ def integer(value: object, env: Environment, *, what: str, least: int, most: int
     elif isinstance(value, int) and not isinstance(value, bool):
         number = value
     else:
-        raise fault(f"{what} is an integer or an expression over params, found {said}")
+        advice = f"write {value:.0f}" if isinstance(value, float) and value.is_integer() else None
+        raise fault(f"{what} is an integer or an expression over params, found {said}", advice)
     if number < least:
         raise fault(f"{what} is at least {least}, found {said}")
     if number > most:
@@ -142,9 +145,48 @@ def _layer_name(value: object, info: ValidationInfo) -> str:
     return layer_name_of(value, environment(info), str(info.field_name))
 
 
+def meant(value: object, known: Iterable[str], synonyms: Mapping[str, str]) -> str | None:
+    """`did you mean X?` for a word that is not known, or None."""
+    if not isinstance(value, str):
+        return None
+    word = value.strip().lower()
+    names = list(known)
+    near = synonyms.get(word) or synonyms.get(word.rpartition(".")[2])
+    if near is None:
+        near = next(iter(difflib.get_close_matches(word.rpartition(".")[2], names, n=1)), None)
+    return f"did you mean {near}?" if near else None
+
+
+# What dtypes are called elsewhere.
+_DTYPE_SYNONYMS = {
+    "fp64": "float64",
+    "f64": "float64",
+    "double": "float64",
+    "fp32": "float32",
+    "f32": "float32",
+    "float": "float32",
+    "single": "float32",
+    "fp16": "float16",
+    "f16": "float16",
+    "half": "float16",
+    "bf16": "bfloat16",
+    "brain": "bfloat16",
+    "fp8": "float8_e4m3fn",
+    "float8": "float8_e4m3fn",
+    "f8_e4m3": "float8_e4m3fn",
+    "f8_e5m2": "float8_e5m2",
+    "int": "int64",
+    "long": "int64",
+    "boolean": "bool",
+}
+
+
 def _dtype(value: object) -> str:
     if value not in DTYPES:
-        raise fault(f"{describe(value)} is no dtype", f"dtypes are: {', '.join(DTYPES)}")
+        near = meant(value, DTYPES, _DTYPE_SYNONYMS)
+        rest = (name for name in DTYPES if name not in FLOAT_DTYPES)
+        advice = near or f"dtypes are: {', '.join(FLOAT_DTYPES)}; for constants also {', '.join(rest)}"
+        raise fault(f"{describe(value)} is no dtype", advice)
     return str(value)
 
 

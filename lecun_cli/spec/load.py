@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lecun_cli.errors import Diagnostic, Place, SpecError
 from lecun_cli.overview import Overview, Shown, of_spec
@@ -106,6 +106,7 @@ def parse_spec(
     data = data.encode() if isinstance(data, str) else data
     text = decode(data, source)
     root = read_nodes(text, source)
+    _refuse_what_is_no_spec(root, source)
     faults = Faults()
 
     env = _params(root, params or {}, faults)
@@ -113,12 +114,13 @@ def parse_spec(
     top = _with_overrides(root, {key: value for key, value in given.items() if value is not None})
     document = validate(Document, top, env, "a spec", faults)
     if "layers" not in root.entries and "tensors" not in root.entries and not faults.found:
-        faults.add(Diagnostic("a spec has layers or tensors, and this one has neither", root.place))
+        faults.add(Diagnostic("a spec has layers or tensors, and this one has neither", root.place, _EXAMPLE))
     layers = expand(root, env, faults)
     if document is not None and not layers and not faults.found:
-        faults.add(Diagnostic("the spec makes no tensor: its lists are empty", root.place))
+        faults.add(Diagnostic("the spec makes no tensor: its lists are empty", root.place, _EXAMPLE))
     if faults.found or document is None:
-        raise SpecError(faults.in_order(), source=source, text=text)
+        found = tuple(_of_the_command_line(fault) for fault in faults.in_order())
+        raise SpecError(found, source=source, text=text)
     return Spec(
         layers=layers,
         rules=tuple(document.rules),
@@ -153,10 +155,50 @@ def _params(root: Mapping, overrides: MappingABC[str, int | str], faults: Faults
     return values
 
 
+_OPTIONS = {
+    Place(0, k): (key, f"--{key.replace('_', '-')}")
+    for k, key in enumerate(("seed", "framework", "dtype", "fan_rule"))
+}
+"""Where the values of the command line stand: on no line of the text."""
+
+
 def _with_overrides(root: Mapping, given: dict[str, int | str]) -> Mapping:
     entries = dict(root.entries)
     keys = dict(root.keys)
-    for key, value in given.items():
-        entries[key] = Scalar(value, root.place)
-        keys[key] = root.place
+    for place, (key, _) in _OPTIONS.items():
+        if key in given:
+            entries[key] = Scalar(given[key], place)
+            keys[key] = place
     return Mapping(entries, keys, root.place)
+
+
+def _of_the_command_line(fault: Diagnostic) -> Diagnostic:
+    """A fault of an option with the option's name, where it would have had a place in the text."""
+    if fault.place not in _OPTIONS:
+        return fault
+    return replace(fault, message=f"{_OPTIONS[fault.place][1]}: {fault.message}", place=None)
+
+
+_EXAMPLE = (
+    "begin with `layers:`, and under it `- {type: dense, name: hidden, in_features: 100, out_features: 64}`"
+)
+
+# What people give for a spec, by the keys that only it has.
+_OTHERS = (
+    ({"manifest", "files"}, "a manifest", "lecun-init verify takes it; give the spec that it was made of"),
+    ({"weight_map"}, "an index of shards", "lecun-init inspect and lecun-init derive take it"),
+    ({"class_name", "config"}, "a config of Keras", "lecun-init derive writes the spec of it"),
+    ({"architectures"}, "a config of transformers", "lecun-init derive writes the spec of it"),
+    ({"model_type"}, "a config of transformers", "lecun-init derive writes the spec of it"),
+)
+
+
+def _refuse_what_is_no_spec(root: Mapping, source: str) -> None:
+    """One word about a file of another sort, in place of a fault for each of its keys.
+
+    Raises:
+        SpecError: It is one that is known.
+    """
+    for keys, what, advice in _OTHERS:
+        if keys <= root.entries.keys() and "layers" not in root.entries:
+            raise SpecError((Diagnostic(f"this is {what}, and no spec", help=advice),), source=source)

@@ -8,6 +8,7 @@ bounded: its bytes, its depth, and its values counted with every alias written o
 
 from __future__ import annotations
 
+import difflib
 import re
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ MAX_VALUES = 4_000_000
 _MAX_DIGITS = 400
 _TOO_DEEP = f"values are nested more than {MAX_DEPTH} deep here"
 
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _NULL = re.compile(r"(?:null|Null|NULL|~|)\Z")
 _BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
 _INT = re.compile(r"[-+]?[0-9]+\Z")
@@ -33,7 +35,7 @@ _HEX = re.compile(r"0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _SPECIAL_FLOAT = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
 _CORE_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
-_BARE_TEMPLATE = re.compile(r"""\{.*: *[^\s"'{}]*\{""")
+_BARE_TEMPLATE = re.compile(r"""\{.*: *[^\s"'{}\[]*\{""")
 _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
@@ -45,6 +47,9 @@ def read_bytes(path: str) -> tuple[str, bytes]:
         SpecError: It is larger than `MAX_NBYTES`.
     """
     if path == "-":
+        if sys.stdin.isatty():
+            sys.stderr.write("reading the spec from the terminal; Ctrl-D on a line of its own ends it\n")
+            sys.stderr.flush()
         return "<stdin>", _bounded(sys.stdin.buffer, "<stdin>")
     file = Path(path)
     try:
@@ -58,15 +63,33 @@ def read_bytes(path: str) -> tuple[str, bytes]:
     except LecunInitError:  # ours are ValueErrors too
         raise
     except FileNotFoundError:
-        from lecun_cli.samples import sample_names
-
-        raise UsageError(
-            f"there is no spec {path}",
-            help=f"check the path; - reads stdin; samples by name: {', '.join(sample_names())}",
-        ) from None
+        raise UsageError(f"there is no spec {path}", help=_where_specs_are(file)) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"the spec {path!r} cannot be read: {reason}") from error
+
+
+def spec_help(path: str) -> str | None:
+    """What to do where a spec is given and weights are asked for, or None where it is no spec."""
+    from lecun_cli.samples import sample_path
+
+    if path.lower().endswith((".yaml", ".yml")) or sample_path(path) is not None:
+        return f"a spec holds no weights: lecun-init {path} -o OUT.safetensors makes them"
+    return None
+
+
+def _where_specs_are(path: Path) -> str:
+    """Advice where there is no spec: the nearest that there is."""
+    from lecun_cli.samples import sample_names
+
+    try:
+        beside = [p.name for p in path.parent.iterdir() if p.suffix in {".yaml", ".yml", ".json"}]
+    except (OSError, ValueError):
+        beside = []
+    near = difflib.get_close_matches(path.name, [*sample_names(), *beside], n=1, cutoff=0.75)
+    if near:
+        return f"did you mean {near[0] if near[0] in sample_names() else path.with_name(near[0])}?"
+    return f"check the path; - reads stdin; samples by name: {', '.join(sample_names())}"
 
 
 def _bounded(stream: BinaryIO, source: str) -> bytes:
@@ -84,8 +107,16 @@ def decode(data: bytes, source: str) -> str:
     """The text of a spec, which is UTF-8.
 
     Raises:
-        SpecError: The bytes are not UTF-8, or hold control characters as no text does.
+        SpecError: The bytes are those of a weight file, are not UTF-8, or hold control characters as no
+            text does.
     """
+    # A safetensors file begins with the length of its header in eight bytes, and the header.
+    if data.startswith(_HDF5) or data[5:9] == b"\0\0\0{":
+        raise _fault(
+            source,
+            "this is a weight file, and no spec",
+            help="lecun-init inspect shows what is in it, and lecun-init derive writes a spec of it",
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -96,7 +127,11 @@ def decode(data: bytes, source: str) -> str:
             help="save the file as UTF-8; if this is a weight file, it is not a spec",
         ) from None
     if "\0" in text:
-        raise _fault(source, "a spec is text, and this file is binary (it holds a NUL)")
+        raise _fault(
+            source,
+            "a spec is text, and this file is binary (it holds a NUL)",
+            help="give a YAML or JSON file",
+        )
     return text
 
 
@@ -120,20 +155,26 @@ def read_nodes(text: str, source: str) -> Mapping:
         said = ", ".join(part for part in (error.context, error.problem) if part)
         if "nesting" in said:  # newer releases of libyaml have a bound of their own
             raise _fault(source, _TOO_DEEP, place=place, text=text) from None
-        raise _fault(
-            source, f"this is not YAML: {said}", place=place, text=text, help=_yaml_help(text, place)
-        ) from None
+        opened = error.context_mark if "flow" in said else None
+        related = (
+            (Place(opened.line + 1, opened.column + 1), "it begins here")
+            if opened and place and opened.line + 1 != place.line
+            else None
+        )
+        found = Diagnostic(f"this is not YAML: {said}", place, _yaml_help(text, place, said), related)
+        raise SpecError((found,), source=source, text=text) from None
     except yaml.YAMLError as error:
         said = " ".join(str(error).split())
         raise _fault(source, f"this is not YAML: {said}", text=text) from None
     if root is None:
-        raise _fault(source, "the spec is empty", help="a spec has `layers:` or `tensors:`")
+        raise _fault(source, "the spec is empty", help=f"a spec has `layers:` or `tensors:`; {_BEGIN}")
     if not isinstance(root, Mapping):
         raise _fault(
             source,
             "a spec is a mapping (`layers:`, `tensors:`, ...), and this text is not",
             place=root.place,
             text=text,
+            help="write `layers:` on a line before the list" if isinstance(root, Sequence) else _BEGIN,
         )
     return root
 
@@ -144,12 +185,39 @@ def _join_surrogates(match: re.Match[str]) -> str:
     return f"{match[1]}\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
 
 
-def _yaml_help(text: str, place: Place | None) -> str | None:
-    """Advice for the one mistake that this language invites: `{name: block_{i}}` without quotes."""
+def _yaml_help(text: str, place: Place | None, said: str) -> str | None:
+    """Advice for the mistakes that this language invites, by the line and by what libyaml says."""
     lines = text.splitlines()
-    if place and place.line <= len(lines) and _BARE_TEMPLATE.search(lines[place.line - 1]):
+    line = lines[place.line - 1] if place and place.line <= len(lines) else ""
+    if _BARE_TEMPLATE.search(line):
         return 'between { and }, a name with a template in it needs quotes: {name: "block_{i}"}'
-    return None
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return "indent with spaces: YAML takes no tabs there"
+    if place and any(
+        _NO_BLANK.match(lines[k]) for k in range(place.line - 2, place.line) if 0 <= k < len(lines)
+    ):
+        return "a blank follows the colon: `type: dense`"
+    return next((advice for part, advice in _ADVICE if part in said), None)
+
+
+_NO_BLANK = re.compile(r"\s*(?:- )?\w+:[\w\"'\[{]")
+_BEGIN = "lecun-init samples selu_mlp > spec.yaml gives one to begin with"
+_COLUMNS = (
+    "a list has a dash before each item, all in one column, and the keys of an item stand in one column"
+)
+# A part of what libyaml says, and what to do.
+_ADVICE = (
+    ("expected '-' indicator", _COLUMNS),
+    ("block mapping", _COLUMNS),
+    ("did not find expected ',' or '}'", "put a comma between two keys, and close what { opens with a }"),
+    ("did not find expected ',' or ']'", "put a comma between two items, and close what [ opens with a ]"),
+    ("flow", "put a comma between two items, and close every { and ["),
+    ("mapping values are not allowed", f"one line holds one `key: value`; {_COLUMNS}"),
+    ("could not find expected ':'", "write `key: value`"),
+    ("quoted scalar, found unexpected end", "close the quotes"),
+    ("tab character", "indent with spaces: YAML takes no tabs there"),
+    ("cannot start any token", "put the value in quotes"),
+)
 
 
 def _fault(

@@ -23,23 +23,34 @@ MAX_LIKENESSES = 5000
 
 # Keys that other tools use for the same thing.
 _SYNONYMS = {
-    "units": "out_features",
-    "filters": "out_channels",
-    "input_dim": "in_features",
-    "output_dim": "out_features",
-    "vocab_size": "num_embeddings",
-    "hidden_size": "out_features",
-    "use_bias": "bias",
-    "init": "initializer",
-    "kernel_init": "kernel_initializer",
-    "normalized_shape": "features",
-    "num_features": "features",
-    "num_channels": "features",
-    "num_groups": "groups",
-    "times": "repeat",
-    "variables": "params",
-    "parameters": "params",
-    "pattern": "match",
+    "units": ("out_features", "hidden_size"),
+    "filters": ("out_channels",),
+    "input_dim": ("in_features", "input_size", "num_embeddings"),
+    "output_dim": ("out_features", "embedding_dim"),
+    "vocab_size": ("num_embeddings",),
+    "vocab": ("num_embeddings",),
+    "hidden_size": ("out_features", "features", "embed_dim"),
+    "d_model": ("embed_dim", "embedding_dim", "features"),
+    "dim": ("embed_dim", "embedding_dim", "features"),
+    "use_bias": ("bias",),
+    "init": ("initializer",),
+    "kernel_init": ("kernel_initializer",),
+    "kernel_shape": ("kernel_size",),
+    "in_dim": ("in_features",),
+    "out_dim": ("out_features",),
+    "normalized_shape": ("features",),
+    "num_features": ("features",),
+    "num_channels": ("features",),
+    "num_groups": ("groups",),
+    "n_heads": ("num_heads",),
+    "n_head": ("num_heads",),
+    "kind": ("type",),
+    "class": ("type",),
+    "size": ("shape",),
+    "times": ("repeat",),
+    "variables": ("params",),
+    "parameters": ("params",),
+    "pattern": ("match",),
 }
 _NO_EFFECT = {
     "stride", "strides", "padding", "dilation", "dilation_rate", "dropout", "rate", "epsilon", "eps",
@@ -92,6 +103,8 @@ def validate(model: type[M], node: Node, env: Environment, what: str, faults: Fa
         what: The thing in words, for messages ("a dense layer").
         faults: Where faults go.
     """
+    if what.startswith("a ") and what[2] in "aeiou":
+        what = f"an {what[2:]}"
     if not isinstance(node, Mapping):
         faults.add(Diagnostic(f"{what} is a mapping, found {describe(plain(node))}", node.place))
         return None
@@ -119,11 +132,14 @@ def _nearest(key: str, known: list[str]) -> str | None:
     """The known key that is meant by another, or None."""
     if key in _NO_EFFECT:
         return None
-    other = _SYNONYMS.get(key)
-    if other in known:
-        return other
+    for other in _SYNONYMS.get(key, ()):
+        if other in known:
+            return other
     close = difflib.get_close_matches(key, known, n=1)
-    return close[0] if close else None
+    if close:
+        return close[0]
+    begun = [name for name in known if len(key) > 2 and name.startswith(key)]  # `out`, for out_features
+    return begun[0] if len(begun) == 1 else None
 
 
 def _diagnostic(error: Any, model: type[BaseModel], node: Mapping, what: str) -> Diagnostic:  # noqa: ANN401
@@ -156,12 +172,17 @@ def _diagnostic(error: Any, model: type[BaseModel], node: Mapping, what: str) ->
             advice = f"did you mean {close[0]}?" if close else None
             return Diagnostic(f"{field} is one of {', '.join(choices)}; found {found}", place, advice)
         case "list_type":
-            return Diagnostic(f"{field} is a list, found {found}", place)
+            return Diagnostic(f"{field} is a list, found {found}", place, _list_help(str(path[-1])))
         case "string_type" | "string_too_short":
             return Diagnostic(f"{field} is a string that is not empty, found {found}", place)
         case "dict_type" | "model_type":
             return Diagnostic(f"{field} is a mapping, found {found}", place)
     return Diagnostic(f"{field}: {error['msg']}, found {found}", place)
+
+
+def _list_help(key: str) -> str:
+    item = {"layers": "{type: dense, ...}", "tensors": "{name: ..., shape: ...}"}.get(key, "...")
+    return f"put each item under `{key}:` on a line of its own, after a dash: `- {item}`"
 
 
 def _missing_help(model: type[BaseModel], key: str) -> str | None:

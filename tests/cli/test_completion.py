@@ -54,6 +54,8 @@ class TestCompletion:
             ("lecun-init plan llama3 --set d", ["d="]),
             ("lecun-init llama3 --set kv", ["kv_heads=", "kv="]),
             ("lecun-init samples le", ["lenet5"]),
+            ("lecun-init inspect w.safetensors --sort v", ["verdict"]),
+            ("lecun-init propagate selu_mlp --theme ", ["light", "dark"]),
         ],
     )
     def test_knows_commands_options_samples_and_names(

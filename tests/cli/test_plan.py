@@ -17,7 +17,7 @@ class TestPlan:
         assert ran.code == 0
         assert "hidden/kernel  float32  100x64  lecun_normal     100    0.1    6,400" in ran.out
         assert "4 tensors, 7,114 weights, 27.8 KiB (28,456 bytes)" in ran.out
-        assert "framework keras, fan rule exact, seed 42" in ran.out
+        assert "framework keras, float32, fan rule exact, seed 42" in ran.out
 
     def test_shows_the_exact_fan_beside_one_that_differs(self, run: Run, here: Path) -> None:
         (here / "e.yaml").write_text(

@@ -181,7 +181,7 @@ class TestRefused:
             (("spec.yaml", "--plot", "p.png", "--theme", "blue"), 'there is no theme "blue"'),
             (("spec.yaml", "--weights", "none.safetensors"), "there is no file none.safetensors"),
             (("none.yaml",), "none.yaml"),
-            (("none.safetensors",), "there is no none.safetensors"),
+            (("none.safetensors",), "there is no weight file none.safetensors"),
             (("none.safetensors", "--framework", "torch"), "--framework goes with a spec"),
             (("none.safetensors", "--set", "d=1"), "--set goes with a spec"),
         ],

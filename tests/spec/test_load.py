@@ -13,9 +13,13 @@ from lecun_cli.errors import Diagnostic, SpecError, UsageError
 from lecun_cli.spec.load import Spec, load_spec, parse_spec
 
 DTYPES = (
-    "dtypes are: uint64, int64, float64, float32, uint32, int32, bfloat16, float16, uint16, int16, "
-    "float8_e4m3fn, float8_e5m2, int8, uint8, bool"
+    "dtypes are: float64, float32, bfloat16, float16, float8_e4m3fn, float8_e5m2; for constants also uint64, "
+    "int64, uint32, int32, uint16, int16, int8, uint8, bool"
 )
+EXAMPLE = (
+    "begin with `layers:`, and under it `- {type: dense, name: hidden, in_features: 100, out_features: 64}`"
+)
+LAYER_LIST = "put each item under `layers:` on a line of its own, after a dash: `- {type: dense, ...}`"
 GRAMMAR = "integers, params, + - * // % ** and parentheses make an expression"
 LAYERS = "layers: [{type: dense, name: a, in_features: 2, out_features: 3}]\n"
 
@@ -62,18 +66,30 @@ TOP = [
         (1, 1),
         "the keys here are: seed, framework, dtype, fan_rule, params, layers, tensors, rules",
     ),
-    ExpectFail("no layers", "seed: 1\n", "a spec has layers or tensors, and this one has neither", (1, 1)),
     ExpectFail(
-        "empty lists", "layers: []\ntensors: []\n", "the spec makes no tensor: its lists are empty", (1, 1)
+        "no layers", "seed: 1\n", "a spec has layers or tensors, and this one has neither", (1, 1), EXAMPLE
     ),
-    ExpectFail("layers of nothing", "layers:\n", "layers is a list, found no value", (1, 8)),
-    ExpectFail("layers that are a mapping", "layers: {a: 1}\n", "layers is a list, found a mapping", (1, 9)),
+    ExpectFail(
+        "empty lists",
+        "layers: []\ntensors: []\n",
+        "the spec makes no tensor: its lists are empty",
+        (1, 1),
+        EXAMPLE,
+    ),
+    ExpectFail("layers of nothing", "layers:\n", "layers is a list, found no value", (1, 8), LAYER_LIST),
+    ExpectFail(
+        "layers that are a mapping",
+        "layers: {a: 1}\n",
+        "layers is a list, found a mapping",
+        (1, 9),
+        LAYER_LIST,
+    ),
     ExpectFail(
         "a dtype that is none",
         f"dtype: float31\n{LAYERS}",
         'the string "float31" is no dtype',
         (1, 8),
-        DTYPES,
+        "did you mean float32?",
     ),
     ExpectFail(
         "a dtype that is a number", f"dtype: 32\n{LAYERS}", "the number 32 is no dtype", (1, 8), DTYPES
@@ -90,6 +106,7 @@ TOP = [
         f"seed: 1e3\n{LAYERS}",
         "a seed is an integer or an expression over params, found the number 1000.0",
         (1, 7),
+        "write 1000",
     ),
     ExpectFail(
         "params that are a list", f"params: [1]\n{LAYERS}", "params is a mapping, found a list", (1, 9)
@@ -112,6 +129,7 @@ TOP = [
         f"{LAYERS}rules: {{match: a}}\n",
         "rules is a list, found a mapping",
         (2, 8),
+        "put each item under `rules:` on a line of its own, after a dash: `- ...`",
     ),
     ExpectFail(
         "a rule without match",
@@ -216,6 +234,7 @@ FIELDS = [
         dense("type: dense, name: a, in_features: 2.0, out_features: 3"),
         "in_features is an integer or an expression over params, found the number 2.0",
         (2, 41),
+        "write 2",
     ),
     ExpectFail(
         "a size of nothing",
@@ -372,6 +391,13 @@ FIELDS = [
         "did you mean conv2d?",
     ),
     ExpectFail(
+        "a layer that holds nothing",
+        dense("type: MaxPooling2D, name: a"),
+        'the string "MaxPooling2D" is no layer kind',
+        (2, 12),
+        "leave it out: it has no weights",
+    ),
+    ExpectFail(
         "a kind with none near",
         dense("type: xyzzy, name: a"),
         'the string "xyzzy" is no layer kind',
@@ -476,6 +502,7 @@ GROUPS = [
         "layers: [{name: g, layers: 3}]\n",
         "layers is a list, found the number 3",
         (1, 28),
+        LAYER_LIST,
     ),
     ExpectFail(
         "no layers",

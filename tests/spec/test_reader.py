@@ -17,6 +17,8 @@ from lecun_cli.errors import Diagnostic, Place, SpecError, UsageError
 from lecun_cli.spec.nodes import plain
 from lecun_cli.spec.reader import MAX_DEPTH, decode, read_bytes, read_nodes
 
+BEGIN = "lecun-init samples selu_mlp > spec.yaml gives one to begin with"
+
 
 def read(data: bytes | str) -> Any:
     data = data.encode() if isinstance(data, str) else data
@@ -224,21 +226,29 @@ class TestRefusals:
     @pytest.mark.parametrize(
         "case",
         [
-            ExpectFail("empty", b"", "the spec is empty", None, "a spec has `layers:` or `tensors:`"),
             ExpectFail(
-                "comments only", b"# hi\n\n", "the spec is empty", None, "a spec has `layers:` or `tensors:`"
+                "empty", b"", "the spec is empty", None, f"a spec has `layers:` or `tensors:`; {BEGIN}"
+            ),
+            ExpectFail(
+                "comments only",
+                b"# hi\n\n",
+                "the spec is empty",
+                None,
+                f"a spec has `layers:` or `tensors:`; {BEGIN}",
             ),
             ExpectFail(
                 "a list",
                 b"- a\n",
                 "a spec is a mapping (`layers:`, `tensors:`, ...), and this text is not",
                 (1, 1),
+                "write `layers:` on a line before the list",
             ),
             ExpectFail(
                 "a word",
                 b"hello\n",
                 "a spec is a mapping (`layers:`, `tensors:`, ...), and this text is not",
                 (1, 1),
+                BEGIN,
             ),
             ExpectFail(
                 "a second document",
@@ -277,13 +287,20 @@ class TestRefusals:
                 None,
                 "save the file as UTF-8; if this is a weight file, it is not a spec",
             ),
-            ExpectFail("a NUL", b"a: \0\n", "a spec is text, and this file is binary (it holds a NUL)"),
+            ExpectFail(
+                "a NUL",
+                b"a: \0\n",
+                "a spec is text, and this file is binary (it holds a NUL)",
+                None,
+                "give a YAML or JSON file",
+            ),
             ExpectFail(
                 "a tab that indents",
                 b"layers:\n\t- a\n",
                 "this is not YAML: while scanning for the next token, "
                 "found character that cannot start any token",
                 (2, 1),
+                "indent with spaces: YAML takes no tabs there",
             ),
             ExpectFail(
                 "a bare template in braces",

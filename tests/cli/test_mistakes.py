@@ -1,0 +1,227 @@
+# ruff: noqa: E501 - a line of the table is a case
+"""The mistakes of a hurried user: each is told in one message that says what to do, without a traceback."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Run
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A command line, what it ends with, and what is said."""
+
+    id: str
+    args: str
+    said: str
+    advice: str
+    code: int = 2
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A spec with a slip in it, what is said, and what to do."""
+
+    id: str
+    text: str
+    said: str
+    advice: str
+
+
+SLIPS = [
+    Slip("a misspelt key of the spec", "sede: 1\nlayers: []", 's.yaml:1:1: error: a spec has no key "sede"', "did you mean seed?"),
+    Slip("a misspelt kind", "layers:\n  - {type: dens, name: a}", 's.yaml:2:12: error: the string "dens" is no layer kind', "did you mean dense?"),
+    Slip("a kind of PyTorch", "layers:\n  - {type: Linear, name: a}", 'the string "Linear" is no layer kind', "did you mean dense?"),
+    Slip("a key of Keras", "layers:\n  - {type: dense, name: a, in_features: 3, units: 4}", 'a dense layer has no key "units"', "did you mean out_features?"),
+    Slip("a key of a Keras convolution", "layers:\n  - {type: conv2d, name: a, in_channels: 3, filters: 4, kernel_size: 3}", 'a conv2d layer has no key "filters"', "did you mean out_channels?"),
+    Slip("a key of a Keras recurrence", "layers:\n  - {type: gru, name: a, input_size: 3, units: 4}", 'a gru layer has no key "units"', "did you mean hidden_size?"),
+    Slip("the beginning of a key", "layers:\n  - {type: dense, name: a, in_features: 3, out: 4}", 'a dense layer has no key "out"', "did you mean out_features?"),
+    Slip("the width of a transformer", "layers:\n  - {type: multi_head_attention, name: a, d_model: 8, heads: 2}", 'a multi_head_attention layer has no key "d_model"', "did you mean embed_dim?"),
+    Slip("the heads of a transformer", "layers:\n  - {type: multi_head_attention, name: a, d_model: 8, heads: 2}", 'has no key "heads"', "did you mean num_heads?"),
+    Slip("a vowel", "layers:\n  - {type: embedding, name: a, vocab_size: 3, dim: 8}", 'an embedding layer has no key "vocab_size"', "did you mean num_embeddings?"),
+    Slip("the width of an embedding", "layers:\n  - {type: embedding, name: a, vocab_size: 3, dim: 8}", 'has no key "dim"', "did you mean embedding_dim?"),
+    Slip("no in_features", "layers:\n  - {type: dense, name: a, out_features: 4}", 'a dense layer needs the key "in_features"', "in_features: width of the input"),
+    Slip("no type", "layers:\n  - {name: a, in_features: 3, out_features: 4}", 'a layer needs the key "type"', "kinds are: dense"),
+    Slip("a dash that is missing", "layers:\n  - type: dense\n  name: a\n", "did not find expected '-' indicator", "a dash before each item, all in one column"),
+    Slip("keys that stand askew", "layers:\n  - type: dense\n   name: a\n", "did not find expected '-' indicator", "the keys of an item stand in one column"),
+    Slip("a tab before a key", "layers:\n  - type: dense\n\tname: a\n", "a tab character that violates indentation", "indent with spaces"),
+    Slip("a tab before a dash", "layers:\n\t- type: dense\n", "found character that cannot start any token", "indent with spaces"),
+    Slip("no dash at all", "layers:\n  type: dense\n  name: a\n", "layers is a list, found a mapping", "after a dash"),
+    Slip("layers of nothing", "layers:\n", "layers is a list, found no value", "after a dash"),
+    Slip("no layers", "seed: 3\n", "a spec has layers or tensors", "begin with `layers:`"),
+    Slip("an empty list", "layers: []\n", "its lists are empty", "begin with `layers:`"),
+    Slip("only the list", "- {type: dense, name: a}\n", "a spec is a mapping", "write `layers:` on a line before the list"),
+    Slip("prose", "dense 3 4\n", "a spec is a mapping", "lecun-init samples selu_mlp > spec.yaml"),
+    Slip("a fraction", "layers:\n  - {type: dense, name: a, in_features: 3.0, out_features: 4}", "in_features is an integer", "write 3"),
+    Slip("a misspelt dtype", "dtype: flaot32\nlayers: []", 'the string "flaot32" is no dtype', "did you mean float32?"),
+    Slip("no blank after a colon", "layers:\n  - type:dense\n    name: a\n", "mapping values are not allowed", "a blank follows the colon"),
+    Slip("a brace that is not closed", "layers:\n  - {type: dense, name: a\n", "s.yaml:2:5: note: it begins here", "close what { opens with a }"),
+    Slip("a quote that is not closed", 'layers:\n  - {type: dense, name: "a}\n', "while scanning a quoted scalar", "close the quotes"),
+    Slip("no comma between two keys", '{"layers": [{"type": "dense", "name": "a" "in_features": 3}]}', "s.yaml:1:43: error: this is not YAML", "put a comma between two keys"),
+    Slip("a dtype that is none", "dtype: half\nlayers: []", 'the string "half" is no dtype', "did you mean float16?"),
+    Slip("a framework that is none", "framework: tensorflow\nlayers: []", "framework is one of keras, torch, flax", "did you mean keras?"),
+    Slip("yes and no", "layers:\n  - {type: dense, name: a, in_features: 3, out_features: 4, bias: no}", "bias is true or false", "YAML 1.2 writes true and false"),
+    Slip("the initializer of PyTorch", "layers:\n  - {type: dense, name: a, in_features: 3, out_features: 4, kernel_initializer: xavier_uniform}", 'the initializer "xavier_uniform" is not offered', "glorot_uniform"),
+    Slip("no spec at all", "", "the spec is empty", "a spec has `layers:` or `tensors:`"),
+    Slip("a config of Keras", '{"class_name": "Sequential", "config": {}}', "this is a config of Keras, and no spec", "lecun-init derive"),
+    Slip("a config of transformers", '{"model_type": "gpt2"}', "this is a config of transformers, and no spec", "lecun-init derive"),
+    Slip("an index of shards", '{"weight_map": {}}', "this is an index of shards, and no spec", "lecun-init derive"),
+]  # fmt: skip
+
+MISTAKES = [
+    Mistake("a dtype of PyTorch", "plan spec.yaml --dtype fp16", 'spec.yaml: error: --dtype: the string "fp16" is no dtype', "did you mean float16?"),
+    Mistake("a dtype with its module", "plan spec.yaml --dtype torch.bf16", "--dtype: ", "did you mean bfloat16?"),
+    Mistake("the short name of bfloat16", "plan spec.yaml --dtype bf16", "--dtype: ", "did you mean bfloat16?"),
+    Mistake("pytorch", "plan spec.yaml --framework pytorch", "--framework: framework is one of keras, torch, flax", "did you mean torch?"),
+    Mistake("tf", "plan spec.yaml --framework tf", "--framework: ", "did you mean keras?"),
+    Mistake("tensorflow", "plan spec.yaml --framework tensorflow", "--framework: ", "did you mean keras?"),
+    Mistake("jax", "plan spec.yaml --framework jax", "--framework: ", "did you mean flax?"),
+    Mistake("a capital", "plan spec.yaml --framework Keras", "--framework: ", "did you mean keras?"),
+    Mistake("a pickle as output", "spec.yaml -o new.pt", 'the suffix of "new.pt" names no format', "end it in one of .safetensors"),
+    Mistake("an archive of NumPy as output", "spec.yaml -o new.npz", 'the suffix of "new.npz" names no format', "--format safetensors"),
+    Mistake("a folder that is not there", "spec.yaml -o nowhere/new.h5", "there is no folder nowhere", "make it"),
+    Mistake("an output that exists", "spec.yaml -o w.safetensors", "exists already", "--force to replace it"),
+    Mistake("no output", "spec.yaml", "Missing option '--output'", "lecun-init SPEC -o weights.safetensors"),
+    Mistake("an output without -o", "spec.yaml new.safetensors", "Missing option '--output'", "lecun-init SPEC -o weights.safetensors"),
+    Mistake("a misspelt command", "verfiy w.safetensors", "there is no command and no spec 'verfiy'", "did you mean verify?"),
+    Mistake("a command that is none", "help", "there is no command and no spec 'help'", "commands are: generate, plan"),
+    Mistake("a misspelt sample", "selu_mpl", "there is no command and no spec 'selu_mpl'", "did you mean selu_mlp?"),
+    Mistake("a misspelt sample with an output", "selu_mpl -o new.h5", "there is no spec selu_mpl", "did you mean selu_mlp?"),
+    Mistake("another suffix of YAML", "plan spec.yml", "there is no spec spec.yml", "did you mean spec.yaml?"),
+    Mistake("a misspelt option of all", "--verison", "No such option: --verison", "--version"),
+    Mistake("a misspelt option", "plan spec.yaml --sede 3", "No such option: --sede", "--seed"),
+    Mistake("an output where none is made", "plan spec.yaml -o new.h5", "No such option: -o", "generate and derive do"),
+    Mistake("no spec", "plan", "Missing argument 'SPEC'", "lecun-init samples lists them"),
+    Mistake("no tensor", "slice spec.yaml", "Missing argument 'TENSOR'", "lecun-init plan SPEC lists the tensors"),
+    Mistake("weights where a spec goes", "plan w.safetensors", "w.safetensors: error: this is a weight file, and no spec", "lecun-init inspect shows what is in it"),
+    Mistake("HDF5 where a spec goes", "plan w.h5", "w.h5: error: this is a weight file, and no spec", "lecun-init derive writes a spec of it"),
+    Mistake("weights to slice", "slice w.safetensors hidden/kernel", "this is a weight file, and no spec", "lecun-init derive writes a spec of it"),
+    Mistake("a manifest where a spec goes", "plan w.safetensors.manifest.json", "this is a manifest, and no spec", "lecun-init verify takes it"),
+    Mistake("a spec to inspect", "inspect spec.yaml", "spec.yaml is of no kind that is known here", "lecun-init spec.yaml -o OUT.safetensors makes them"),
+    Mistake("a sample to inspect", "inspect selu_mlp", "there is no selu_mlp", "lecun-init selu_mlp -o OUT.safetensors makes them"),
+    Mistake("a spec to verify", "verify spec.yaml", "spec.yaml has no manifest", "lecun-init spec.yaml -o OUT.safetensors makes them"),
+    Mistake("a sample to verify", "verify selu_mlp", "there is no file selu_mlp", "a spec holds no weights"),
+    Mistake("a spec to derive from", "derive spec.yaml", "spec.yaml is of no kind that is known here", "it is a spec already"),
+    Mistake("weights without a manifest", "verify lone.safetensors", "lone.safetensors has no manifest", "lecun-init inspect lone.safetensors"),
+    Mistake("weights that are not there", "verify none.safetensors", "there is no file none.safetensors", "check the path"),
+    Mistake("a manifest that is not there", "verify none.manifest.json", "there is no manifest none.manifest.json", "check the path"),
+    Mistake("a file to inspect that is not there", "inspect none.safetensors", "there is no none.safetensors", "check the path"),
+    Mistake("a file to walk that is not there", "propagate none.safetensors", "there is no weight file none.safetensors", "check the path"),
+    Mistake("text to inspect", "inspect notes.txt", "notes.txt is of no kind that is known here", "give a safetensors or HDF5 file"),
+    Mistake("an empty file", "inspect empty.safetensors", "empty.safetensors is no sound safetensors file", "damaged, cut short", 1),
+    Mistake("half a file", "inspect half.safetensors", "half.safetensors is no sound safetensors file", "damaged, cut short", 1),
+    Mistake("half a file of HDF5", "inspect half.h5", "half.h5 is no sound HDF5 file", "damaged, cut short", 1),
+    Mistake("half a file to derive from", "derive half.safetensors", "half.safetensors is no sound safetensors file", "damaged, cut short"),
+    Mistake("a folder without weights to inspect", "inspect folder", "there is no weight file in folder", "give a safetensors or HDF5 file"),
+    Mistake("a folder without weights to verify", "verify folder", "there is no manifest in folder", "manifests end in .manifest.json"),
+    Mistake("a misspelt tensor", "slice spec.yaml hidden/kernal", 'the spec makes no tensor "hidden/kernal"', "did you mean hidden/kernel?"),
+    Mistake("a layer for a tensor", "slice spec.yaml hidden", 'the spec makes no tensor "hidden"', "did you mean hidden/bias?"),
+    Mistake("a range that is none", "slice spec.yaml hidden/kernel a:b", '"a:b" is neither an index nor a range', "0:2,:8"),
+    Mistake("the last of a tensor", "slice spec.yaml hidden/kernel -1", "No such option: -1", "[-1]"),
+    Mistake("a param that is not there", "plan spec.yaml --set z=3", 'the spec has no param "z"', "its params are: none"),
+    Mistake("a param without its value", "plan spec.yaml --set z", "--set takes NAME=VALUE", "for example --set d=4096"),
+    Mistake("params with a blank between", "plan spec.yaml --set a=1 b=2", "unexpected extra argument", "--set a=1,b=2"),
+    Mistake("a comparison with nothing", "propagate spec.yaml --compare foo", 'the initializer "foo" is not offered', "offered are: lecun_normal"),
+    Mistake("a comparison with blanks", "propagate spec.yaml --compare he_normal, lecun_uniform", "unexpected extra argument", "an option takes one"),
+    Mistake("a picture of another kind", "propagate spec.yaml --plot out.pdf", 'the suffix of "out.pdf" names no picture', "end it in .png, .svg, .html"),
+    Mistake("a sample that is none", "samples nosuch", "there is no sample nosuch", "samples are: gpt2"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def desk(run: Run, here: Path) -> Path:
+    """A folder with a spec, its weights, and all that may be taken for one or the other."""
+    assert run("spec.yaml", "-o", "w.safetensors", "--quiet").code == 0
+    assert run("spec.yaml", "-o", "w.h5", "--quiet").code == 0
+    for suffix in ("safetensors", "h5"):
+        data = (here / f"w.{suffix}").read_bytes()
+        (here / f"half.{suffix}").write_bytes(data[: len(data) // 2])
+    (here / "lone.safetensors").write_bytes((here / "w.safetensors").read_bytes())
+    (here / "empty.safetensors").touch()
+    (here / "notes.txt").write_text("Hello.\n")
+    (here / "folder").mkdir()
+    return here
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.id)
+def test_a_mistake_on_the_command_line_is_told_with_what_to_do(
+    run: Run, desk: Path, mistake: Mistake
+) -> None:
+    before = sorted(desk.rglob("*"))
+    ran = run(*mistake.args.split())
+    assert (ran.code, ran.out) == (mistake.code, "")
+    assert mistake.said in ran.err
+    assert mistake.advice in ran.err
+    assert "Traceback" not in ran.err
+    assert sorted(desk.rglob("*")) == before
+
+
+@pytest.mark.parametrize("slip", SLIPS, ids=lambda slip: slip.id)
+def test_a_slip_in_a_spec_is_told_with_what_to_do(run: Run, here: Path, slip: Slip) -> None:
+    (here / "s.yaml").write_text(slip.text)
+    ran = run("plan", "s.yaml")
+    assert (ran.code, ran.out) == (2, "")
+    assert slip.said in ran.err
+    assert slip.advice in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize("seed", ["-1", "18446744073709551616"])
+def test_a_seed_out_of_range_is_told_by_its_option_and_no_line_of_the_spec(
+    run: Run, here: Path, seed: str
+) -> None:
+    ran = run("plan", "spec.yaml", "--seed", seed)
+    assert ran.code == 2
+    assert ran.err.startswith("spec.yaml: error: --seed: a seed is at ")
+    assert "|" not in ran.err
+
+
+def test_what_a_spec_says_wrongly_itself_has_its_line(run: Run, here: Path) -> None:
+    (here / "s.yaml").write_text("layers: []\nframework: jax\n")
+    assert run("plan", "s.yaml").err.startswith("s.yaml:2:12: error: framework is one of")
+
+
+def test_a_comma_too_many_in_json_is_no_mistake(run: Run, here: Path) -> None:
+    (here / "s.json").write_text(
+        '{"layers": [{"type": "dense", "name": "a", "in_features": 3, "out_features": 4},]}'
+    )
+    assert run("plan", "s.json").code == 0
+
+
+def test_a_manifest_is_refused_in_one_message(run: Run, desk: Path) -> None:
+    assert "manifest" in json.loads((desk / "w.safetensors.manifest.json").read_text())
+    assert run("plan", "w.safetensors.manifest.json").err.count("error:") == 1
+
+
+def test_a_picture_without_matplotlib_says_how_to_get_it(
+    run: Run, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    ran = run("propagate", "spec.yaml", "--plot", "out.png")
+    assert (ran.code, ran.out) == (2, "")
+    assert "pictures need matplotlib" in ran.err
+    assert "pip install matplotlib" in ran.err
+
+
+def test_a_spec_that_is_typed_says_how_it_ends(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal:
+        buffer = (here / "spec.yaml").open("rb")
+
+        @staticmethod
+        def isatty() -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal)
+    ran = run("plan", "-")
+    Terminal.buffer.close()
+    assert ran.code == 0
+    assert "Ctrl-D" in ran.err
