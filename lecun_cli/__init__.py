@@ -72,11 +72,11 @@ if TYPE_CHECKING:
         WeightFileError,
     )
     from lecun_cli.generation import Options, Written, generate
+    from lecun_cli.inspection.inspect import Inspection, TensorReport, inspect
     from lecun_cli.manifest import Manifest
     from lecun_cli.plan import Plan, TensorPlan, make_plan
-    from lecun_cli.report.inspection import Inspection, TensorReport, inspect
-    from lecun_cli.report.propagation import propagate
-    from lecun_cli.report.propagation_result import Propagation
+    from lecun_cli.propagation.propagate import propagate
+    from lecun_cli.propagation.result import Propagation
     from lecun_cli.slices import lecun_normal, slice_tensor
     from lecun_cli.spec.load import Spec, load_spec, parse_spec
     from lecun_cli.verification import Report, read_manifest, verify
@@ -90,9 +90,9 @@ _HOMES = {
     "generation": ("Options", "Written", "generate"),
     "manifest": ("Manifest",),
     "plan": ("Plan", "TensorPlan", "make_plan"),
-    "report.inspection": ("Inspection", "TensorReport", "inspect"),
-    "report.propagation": ("propagate",),
-    "report.propagation_result": ("Propagation",),
+    "inspection.inspect": ("Inspection", "TensorReport", "inspect"),
+    "propagation.propagate": ("propagate",),
+    "propagation.result": ("Propagation",),
     "slices": ("lecun_normal", "slice_tensor"),
     "spec.load": ("Spec", "load_spec", "parse_spec"),
     "verification": ("Report", "read_manifest", "verify"),

@@ -39,7 +39,7 @@ def samples(incomplete: str) -> list[str]:
 
 def themes() -> Iterable[str]:
     """Those that --theme takes."""
-    from lecun_cli.report.figure import THEMES
+    from lecun_cli.figure import THEMES
 
     return THEMES
 

@@ -12,7 +12,7 @@ from lecun_cli.cli.options import JsonOption, QuietOption, WorkersOption, check_
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lecun_cli.report.inspection import Inspection
+    from lecun_cli.inspection.inspect import Inspection
 
 BAD = 3
 
@@ -78,8 +78,8 @@ def inspect(
     from lecun_cli.cli.progress import Bar
     from lecun_cli.cli.report import emit, warn
     from lecun_cli.errors import UsageError
-    from lecun_cli.report.inspection import inspect_source
-    from lecun_cli.report.sources import find
+    from lecun_cli.inspection.inspect import inspect_source
+    from lecun_cli.inspection.sources import find
 
     check_workers(workers)
     if as_json and as_csv:
@@ -111,8 +111,8 @@ def inspect(
 def _picture(plot: str, theme: str, force: bool) -> Path:
     """The path of the picture, checked before gigabytes are read for it."""
     from lecun_cli.errors import UsageError
+    from lecun_cli.figure import THEMES, check_path
     from lecun_cli.local_file import LocalFile
-    from lecun_cli.report.figure import THEMES, check_path
 
     if theme not in THEMES:
         raise UsageError(f'there is no theme "{theme}"', help=f"themes are: {', '.join(THEMES)}")
@@ -122,7 +122,7 @@ def _picture(plot: str, theme: str, force: bool) -> Path:
 
 
 def _draw(found: Inspection, path: Path, theme: str, force: bool) -> None:
-    from lecun_cli.report.figure import save
-    from lecun_cli.report.inspection_plot import draw, title_of
+    from lecun_cli.figure import save
+    from lecun_cli.inspection.plot import draw, title_of
 
     save(lambda chosen: draw(found, chosen), path, theme, title=title_of(found), force=force)

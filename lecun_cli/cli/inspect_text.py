@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lecun_cli.cli.report import Cell, Column, emit, fitted_table, width
-from lecun_cli.report.inspection import Inspection, TensorReport
-from lecun_cli.report.verdict import LEVEL, SILENT, VERDICTS
+from lecun_cli.inspection.inspect import Inspection, TensorReport
+from lecun_cli.inspection.verdict import LEVEL, SILENT, VERDICTS
 from lecun_cli.sizes import format_nbytes
 
 if TYPE_CHECKING:
-    from lecun_cli.report.measured import Statistics
+    from lecun_cli.inspection.measured import Statistics
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _WIDE = 140
@@ -125,7 +125,7 @@ def _farthest(statistics: Statistics) -> float:
 
 
 def _distinct(tensor: TensorReport) -> str:
-    from lecun_cli.report.measured import shown_distinct
+    from lecun_cli.inspection.measured import shown_distinct
 
     return "" if tensor.statistics is None else shown_distinct(tensor.statistics.n_distinct)
 

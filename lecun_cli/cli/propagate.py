@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from lecun_cli.report.forward_source import Network
+    from lecun_cli.propagation.source import Network
 
 
 def _initializers() -> Iterable[str]:
@@ -33,7 +33,7 @@ def _initializers() -> Iterable[str]:
 
 
 def _activations() -> Iterable[str]:
-    from lecun_cli.report.activations import ACTIVATIONS
+    from lecun_cli.propagation.activations import ACTIVATIONS
 
     return ACTIVATIONS
 
@@ -116,7 +116,7 @@ def propagate(
     from lecun_cli.cli.report import emit
     from lecun_cli.errors import UsageError
     from lecun_cli.plan import make_plan
-    from lecun_cli.report.propagation import propagate as walk
+    from lecun_cli.propagation.propagate import propagate as walk
 
     if as_json and as_csv:
         raise UsageError("--json and --csv contradict each other")
@@ -149,8 +149,8 @@ def propagate(
     elif not quiet:
         print_tables(found)
     if picture is not None:
-        from lecun_cli.report.figure import save
-        from lecun_cli.report.propagation_plot import draw, title_of
+        from lecun_cli.figure import save
+        from lecun_cli.propagation.plot import draw, title_of
 
         save(lambda chosen: draw(found, chosen), picture, theme, title=title_of(found), force=force)
         if not quiet:
@@ -175,7 +175,7 @@ def _network(
     from pathlib import Path
 
     from lecun_cli.errors import UsageError
-    from lecun_cli.report.forward_source import Network, is_weights, read_network
+    from lecun_cli.propagation.source import Network, is_weights, read_network
 
     if is_weights(source):
         given = {
@@ -217,8 +217,8 @@ def _sizes(text: str | None) -> tuple[int, ...] | None:
 def _picture(plot: str, theme: str, force: bool) -> Path:
     """The path of the picture, checked before anything is measured for it."""
     from lecun_cli.errors import UsageError
+    from lecun_cli.figure import THEMES, check_path
     from lecun_cli.local_file import LocalFile
-    from lecun_cli.report.figure import THEMES, check_path
 
     if theme not in THEMES:
         raise UsageError(f'there is no theme "{theme}"', help=f"themes are: {', '.join(THEMES)}")

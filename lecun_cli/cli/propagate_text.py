@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Sequence
 
 from lecun_cli.cli.report import Cell, Column, emit, fitted_table, width
-from lecun_cli.report.propagation_result import LayerMoments, Propagation
+from lecun_cli.propagation.result import LayerMoments, Propagation
 
 _MARKS = "●▲■◆▼★"
 _UNIT = "│"

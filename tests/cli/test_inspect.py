@@ -151,7 +151,7 @@ class TestBadUsage:
     def test_a_file_cut_short_after_its_header_was_read_exits_1(
         self, run: Run, here: Path, file: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from lecun_cli.report import scan
+        from lecun_cli.inspection import scan
 
         whole = scan.scan
 

@@ -1,0 +1,235 @@
+"""A finished tally -> what it says of a tensor: plain numbers, and how its values lie on the cells."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from lecun_cli.inspection import distributions
+from lecun_cli.inspection.distributions import Distribution
+from lecun_cli.inspection.grid import Counts, Floats, Grid, grid_of
+from lecun_cli.inspection.tally import MAX_DISTINCT, Tally
+
+HISTOGRAM_BINS = 32
+LEAST_EXPECTED = 5.0
+"""A group of the chi-square test holds at least so many values in expectation."""
+MAX_GROUPS = 100
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What was found in a tensor.
+
+    Attributes:
+        n_elements: Elements, not bytes.
+        n_nan: NaN among them.
+        n_infinite: Infinities among them.
+        n_zero: Zeros of either sign.
+        n_distinct: Distinct finite values; None where a wide dtype has more than are counted.
+        mean: Mean of the finite values; NaN if there is none, as the three below.
+        std: Standard deviation of the finite values.
+        minimum: The smallest finite value.
+        maximum: The largest finite value.
+        n_past: Finite values outside the support of the law that was expected; 0 without one.
+        histogram: Finite values in `HISTOGRAM_BINS` equal bins over `span`; empty where all are alike.
+        span: The ends of the histogram.
+    """
+
+    n_elements: int
+    n_nan: int
+    n_infinite: int
+    n_zero: int
+    n_distinct: int | None
+    mean: float
+    std: float
+    minimum: float
+    maximum: float
+    n_past: int
+    histogram: tuple[float, ...]
+    span: tuple[float, float]
+
+    @property
+    def n_finite(self) -> int:
+        """Elements that are neither NaN nor infinite."""
+        return self.n_elements - self.n_nan - self.n_infinite
+
+
+class Sample:
+    """The values of a tensor on the cells of its dtype; only cells that hold some are kept.
+
+    Args:
+        found: The whole tally of a tensor.
+    """
+
+    def __init__(self, found: Tally) -> None:
+        self.grid: Grid = grid_of(found.dtype)
+        counts = self.grid.ascending(found.counts)
+        self.held = np.flatnonzero(counts)
+        self.counts: Counts = counts[self.held]
+        self.below: Counts = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.counts)])
+        self.n = int(self.below[-1])
+
+    @cached_property
+    def _knots(self) -> tuple[Floats, Floats]:
+        """(both ends of every cell that holds something, values below each of them), ascending."""
+        ends = np.column_stack([self.grid.edges[self.held], self.grid.edges[self.held + 1]]).reshape(-1)
+        largest = np.abs(self.grid.values[self.held[[0, -1]]]) * 1.01 + 1e-300
+        ends[0], ends[-1] = max(ends[0], -largest[0]), min(ends[-1], largest[1])
+        under = np.column_stack([self.below[:-1], self.below[1:]]).reshape(-1)
+        return ends, under.astype(np.float64)
+
+    def values_below(self, points: Floats) -> Floats:
+        """How many values lie below each point; within a cell they count as spread evenly."""
+        ends, under = self._knots
+        return np.asarray(np.interp(points, ends, under))
+
+    def quantiles(self, shares: Floats) -> Floats:
+        """The values below which these shares lie."""
+        ends, under = self._knots
+        return np.asarray(np.interp(shares * self.n, under, ends))
+
+    def p_value(self, law: Distribution) -> float | None:
+        """Chi-square of the values against a law; None where there are too few to say anything.
+
+        The groups have about equal expectation and end on edges of cells, so a coarse dtype is no fault.
+        """
+        n_groups = min(MAX_GROUPS, self.n // 8)
+        if n_groups < 4:
+            return None
+        edges = self.grid.edges
+        wanted = [distributions.quantile(law, k / n_groups) for k in range(1, n_groups)]
+        cuts = np.searchsorted(edges, wanted)
+        nearer = np.abs(edges[cuts - 1] - wanted) < np.abs(edges[cuts] - wanted)
+        inner = np.unique(cuts - nearer)
+        inner = inner[(inner > 0) & (inner < edges.size - 1)]
+        under = [0.0, *(distributions.cdf(law, float(edge)) for edge in edges[inner]), 1.0]
+        at = np.concatenate([[0], inner, [edges.size - 1]])
+        expected = np.diff(under) * self.n
+        observed = np.diff(self.below[np.searchsorted(self.held, at)])
+        return _p_value(expected.tolist(), observed.tolist())
+
+    def expected_distinct(self, law: Distribution) -> float:
+        """Distinct values that so many draws from a law would give, by density times width."""
+        if not self.grid.is_exact:
+            return float(self.n)
+        low, high = distributions.support_of(law)
+        edges = np.clip(self.grid.edges, max(low, -1e300), min(high, 1e300))
+        share = np.diff(np.array(_coarse_cdf(law, edges)))
+        return float(-np.expm1(-self.n * share).sum())
+
+    def rounded_std(self, law: Distribution) -> float:
+        """Standard deviation of a law after rounding to the dtype, which matters for the 8-bit ones."""
+        if self.grid.n_codes > 256:
+            return law.std
+        share = np.diff([distributions.cdf(law, float(edge)) for edge in self.grid.edges])
+        mean = float((share * self.grid.values).sum())
+        return math.sqrt(float((share * (self.grid.values - mean) ** 2).sum()))
+
+
+def _coarse_cdf(law: Distribution, points: Floats) -> Floats:
+    """The CDF by interpolation between a thousand places: the erf of 65,536 would take long."""
+    low = max(float(points[0]), -1e300)
+    high = min(float(points[-1]), 1e300)
+    if math.isinf(law.bound):
+        low, high = -8.0 * law.std, 8.0 * law.std
+    knots = np.linspace(low, high, 1001)
+    values = [distributions.cdf(law, x) for x in knots.tolist()]
+    return np.interp(points, knots, values)
+
+
+def _p_value(expected: list[float], observed: list[int]) -> float | None:
+    groups: list[tuple[float, int]] = []
+    want, have = 0.0, 0
+    for e, o in zip(expected, observed, strict=True):
+        want, have = want + e, have + o
+        if want >= LEAST_EXPECTED:
+            groups.append((want, have))
+            want, have = 0.0, 0
+    if groups and (want or have):
+        last = groups.pop()
+        groups.append((last[0] + want, last[1] + have))
+    if len(groups) < 3:
+        return None
+    distance = math.fsum((o - e) ** 2 / e for e, o in groups)
+    return distributions.chi_square_tail(distance, len(groups) - 1)
+
+
+def measure(found: Tally, sample: Sample, limits: tuple[float, float], reach: float | None) -> Statistics:
+    """The statistics of a tensor.
+
+    Args:
+        found: The whole tally.
+        sample: The same, on its cells.
+        limits: Values outside are past the bound.
+        reach: How far the histogram goes to both sides at least; the values' own ends if None.
+    """
+    grid = sample.grid
+    if grid.is_exact:
+        values, counts = grid.values[sample.held], sample.counts
+        n = sample.n
+        n_nan = int(found.counts[grid.is_nan].sum())
+        n_infinite = int(found.counts[grid.special].sum()) - n_nan
+        mean = float((values * counts).sum()) / n if n else math.nan
+        square = float(((values - mean) ** 2 * counts).sum()) if n else 0.0
+        low, high = (float(values[0]), float(values[-1])) if n else (math.nan, math.nan)
+        n_zero = int(counts[values == 0].sum())
+        n_past = int(counts[(values < limits[0]) | (values > limits[1])].sum())
+        n_distinct: int | None = int(values.size)
+    else:
+        n, n_nan, n_infinite = found.n_finite, found.n_nan, found.n_infinite
+        mean, square = found.mean if n else math.nan, found.square
+        low, high = (found.minimum, found.maximum) if n else (math.nan, math.nan)
+        n_zero, n_past = found.n_zero, found.n_past
+        n_distinct = None if found.distinct is None else int(found.distinct.size)
+    std = math.sqrt(square / n) if n else math.nan
+    varies = n > 0 and low < high
+    span = _span(low, high, std, reach) if varies else (low, high)
+    return Statistics(
+        n_elements=found.n_elements,
+        n_nan=n_nan,
+        n_infinite=n_infinite,
+        n_zero=n_zero,
+        n_distinct=n_distinct,
+        mean=mean,
+        std=std,
+        minimum=low,
+        maximum=high,
+        n_past=n_past,
+        histogram=_histogram(sample, span) if varies else (),
+        span=span,
+    )
+
+
+def _span(low: float, high: float, std: float, reach: float | None) -> tuple[float, float]:
+    if reach is None:
+        return low, high
+    # A weight out in the wilderness must not squeeze all others into one bin.
+    far = min(max(abs(low), abs(high), reach), 2.0 * max(reach, 2.5 * std))
+    return -far, far
+
+
+def _histogram(sample: Sample, span: tuple[float, float]) -> tuple[float, ...]:
+    points = np.linspace(span[0], span[1], HISTOGRAM_BINS + 1)
+    under = sample.values_below(points)
+    under[0], under[-1] = 0, sample.n  # what lies outside counts in the last bins
+    return tuple(np.diff(under).round(1).tolist())
+
+
+def fingerprint(found: Tally, sample: Sample) -> bytes:
+    """Equal for tensors of equal bytes and, in practice, for no others."""
+    moments = (found.n_elements, found.mean, found.square, found.minimum, found.maximum, found.n_nan)
+    digest = hashlib.blake2b(repr((found.dtype, *moments)).encode(), digest_size=16)
+    digest.update(found.head)
+    if sample.grid.is_exact:  # which has no moments
+        digest.update(sample.held.tobytes())
+        digest.update(sample.counts.tobytes())
+    return digest.digest()
+
+
+def shown_distinct(n_distinct: int | None) -> str:
+    """A count of distinct values as text."""
+    return f">{MAX_DISTINCT:,}" if n_distinct is None else f"{n_distinct:,}"

@@ -1,0 +1,112 @@
+"""One pass over tensors, in threads and in order, in bounded memory."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+
+from lecun_cli.engine import Progress
+from lecun_cli.inspection.reading import Reader, Stretch
+from lecun_cli.inspection.tally import Scratch, Tally, tally
+
+_HEAD_NBYTES = 2**16
+
+Limits = Callable[[int], tuple[float, float]]
+
+
+def scan(
+    stretches: Iterable[Stretch], limits: Limits, workers: int, progress: Progress | None = None
+) -> Iterator[tuple[int, Tally]]:
+    """The tally of each tensor, in the order of the stretches.
+
+    Args:
+        stretches: All stretches of a tensor one after the other.
+        limits: The number of a tensor -> values outside are past its bound.
+        workers: Threads.
+        progress: Told the bytes done so far and the tensor at work.
+
+    Raises:
+        WeightFileError: A file cannot be read, or ends too early.
+    """
+    with Reader().opened() as reader, ThreadPoolExecutor(workers) as pool:
+        counter = _Counter(reader, limits)
+        waiting: deque[tuple[Stretch, Future[Tally]]] = deque()
+        whole: Tally | None = None
+        number = -1
+        done = 0
+        try:
+            for stretch, made in _in_order(pool, counter, iter(stretches), waiting, workers + 2):
+                if stretch.is_first:
+                    if whole is not None:
+                        yield number, whole
+                    number, whole = stretch.tensor, made
+                elif whole is not None:
+                    whole.add(made)
+                    if whole.distinct is None:
+                        counter.many.add(number)
+                done += stretch.n_elements * stretch.dtype.itemsize
+                if progress is not None:
+                    progress(done, stretch.stored.name)
+            if whole is not None:
+                yield number, whole
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def _in_order(
+    pool: ThreadPoolExecutor,
+    counter: _Counter,
+    stretches: Iterator[Stretch],
+    waiting: deque[tuple[Stretch, Future[Tally]]],
+    ahead: int,
+) -> Iterator[tuple[Stretch, Tally]]:
+    """Tallies in the order of the stretches, a few of them under way."""
+    for stretch in stretches:
+        waiting.append((stretch, pool.submit(counter.count, stretch)))
+        if len(waiting) >= ahead:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    while waiting:
+        first, future = waiting.popleft()
+        yield first, future.result()
+
+
+class _Counter:
+    """Counts stretches, each thread with buffers of its own.
+
+    Attributes:
+        many: Tensors with more distinct values than are counted: no later stretch of theirs need count.
+    """
+
+    def __init__(self, reader: Reader, limits: Limits) -> None:
+        self._reader = reader
+        self._limits = limits
+        self._local = threading.local()
+        self.many: set[int] = set()
+
+    def count(self, stretch: Stretch) -> Tally:
+        """The tally of one stretch."""
+        scratch: Scratch | None = getattr(self._local, "scratch", None)
+        if scratch is None:
+            scratch = self._local.scratch = Scratch()
+        values = self._reader.read(stretch)
+        number = stretch.tensor
+        found = tally(
+            values,
+            stretch.dtype.name,
+            scratch,
+            limits=self._limits(number),
+            distinct=number not in self.many,
+        )
+        if found.distinct is None:
+            self.many.add(number)
+        if stretch.is_first:
+            head = values.view(np.uint8)[:_HEAD_NBYTES].tobytes()
+            found.head = hashlib.blake2b(head, digest_size=16).digest()
+        return found

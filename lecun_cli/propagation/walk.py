@@ -1,0 +1,81 @@
+"""A forward pass through chains of layers, one input and one output in memory at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from lecun_cli.elements import draw_tensor
+from lecun_cli.fans import Fans
+from lecun_cli.initializers import make
+from lecun_cli.planned import Part, Plan, TensorPlan
+from lecun_cli.propagation.activations import Array, activate
+from lecun_cli.propagation.chain import TOKENS, Link
+from lecun_cli.propagation.operation import entered
+from lecun_cli.propagation.weights import ReadPart, Weights, roles_of
+
+
+def inputs(link: Link, samples: int, seed: int) -> Array:
+    """The inputs of a layer that begins a chain: `(samples, *shape)` float32, or `(samples,)` token numbers.
+
+    Args:
+        link: The layer.
+        samples: How many.
+        seed: The seed of the inputs, which are of this project's own stream: the same on every machine.
+    """
+    shape = (samples, *link.shape)
+    if link.entry == TOKENS:
+        law = make("uniform", {"minval": 0.0, "maxval": 1.0})
+        dtype = "float64"
+    else:
+        law, dtype = make("lecun_normal"), "float32"
+    fans = Fans(1, 1)
+    part = Part(f"propagate/{link.name}", shape, None, law, fans, fans, law.law(fans))
+    found: Any = draw_tensor(TensorPlan("input", dtype, shape, (part,)), seed)
+    if link.entry == TOKENS:
+        count = link.layer.num_embeddings  # type: ignore[union-attr]
+        return np.minimum((found * count).astype(np.int64), count - 1)  # type: ignore[no-any-return]
+    return found  # type: ignore[no-any-return]
+
+
+def outputs(
+    plan: Plan, links: Sequence[Link], samples: Sequence[int], read_part: ReadPart, input_seed: int
+) -> Iterator[tuple[Link, tuple[float, float], Array]]:
+    """The output of each link in turn, with the mean and variance before its activation.
+
+    An array is no longer that of its link when the next is asked for.
+    """
+    tensors = {tensor.name: tensor for tensor in plan.tensors}
+    x: Array | None = None
+    for link, count in zip(links, samples, strict=True):
+        if link.begins or x is None:
+            x = inputs(link, count, input_seed)
+        else:
+            x = entered(x, link.entry, plan.framework)
+        own = Weights(roles_of(link.planned, link.layer, plan.framework, tensors), read_part)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # it may explode: that is shown
+            x = link.operation.apply(link.layer, own, x, plan.framework)
+        before = moments(x)
+        if link.activation is not None:
+            activate(link.activation, x, plan.framework)
+        yield link, before, x
+
+
+def moments(x: Array) -> tuple[float, float]:
+    """Mean and variance of all elements, in float64, in blocks; not finite where an element is not."""
+    flat = x.reshape(-1)
+    pieces = [flat[k : k + 2**20] for k in range(0, len(flat), 2**20)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = math.fsum(_sum(piece.sum(dtype=np.float64)) for piece in pieces) / len(flat)
+        if not math.isfinite(mean):
+            return math.nan, math.inf
+        square = math.fsum(_sum(np.square(piece.astype(np.float64) - mean).sum()) for piece in pieces)
+    return mean, square / len(flat)
+
+
+def _sum(value: Any) -> float:  # noqa: ANN401 - a NumPy scalar
+    """A sum, of which `fsum` must not meet both infinities."""
+    return float(value) if math.isfinite(value) else math.nan

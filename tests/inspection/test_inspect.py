@@ -1,0 +1,308 @@
+"""`inspect`: sound files are sound, and what peers get wrong is found and named."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import ml_dtypes
+import numpy as np
+import pytest
+
+import lecun_cli
+from lecun_cli.errors import ManifestError, UsageError, WeightFileError
+from lecun_cli.inspection.inspect import Inspection, inspect
+from lecun_cli.inspection.verdict import BAD, GOOD, SILENT, VERDICTS
+from lecun_cli.laws import TRUNCATED_STD
+from tests.inspection import weights
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SPEC = """\
+seed: 5
+framework: {framework}
+dtype: {dtype}
+layers:
+  - {{type: embedding, name: embed, num_embeddings: 500, embedding_dim: 32}}
+  - {{type: conv2d, name: conv, in_channels: 8, out_channels: 64, kernel_size: [3, 3]}}
+  - {{type: depthwise_conv2d, name: deep, in_channels: 128, kernel_size: [3, 3]}}
+  - {{type: lstm, name: lstm, input_size: 64, hidden_size: 32}}
+  - {{type: gru, name: gru, input_size: 64, hidden_size: 32}}
+  - {{type: multi_head_attention, name: attention, embed_dim: 64, num_heads: 4}}
+  - {{type: batch_normalization, name: norm, features: 64}}
+  - {{type: dense, name: he, in_features: 64, out_features: 300, kernel_initializer: he_normal}}
+  - {{type: dense, name: flat, in_features: 64, out_features: 300, kernel_initializer: glorot_uniform}}
+  - type: dense
+    name: one
+    in_features: 64
+    out_features: 9
+    bias_initializer: {{name: constant, value: 0.1}}
+"""
+
+
+def generated(
+    folder: Path, *, framework: str = "keras", dtype: str = "float32", name: str = "w.safetensors"
+) -> Path:
+    plan = lecun_cli.make_plan(lecun_cli.parse_spec(SPEC.format(framework=framework, dtype=dtype)))
+    lecun_cli.generate(plan, str(folder / name))
+    return folder / name
+
+
+def verdicts(found: Inspection) -> dict[str, str]:
+    return {tensor.name: tensor.verdict for tensor in found.tensors}
+
+
+class TestOurs:
+    @pytest.mark.parametrize(
+        "dtype", ["float64", "float32", "bfloat16", "float16", "float8_e5m2", "float8_e4m3fn"]
+    )
+    @pytest.mark.parametrize("framework", ["keras", "torch"])
+    def test_are_ok_by_their_manifest_in_every_dtype(
+        self, tmp_path: Path, framework: str, dtype: str
+    ) -> None:
+        found = inspect(generated(tmp_path, framework=framework, dtype=dtype))
+        assert found.ok, found.bad
+        assert {t.verdict for t in found.tensors} <= {"ok", "constant"}
+        assert all(t.expected is not None and t.expected.is_stated for t in found.tensors)
+        assert found.warnings == ()
+
+    @pytest.mark.parametrize("name", ["w.safetensors", "w.h5", "w.weights.h5"])
+    def test_are_the_same_in_every_format(self, tmp_path: Path, name: str) -> None:
+        one = inspect(generated(tmp_path, name="plain.safetensors"))
+        other = inspect(generated(tmp_path, name=name))
+        by_name = {t.name: t for t in one.tensors}
+        for tensor in other.tensors:
+            assert tensor.statistics == by_name[tensor.name].statistics
+            assert tensor.judgement == by_name[tensor.name].judgement
+
+    def test_may_be_named_by_file_manifest_or_folder(self, tmp_path: Path) -> None:
+        path = generated(tmp_path)
+        manifest = path.with_name(path.name + ".manifest.json")
+        assert inspect(path).tensors == inspect(manifest).tensors == inspect(tmp_path).tensors
+
+    @pytest.mark.parametrize("name", ["w.safetensors", "w.h5", "w.weights.h5"])
+    def test_without_a_manifest_the_fans_follow_from_the_layers(self, tmp_path: Path, name: str) -> None:
+        path = generated(tmp_path, name=name)
+        path.with_name(path.name + ".manifest.json").unlink()
+        found = {t.name.rpartition("layers/")[2]: t for t in inspect(path).tensors}
+        deep = found.get("deep/kernel") or found["depthwise_conv2d/vars/0"]
+        assert deep.expected is not None
+        assert (deep.expected.fan_in, deep.expected.is_stated, deep.verdict) == (9, False, "ok")
+        he = found.get("he/kernel") or found["dense/vars/0"]
+        assert (he.verdict, he.judgement.law) == ("wrong scale", "he_normal")
+
+    def test_a_changed_weight_is_found(self, tmp_path: Path) -> None:
+        path = generated(tmp_path)
+        (entry,) = (e for e in lecun_cli.read_manifest(tmp_path / "w.safetensors.manifest.json").tensors
+                    if e.tensor.name == "he/kernel")  # fmt: skip
+        data = bytearray(path.read_bytes())
+        data[entry.offset : entry.offset + 4] = np.float32(1.0).tobytes()
+        path.write_bytes(data)
+        assert verdicts(inspect(path))["he/kernel"] == "past the bound"
+
+    def test_a_manifest_of_another_file_is_told_and_left(self, tmp_path: Path) -> None:
+        path = generated(tmp_path)
+        weights.write(path, {"x.weight": weights.truncated((50, 60), 60**-0.5)})
+        found = inspect(path)
+        assert "other tensors than its manifest" in found.warnings[0]
+        assert verdicts(found) == {"x.weight": "ok"}
+
+    def test_a_damaged_manifest_beside_is_told_and_left(self, tmp_path: Path) -> None:
+        path = generated(tmp_path)
+        beside = path.with_name(path.name + ".manifest.json")
+        beside.write_text("{")
+        assert "is no manifest" in inspect(path).warnings[0]
+        with pytest.raises(ManifestError):
+            inspect(beside)
+
+
+def bfloat16(values: NDArray[Any]) -> NDArray[Any]:
+    return values.astype(ml_dtypes.bfloat16)
+
+
+S = 1 / 16  # what fan-in 256 asks for
+KERNEL = (128, 256)
+# (tensor, verdict, words of the reason)
+FAULTS: dict[str, tuple[NDArray[Any], str, str]] = {
+    "sound": (weights.truncated(KERNEL, S), "ok", "p = "),
+    "sound in bfloat16": (bfloat16(weights.truncated(KERNEL, S)), "ok", "p = "),
+    "a leak past the bound": (weights.leaky(KERNEL, S), "past the bound", "3 of 32,768 .* up to 1.68 times"),
+    "128 levels": (weights.of_few_levels(KERNEL, S), "few values", "128 distinct values among 32,768"),
+    "128 levels in bfloat16": (bfloat16(weights.of_few_levels(KERNEL, S)), "few values", "128 distinct"),
+    "the other fan": (weights.truncated(KERNEL, 2**-7.5), "wrong scale", r"fan-in 32,768 \(128 x 256\)"),
+    "he_normal": (weights.truncated(KERNEL, (2 / 256) ** 0.5), "wrong scale", "follows he_normal"),
+    "PyTorch's default": (weights.uniform(KERNEL, S), "wrong scale", "PyTorch's default"),
+    "lecun_uniform": (weights.uniform(KERNEL, 3**0.5 * S), "other law", "follows lecun_uniform"),
+    "no cut": (weights.normal(KERNEL, S), "other law", "follows lecun_normal without a cut"),
+    "GPT-2's": (weights.normal(KERNEL, 0.02), "wrong scale", r"follows normal\(0.02\) without a cut"),
+    "cut before it is scaled": (
+        weights.truncated(KERNEL, S * TRUNCATED_STD), "wrong scale", "cut at two sigma",
+    ),
+    "a shift": (weights.truncated(KERNEL, S) + np.float32(0.1 * S), "off centre", r"\+0.1\d* std"),
+    "zeros": (np.zeros(KERNEL, np.float32), "not random", "all its values are 0"),
+    "NaN": (np.where(weights.truncated(KERNEL, S) > 0.1, np.nan, 0.1), "not finite", "NaN and 0 infinities"),
+    "an infinity": (np.where(np.eye(128, 256) > 0, np.inf, 0.1), "not finite", "128 infinities"),
+    "too small to tell": (weights.truncated((3, 4), 0.5), "too small", "12 values"),
+}  # fmt: skip
+
+
+class TestOthers:
+    @pytest.mark.parametrize("fault", FAULTS)
+    def test_faults_are_found_and_named(self, tmp_path: Path, fault: str) -> None:
+        values, verdict, reason = FAULTS[fault]
+        (tensor,) = inspect(weights.write(tmp_path / "x.safetensors", {"fc.weight": values})).tensors
+        assert tensor.verdict == verdict, tensor.judgement
+        assert any(re.search(reason, f.reason) for f in tensor.judgement.findings), tensor.judgement
+        assert tensor.is_bad == (verdict in BAD)
+
+    def test_equal_kernels_are_named_once_each(self, tmp_path: Path) -> None:
+        same = weights.truncated((64, 64), 1 / 8)
+        other = weights.truncated((64, 64), 1 / 8, seed=9)
+        tensors = {"q.weight": same, "k.weight": same, "v.weight": other, "q.bias": np.zeros(64, "f4"),
+                   "k.bias": np.zeros(64, "f4")}  # fmt: skip
+        found = inspect(weights.write(tmp_path / "x.safetensors", tensors))
+        assert sorted(verdicts(found).values()) == ["constant", "constant", "ok", "ok", "repeated"]
+        (bad,) = found.bad
+        assert "same values as" in bad.judgement.findings[0].reason
+
+    def test_a_shared_stream_is_no_fault(self, tmp_path: Path) -> None:
+        spec = lecun_cli.parse_spec(
+            "seed: 1\nframework: torch\nlayers:\n"
+            "  - {type: dense, name: a, in_features: 64, out_features: 64}\n"
+            "  - {type: dense, name: b, in_features: 64, out_features: 64, stream: a}\n"
+        )
+        lecun_cli.generate(lecun_cli.make_plan(spec), str(tmp_path / "w.safetensors"))
+        assert inspect(tmp_path / "w.safetensors").ok
+
+    def test_a_bias_that_varies_is_no_zeros(self, tmp_path: Path) -> None:
+        tensors = {"fc.weight": weights.truncated((64, 64), 1 / 8), "fc.bias": weights.uniform((64,), 0.1)}
+        found = inspect(weights.write(tmp_path / "x.safetensors", tensors))
+        assert verdicts(found)["fc.bias"] == "not constant"
+
+    @pytest.mark.parametrize("values", [np.arange(512), np.linspace(0, 1, 64, dtype=np.float32)])
+    def test_tables_of_no_known_kind_are_no_faults(self, tmp_path: Path, values: NDArray[Any]) -> None:
+        tensors = {"fc.weight": weights.truncated((64, 64), 1 / 8), "position_ids": values}
+        assert inspect(weights.write(tmp_path / "x.safetensors", tensors)).ok
+
+    def test_what_is_not_read_is_said(self, tmp_path: Path) -> None:
+        tensors = {"c": np.ones(3, np.complex64), "e": np.ones((0, 3), "f4"), "s": np.array(2.0)}
+        found = inspect(weights.write(tmp_path / "x.safetensors", tensors))
+        assert verdicts(found) == {"c": "not read", "e": "empty", "s": "constant"}
+
+    def test_many_sound_tensors_are_all_ok(self, tmp_path: Path) -> None:
+        tensors = {f"fc{i}.weight": weights.truncated((40, 50), 50**-0.5, seed=i) for i in range(300)}
+        found = inspect(weights.write(tmp_path / "x.safetensors", tensors))
+        assert found.ok, found.bad
+        assert found.level == pytest.approx(1e-3 / 300)
+        low = sum(t.judgement.p_value is not None and t.judgement.p_value < 0.05 for t in found.tensors)
+        assert 3 <= low <= 35  # p is uniform: 15 are expected
+
+    def test_shards_are_one_checkpoint(self, tmp_path: Path) -> None:
+        a, b = {"a.weight": weights.truncated((64, 32), 32**-0.5)}, {"a.bias": np.zeros(64, "f4")}
+        names = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+        for name, tensors in zip(names, (a, b), strict=True):
+            weights.write(tmp_path / name, tensors)
+        index = {"metadata": {}, "weight_map": {"a.weight": names[0], "a.bias": names[1]}}
+        (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+        for path in (tmp_path, tmp_path / "model.safetensors.index.json"):
+            found = inspect(path)
+            assert found.files == tuple(names)
+            assert verdicts(found) == {"a.weight": "ok", "a.bias": "constant"}
+        (tmp_path / names[1]).unlink()
+        with pytest.raises(WeightFileError, match="there is none"):
+            inspect(tmp_path)
+
+    def test_hdf5_that_is_not_in_one_piece_is_read_by_h5py(self, tmp_path: Path) -> None:
+        values = weights.truncated((300, 200), 300**-0.5)
+        with h5py.File(tmp_path / "x.h5", "w") as file:
+            file.create_dataset("packed/kernel", data=values, chunks=(64, 64), compression="gzip")
+            file.create_dataset("plain/kernel", data=values)
+            file.create_dataset("big/kernel", data=values.astype(">f4"))
+            file["none"] = h5py.Empty("f4")
+            file["text"] = "hello"
+        found = {t.name: t for t in inspect(tmp_path / "x.h5").tensors}
+        assert found["packed/kernel"].statistics == found["plain/kernel"].statistics
+        assert found["big/kernel"].statistics == found["plain/kernel"].statistics
+        assert (found["none"].verdict, found["text"].verdict) == ("empty", "not read")
+
+
+class TestReading:
+    def test_findings_do_not_depend_on_workers_or_stretches(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tensors = {f"fc{i}.weight": weights.truncated((200, 300), 300**-0.5, seed=i) for i in range(5)}
+        path = weights.write(tmp_path / "x.safetensors", tensors)
+        once = inspect(path, workers=1)
+        assert inspect(path, workers=4).tensors == once.tensors
+        monkeypatch.setattr("lecun_cli.inspection.reading.STRETCH_NBYTES", 2**14)
+        cut = inspect(path, workers=3)
+        assert [t.verdict for t in cut.tensors] == [t.verdict for t in once.tensors]
+        for tensor, whole in zip(cut.tensors, once.tensors, strict=True):
+            assert tensor.statistics is not None
+            assert whole.statistics is not None
+            assert tensor.statistics.std == pytest.approx(whole.statistics.std, rel=1e-12)
+            assert tensor.judgement.p_value == whole.judgement.p_value
+
+    def test_only_what_matches_is_read(self, tmp_path: Path) -> None:
+        path = generated(tmp_path)
+        told: list[int] = []
+        found = inspect(path, match=["he/*", "*norm*"], progress=lambda done, _name: told.append(done))
+        assert {t.name.partition("/")[0] for t in found.tensors} == {"he", "norm"}
+        assert told[-1] == found.nbytes
+
+    @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system tells no high-water mark")
+    def test_a_large_file_takes_little_memory(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.safetensors"
+        header = json.dumps(
+            {"fc.weight": {"dtype": "F32", "shape": [2**13, 2**14], "data_offsets": [0, 2**29]}}
+        )
+        with path.open("wb") as file:  # 512 MiB of zeros that take no disk
+            file.write(len(header).to_bytes(8, "little") + header.encode())
+            file.truncate(8 + len(header) + 2**29)
+        code = (
+            "import sys; from lecun_cli.inspection.inspect import inspect; inspect(sys.argv[1]);"
+            "print(*[r for r in open('/proc/self/status') if r.startswith('VmHWM')])"
+        )
+        ran = subprocess.run(
+            [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+        )
+        assert int(ran.stdout.split()[1]) < 150 * 1024
+
+    @pytest.mark.parametrize(
+        ("name", "data", "error"),
+        [
+            ("x.safetensors", b"\0" * 100, WeightFileError),
+            ("x.safetensors", b"", WeightFileError),
+            ("x.h5", b"\x89HDF\r\n\x1a\n", WeightFileError),
+            ("x.pt", b"PK\x03\x04", UsageError),
+            ("x.keras", b"PK\x03\x04", UsageError),
+            ("x.txt", b"hello", UsageError),
+            ("x.safetensors.index.json", b"{}", WeightFileError),
+            ("x.safetensors.index.json", b'{"weight_map": {"a": "../a"}}', WeightFileError),
+            ("x.manifest.json", b"{}", ManifestError),
+        ],
+    )
+    def test_what_is_damaged_or_foreign_is_said(
+        self, tmp_path: Path, name: str, data: bytes, error: type[Exception]
+    ) -> None:
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(error):
+            inspect(tmp_path / name)
+
+    def test_what_is_not_there_is_said(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="there is no"):
+            inspect(tmp_path / "x.safetensors")
+        with pytest.raises(UsageError, match="no weight file"):
+            inspect(tmp_path)
+        with pytest.raises(UsageError, match="none of the 1 tensors matches"):
+            inspect(weights.write(tmp_path / "x.safetensors", {"a": np.ones(3)}), match=["b"])
+
+
+def test_verdicts_are_one_list() -> None:
+    assert sorted(VERDICTS) == sorted({*BAD, *GOOD, *SILENT})

@@ -1,0 +1,95 @@
+"""Pictures of an inspection: whole, the same each time, and of anything that can be inspected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from lecun_cli.figure import THEMES, look, render
+from lecun_cli.inspection.inspect import Inspection, inspect
+from lecun_cli.inspection.plot import draw, title_of
+from tests.inspection import weights
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+S = 1 / 16
+TENSORS = {
+    "a.weight": weights.truncated((64, 256), S),
+    "a.bias": np.zeros(64, np.float32),
+    "b.weight": weights.truncated((64, 256), 8 * S, seed=1),
+    "c.weight": weights.uniform((64, 256), S),
+    "d.weight": np.zeros((64, 256), np.float32),
+}
+
+
+def inspected(folder: Path, tensors: dict[str, NDArray[np.float32]]) -> Inspection:
+    return inspect(weights.write(folder / "x.safetensors", tensors), standard=True)
+
+
+def drawn(found: Inspection) -> Figure:
+    with look(THEMES["light"]):
+        return draw(found, THEMES["light"])
+
+
+class TestPictures:
+    @pytest.mark.parametrize(
+        ("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".html", b"<!doctype html>")]
+    )
+    def test_are_the_same_bytes_each_time(self, tmp_path: Path, suffix: str, start: bytes) -> None:
+        found = inspected(tmp_path, TENSORS)
+        one, other = (
+            render(lambda t: draw(found, t), suffix, "dark", title=title_of(found)) for _ in range(2)
+        )
+        assert one.startswith(start)
+        assert one == other
+
+    def test_have_four_panels_and_name_every_kind_of_fault(self, tmp_path: Path) -> None:
+        figure = drawn(inspected(tmp_path, TENSORS))
+        assert [ax.get_title(loc="left").split(";")[0] for ax in figure.axes] == [
+            "Histogram against the law",
+            "Quantile against quantile",
+            "Std against fan-in",
+            "Std over the std that is asked for",
+        ]
+        (legend,) = figure.legends
+        said = [text.get_text() for text in legend.get_texts()]
+        assert len(said) == 3
+        assert said[0] == "not random: d.weight"
+        assert "b.weight" in said[1]
+        assert "PyTorch's default: c.weight" in said[2]
+
+    def test_of_many_tensors_have_few_lines(self, tmp_path: Path) -> None:
+        shapes = {f"fc{i}.weight": weights.truncated((8, 16), 1 / 4, seed=i) for i in range(400)}
+        figure = drawn(inspected(tmp_path, shapes))
+        assert len(figure.axes[1].lines) == 1
+        (crowd,) = figure.axes[1].collections
+        assert 100 <= len(crowd.get_paths()) <= 200
+        assert not figure.legends
+
+    def test_of_many_kinds_of_fault_gather_the_rest(self, tmp_path: Path) -> None:
+        tensors = {f"fc{i}.weight": weights.normal((64, 64), 0.01 * 1.7**i, seed=i) for i in range(9)}
+        (legend,) = drawn(inspected(tmp_path, tensors)).legends
+        assert legend.get_texts()[-1].get_text() == "other faults: 4 tensors"
+
+    def test_of_no_weights_say_so(self, tmp_path: Path) -> None:
+        figure = drawn(inspected(tmp_path, {"a.bias": np.zeros(64, np.float32)}))
+        assert "no tensor of weights" in figure.texts[0].get_text() + figure.texts[-1].get_text()
+
+
+@pytest.mark.parametrize(
+    ("tensors", "title"),
+    [
+        ({"a.weight": TENSORS["a.weight"]}, "x.safetensors: 1 tensor, no fault"),
+        (TENSORS, "x.safetensors: 5 tensors, 3 with a fault"),
+    ],
+)
+def test_a_title_says_how_many_are_wrong(
+    tmp_path: Path, tensors: dict[str, NDArray[np.float32]], title: str
+) -> None:
+    assert title_of(inspected(tmp_path, tensors)) == title

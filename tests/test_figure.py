@@ -1,0 +1,61 @@
+"""Pictures as files: their suffixes and themes, and that nothing of the user's is replaced or changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import pytest
+from matplotlib.figure import Figure
+
+from lecun_cli.errors import UsageError
+from lecun_cli.figure import SUFFIXES, THEMES, check_path, look, render, save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lecun_cli.figure import Theme
+
+
+def draw(theme: Theme) -> Figure:
+    figure = Figure(figsize=(2, 1))
+    figure.subplots().plot([1, 2], [3, 4], color=theme.series[0])
+    return figure
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_themes_differ_but_in_a_page(suffix: str) -> None:
+    light, dark = (render(draw, suffix, theme, title="A & B") for theme in THEMES)
+    assert (light == dark) == (suffix == ".html")
+
+
+def test_a_page_has_both_themes_and_an_escaped_title() -> None:
+    page = render(draw, ".html", "light", title="A & B").decode()
+    assert "<title>A &amp; B</title>" in page
+    assert page.count("<svg") == 2
+    assert "prefers-color-scheme: dark" in page
+    for theme in THEMES.values():
+        assert page.count(theme.series[0]) == 1
+        assert theme.background in page
+
+
+def test_a_picture_is_replaced_only_by_force(tmp_path: Path) -> None:
+    path = tmp_path / "a.svg"
+    save(draw, path, "light", title="a")
+    with pytest.raises(UsageError):
+        save(draw, path, "dark", title="a")
+    save(draw, path, "dark", title="a", force=True)
+    assert THEMES["dark"].background.encode() in path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a", "png"])
+def test_other_suffixes_are_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="names no picture"):
+        check_path(name)
+
+
+def test_settings_of_the_user_are_put_back() -> None:
+    before = mpl.rcParams["axes.facecolor"]
+    with look(THEMES["dark"]):
+        assert mpl.rcParams["axes.facecolor"] == THEMES["dark"].background
+    assert mpl.rcParams["axes.facecolor"] == before
