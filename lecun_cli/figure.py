@@ -123,7 +123,8 @@ def look(theme: Theme) -> Iterator[None]:
         "font.family": "DejaVu Sans",  # comes with matplotlib, so a picture is the same everywhere
         "legend.frameon": False,
         "svg.fonttype": "path",
-        "svg.hashsalt": "lecun-init",  # the same picture has the same bytes
+        # The same picture has the same bytes; a page holds two, whose names for their parts must differ.
+        "svg.hashsalt": f"lecun-init {theme.name}",
         "figure.constrained_layout.use": True,
     }
     with mpl.rc_context(settings):
@@ -187,11 +188,12 @@ _PAGE = """<!doctype html>
 <style>
   body {{ margin: 1rem; background: {light_background}; }}
   svg {{ max-width: 100%; height: auto; }}
-  .dark {{ display: none; }}
+  /* Not `display: none`, with which some browsers lose what one picture's parts share with the other's. */
+  .dark {{ position: absolute; width: 0; height: 0; overflow: hidden; }}
   @media (prefers-color-scheme: dark) {{
     body {{ background: {dark_background}; }}
-    .light {{ display: none; }}
-    .dark {{ display: block; }}
+    .light {{ position: absolute; width: 0; height: 0; overflow: hidden; }}
+    .dark {{ position: static; width: auto; height: auto; }}
   }}
 </style>
 <div class="light">{light}</div>

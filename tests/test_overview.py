@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from lecun_cli import generate, make_plan, parse_spec
+from lecun_cli import generate, inspect, make_plan, parse_spec, propagate
 from lecun_cli.overview import MOST_ROWS, Shown
 
 if TYPE_CHECKING:
@@ -71,3 +71,27 @@ class TestOverview:
             assert len(value.overview().rows) == MOST_ROWS
             assert f"and {n - MOST_ROWS} more" in rich_text(value)
             assert f"and {n - MOST_ROWS} more" in value._repr_html_()
+
+
+class TestOfFindings:
+    SPEC = parse_spec(
+        "seed: 1\nlayers: [{type: dense, name: a, in_features: 64, out_features: 64, activation: selu}]",
+        "s.yaml",
+    )
+
+    def test_an_inspection_is_one_line_and_a_table_of_its_tensors(self, tmp_path: Path) -> None:
+        generate(make_plan(self.SPEC), tmp_path / "w.safetensors")
+        found = inspect(tmp_path / "w.safetensors")
+        assert repr(found) == f"<Inspection of {tmp_path / 'w.safetensors'}: 2 tensors, no fault>"
+        assert [row[:3] for row in found.overview().rows] == [
+            ("a/bias", "float32", "64"),
+            ("a/kernel", "float32", "64x64"),
+        ]
+        assert "against lecun_normal of fan-in 64" in found._repr_html_()
+
+    def test_a_propagation_is_one_line_and_a_table_of_its_layers(self) -> None:
+        found = propagate(self.SPEC, compare=["he_normal"])
+        names = ", ".join(f"{run.initializer} {run.verdict.kind}" for run in found.runs)
+        assert repr(found) == f"<Propagation through s.yaml: 1 layer, {names}>"
+        assert found.overview().columns[2:] == tuple(f"variance, {run.initializer}" for run in found.runs)
+        assert [row[0] for row in found.overview().rows] == ["a"]

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lecun_cli.cli import completion
 from lecun_cli.cli.options import JsonOption, QuietOption, WorkersOption, check_workers
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from lecun_cli.inspection.inspect import Inspection
+from lecun_cli.cli.picture import PlotOption, ReplaceOption, ThemeOption, picture_path, write_picture
 
 BAD = 3
 
@@ -48,22 +44,9 @@ def inspect(
     check: Annotated[
         bool, typer.Option("--check", help="Exit with 3 if something is wrong with any tensor.")
     ] = False,
-    plot: Annotated[
-        str | None,
-        typer.Option(
-            "--plot", metavar="FILE", help="Also draw a picture: .png, .svg or .html (extra: plot)."
-        ),
-    ] = None,
-    theme: Annotated[
-        str,
-        typer.Option(
-            "--theme",
-            metavar="T",
-            help="light or dark; a page has both.",
-            autocompletion=completion.values(completion.themes),
-        ),
-    ] = "light",
-    force: Annotated[bool, typer.Option("--force", help="Replace a picture that exists.")] = False,
+    plot: PlotOption = None,
+    theme: ThemeOption = "light",
+    force: ReplaceOption = False,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the tensors as CSV on stdout.")] = False,
@@ -88,7 +71,7 @@ def inspect(
         raise UsageError(f'--sort is one of {", ".join(SORTS)}, found "{sort}"')
     if limit is not None and limit < 1:
         raise UsageError(f"--limit is at least 1, found {limit}")
-    picture = None if plot is None else _picture(plot, theme, force)
+    picture = picture_path(plot, theme, force=force)
     source = find(path, use_manifest=not no_manifest).matching(match or ())
     warn(source.warnings, quiet=quiet)
     with Bar("inspecting", source.nbytes, quiet=quiet) as bar:
@@ -101,28 +84,15 @@ def inspect(
     elif not quiet:
         print_tables(found, tensors, bar.seconds)
     if picture is not None:
-        _draw(found, picture, theme, force)
-        if not quiet:
-            typer.echo(f"wrote    {picture}", err=True)
+        from lecun_cli.inspection.plot import draw, title_of
+
+        write_picture(
+            lambda chosen: draw(found, chosen),
+            picture,
+            theme,
+            title=title_of(found),
+            force=force,
+            quiet=quiet,
+        )
     if check and not found.ok:
         raise typer.Exit(BAD)
-
-
-def _picture(plot: str, theme: str, force: bool) -> Path:
-    """The path of the picture, checked before gigabytes are read for it."""
-    from lecun_cli.errors import UsageError
-    from lecun_cli.figure import THEMES, check_path
-    from lecun_cli.local_file import LocalFile
-
-    if theme not in THEMES:
-        raise UsageError(f'there is no theme "{theme}"', help=f"themes are: {', '.join(THEMES)}")
-    path = check_path(plot)
-    LocalFile(plot, 0, force=force).check()
-    return path
-
-
-def _draw(found: Inspection, path: Path, theme: str, force: bool) -> None:
-    from lecun_cli.figure import save
-    from lecun_cli.inspection.plot import draw, title_of
-
-    save(lambda chosen: draw(found, chosen), path, theme, title=title_of(found), force=force)

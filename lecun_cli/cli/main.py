@@ -59,7 +59,9 @@ def run(args: list[str]) -> int:
         _drop_stdout()
         return _say("error: stdout was closed before everything was written", 1)
     except MemoryError:
-        return _say("error: not enough memory", 1, "give a smaller --chunk-size or fewer --workers")
+        return _say(
+            "error: not enough memory", 1, "give a smaller --chunk-size, or fewer --workers or --samples"
+        )
     except Exception as error:
         return _report(error)
 

@@ -17,10 +17,10 @@ from lecun_cli.cli.options import (
     SetOption,
     read_spec,
 )
+from lecun_cli.cli.picture import PlotOption, ReplaceOption, ThemeOption, picture_path, write_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from lecun_cli.propagation.source import Network
 
@@ -82,22 +82,9 @@ def propagate(
         ),
     ] = None,
     input_seed: Annotated[int, typer.Option("--input-seed", metavar="N", help="The seed of the inputs.")] = 0,
-    plot: Annotated[
-        str | None,
-        typer.Option(
-            "--plot", metavar="FILE", help="Also draw a picture: .png, .svg or .html (extra: plot)."
-        ),
-    ] = None,
-    theme: Annotated[
-        str,
-        typer.Option(
-            "--theme",
-            metavar="T",
-            help="light or dark; a page has both.",
-            autocompletion=completion.values(completion.themes),
-        ),
-    ] = "light",
-    force: Annotated[bool, typer.Option("--force", help="Replace a picture that exists.")] = False,
+    plot: PlotOption = None,
+    theme: ThemeOption = "light",
+    force: ReplaceOption = False,
     seed: SeedOption = None,
     framework: FrameworkOption = None,
     dtype: DTypeOption = None,
@@ -120,7 +107,7 @@ def propagate(
 
     if as_json and as_csv:
         raise UsageError("--json and --csv contradict each other")
-    picture = None if plot is None else _picture(plot, theme, force)
+    picture = picture_path(plot, theme, force=force)
     names = [name.strip() for text in compare or () for name in text.split(",") if name.strip()]
     network = _network(
         source,
@@ -149,12 +136,16 @@ def propagate(
     elif not quiet:
         print_tables(found)
     if picture is not None:
-        from lecun_cli.figure import save
         from lecun_cli.propagation.plot import draw, title_of
 
-        save(lambda chosen: draw(found, chosen), picture, theme, title=title_of(found), force=force)
-        if not quiet:
-            typer.echo(f"wrote    {picture}", err=True)
+        write_picture(
+            lambda chosen: draw(found, chosen),
+            picture,
+            theme,
+            title=title_of(found),
+            force=force,
+            quiet=quiet,
+        )
 
 
 def _network(
@@ -212,16 +203,3 @@ def _sizes(text: str | None) -> tuple[int, ...] | None:
     if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
         raise UsageError(f'--image-size takes sizes such as 32 or 28x28, found "{text}"')
     return tuple(int(part) for part in parts)
-
-
-def _picture(plot: str, theme: str, force: bool) -> Path:
-    """The path of the picture, checked before anything is measured for it."""
-    from lecun_cli.errors import UsageError
-    from lecun_cli.figure import THEMES, check_path
-    from lecun_cli.local_file import LocalFile
-
-    if theme not in THEMES:
-        raise UsageError(f'there is no theme "{theme}"', help=f"themes are: {', '.join(THEMES)}")
-    path = check_path(plot)
-    LocalFile(plot, 0, force=force).check()
-    return path

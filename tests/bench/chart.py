@@ -109,7 +109,7 @@ def _draw_bars(axes: Any, bars: list[tuple[str, Runs]], theme: Theme) -> None:
     for place, (name, runs) in enumerate(bars):
         axes.text(0, place - 0.25, name, va="bottom", fontsize=8.5)
         figures = f" {seconds(runs):.1f} s in {_memory(peak_mib(runs))}"
-        axes.text(values[place], place, figures, va="center", fontsize=8.5)
+        axes.text(values[place], place, f" {figures}", va="center", fontsize=8.5)
     axes.set_ylim(len(bars) - 0.6, -0.75)
     axes.set_xlim(0, max(values) * 1.36)
     axes.set_yticks([])
