@@ -187,7 +187,7 @@ _PAGE = """<!doctype html>
 <title>{title}</title>
 <style>
   body {{ margin: 1rem; background: {light_background}; }}
-  svg {{ max-width: 100%; height: auto; }}
+  svg {{ display: block; margin: auto; max-width: 100%; height: auto; }}
   /* Not `display: none`, with which some browsers lose what one picture's parts share with the other's. */
   .dark {{ position: absolute; width: 0; height: 0; overflow: hidden; }}
   @media (prefers-color-scheme: dark) {{
