@@ -85,6 +85,8 @@ def generate(
         raise UsageError(f'there is no format "{name}"', help=f"formats are: {', '.join(FORMATS)}")
     manifest_path = _manifest_path(path, options, to_stream=to_stream)
     layout = FORMATS[name].layout(plan)
+    if not to_stream:  # the weights first: what is wrong with them is what a user asks about
+        LocalFile(path, layout.nbytes, force=options.force).check()
     if manifest_path is not None:
         LocalFile(manifest_path, 0, force=options.force).check()
 

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -158,7 +159,8 @@ class LocalFile:
         folder = self._final.parent
         if not folder.is_dir():
             raise UsageError(
-                f"there is no folder {self.path.parent} to write {self.path.name} into", help="make it"
+                f"there is no folder {self.path.parent} to write {self.path.name} into",
+                help=f"mkdir -p {shlex.quote(str(self.path.parent))}",
             )
         if self._final.is_dir():
             raise UsageError(f"{self.path} is a directory", help="give the name of a file in it")

@@ -242,7 +242,7 @@ class TestNames:
     def test_a_missing_folder_is_told(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"there is no folder .*/none to write w\.bin into") as caught:
             write(tmp_path / "none" / "w.bin", b"")
-        assert caught.value.help == "make it"
+        assert caught.value.help == f"mkdir -p {tmp_path / 'none'}"
 
     def test_a_folder_that_may_not_be_written_to_is_told(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

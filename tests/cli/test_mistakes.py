@@ -88,7 +88,7 @@ MISTAKES = [
     Mistake("a capital", "plan spec.yaml --framework Keras", "--framework: ", "did you mean keras?"),
     Mistake("a pickle as output", "spec.yaml -o new.pt", 'the suffix of "new.pt" names no format', "end it in one of .safetensors"),
     Mistake("an archive of NumPy as output", "spec.yaml -o new.npz", 'the suffix of "new.npz" names no format', "--format safetensors"),
-    Mistake("a folder that is not there", "spec.yaml -o nowhere/new.h5", "there is no folder nowhere", "make it"),
+    Mistake("a folder that is not there", "spec.yaml -o nowhere/new.h5", "there is no folder nowhere", "mkdir -p nowhere"),
     Mistake("an output that exists", "spec.yaml -o w.safetensors", "exists already", "--force to replace it"),
     Mistake("no output", "spec.yaml", "Missing option '--output'", "lecun-init SPEC -o weights.safetensors"),
     Mistake("an output without -o", "spec.yaml new.safetensors", "Missing option '--output'", "lecun-init SPEC -o weights.safetensors"),
