@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # setuptools warns that extension modules in pyproject.toml are new there.
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-frameworks check-kernel lint format bench goldens pictures clean
+.PHONY: demo test test-frameworks check-kernel check-machines lint format bench goldens pictures clean
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit("lecun-init needs Python 3.11 or newer, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -55,6 +55,20 @@ check-kernel: $(VENV)/.made
 	build/kernel-boxes
 	build/kernel-blocks
 	build/kernel-digests
+
+# The kernel's bits on other processors, by emulation. Not in CI, for it needs, in Debian's names, qemu-user,
+# gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, gcc-s390x-linux-gnu (big-endian) and libc6-dev-s390x-cross.
+MACHINES := tests/stream/kernel/machines.c $(KERNEL)/draw.c $(KERNEL)/philox.c
+CFLAGS_MACHINES := -std=gnu11 -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -I$(KERNEL)
+check-machines:
+	@mkdir -p build
+	$(CC) $(CFLAGS_MACHINES) $(MACHINES) -o build/machine
+	aarch64-linux-gnu-gcc -static $(CFLAGS_MACHINES) $(MACHINES) -o build/machine-aarch64
+	s390x-linux-gnu-gcc -static $(CFLAGS_MACHINES) $(MACHINES) -o build/machine-s390x
+	@here=$$(build/machine); echo "here: $$here"; \
+	for run in "qemu-x86_64 -cpu Nehalem build/machine" "qemu-x86_64 -cpu Haswell build/machine" \
+	    "qemu-aarch64 build/machine-aarch64" "qemu-s390x build/machine-s390x"; do \
+	  found=$$($$run 2>/dev/null); echo "$$run: $$found"; [ "$$found" = "$$here" ] || exit 1; done
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -5,10 +5,15 @@
  * they are built several times and the loader takes the best that the processor has, so a wheel runs anywhere. */
 #include "draw.h"
 
+#include <float.h>
 #include <string.h>
 
 #include "coefficients.h"
 #include "philox.h"
+
+#if FLT_EVAL_METHOD != 0
+#error "float arithmetic here is wider than float, so its bits would be others: NumPy draws in place of the kernel"
+#endif
 
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(LECUN_NO_CLONES)
 #define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
