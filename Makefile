@@ -49,7 +49,7 @@ SANITIZED := $(CFLAGS_CHECK) -DLECUN_NO_CLONES -fsanitize=address,undefined -fno
 check-kernel: $(VENV)/.made
 	@mkdir -p build
 	$(CC) $(CFLAGS_CHECK) -fsyntax-only -I"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')" $(KERNEL)/module.c
-	$(CC) $(SANITIZED) $(KERNEL)/draw.c $(KERNEL)/philox.c tests/stream/kernel/boxes.c -o build/kernel-boxes
+	$(CC) $(SANITIZED) $(KERNEL)/draw.c $(KERNEL)/elements.c $(KERNEL)/philox.c tests/stream/kernel/boxes.c -o build/kernel-boxes
 	$(CC) $(SANITIZED) tests/stream/kernel/blocks.c -o build/kernel-blocks
 	$(CC) $(SANITIZED) $(KERNEL)/sha256.c tests/stream/kernel/digests.c -o build/kernel-digests
 	build/kernel-boxes
@@ -58,7 +58,7 @@ check-kernel: $(VENV)/.made
 
 # The kernel's bits on other processors, by emulation. Not in CI, for it needs, in Debian's names, qemu-user,
 # gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, gcc-s390x-linux-gnu (big-endian) and libc6-dev-s390x-cross.
-MACHINES := tests/stream/kernel/machines.c $(KERNEL)/draw.c $(KERNEL)/philox.c
+MACHINES := tests/stream/kernel/machines.c $(KERNEL)/draw.c $(KERNEL)/elements.c $(KERNEL)/philox.c
 CFLAGS_MACHINES := -std=gnu11 -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -I$(KERNEL)
 check-machines:
 	@mkdir -p build

@@ -90,7 +90,6 @@ class TestTable:
 
 class TestChart:
     def test_same_results_same_bytes(self, tmp_path: Path) -> None:
-        pytest.importorskip("matplotlib")
         made = []
         for name in ("first", "second"):
             (tmp_path / name).mkdir()

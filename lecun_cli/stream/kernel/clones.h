@@ -1,0 +1,11 @@
+/* Functions that are built several times: the loader takes the best that the processor has. */
+#ifndef LECUN_CLONES_H
+#define LECUN_CLONES_H
+
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(LECUN_NO_CLONES)
+#define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define CLONES
+#endif
+
+#endif
