@@ -58,17 +58,20 @@ class LocalFile:
         # 50 characters, so that the longest name that may be given leaves room for the rest.
         name = f".{self._final.name[:50]}.{secrets.token_hex(6)}.partial"
         temporary = self._final.with_name(name)
+        # Before it is there: a signal may come between the making of the file and the next line.
+        self._temporary = temporary
         try:
             self._fd = os.open(
                 temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666
             )
-            self._temporary = temporary
             self._reserve()
             if self.nbytes >= MIN_DIRECT_NBYTES and hasattr(os, "O_DIRECT"):
                 with contextlib.suppress(OSError):  # a file system without it
                     self._direct_fd = os.open(temporary, os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
                     self._straight = True
         except BaseException as error:
+            if isinstance(error, FileExistsError):
+                self._temporary = None  # a file of this unlikely name, and not ours
             self._abort()
             if isinstance(error, OSError) and not isinstance(error, LecunInitError):
                 raise output_error(self.path, error) from error

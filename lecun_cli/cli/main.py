@@ -52,7 +52,6 @@ def run(args: list[str]) -> int:
         except Carried as carried:
             raise carried.error from None
     except KeyboardInterrupt as error:
-        _hold_signals()
         word = "terminated" if isinstance(error, Terminated) else "interrupted"
         return _say(f"{word}: no partial file is left", INTERRUPTED)
     except BrokenPipeError:
@@ -113,20 +112,20 @@ def _say(message: str, code: int, advice: str | None = None) -> int:
     return code
 
 
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
 def _on_signals() -> None:
+    """The first signal is the way out through every `finally`; those after it would cut the way short."""
+
     def stop(number: int, frame: FrameType | None) -> None:
-        raise Terminated
+        for one in _SIGNALS:
+            signal.signal(one, signal.SIG_IGN)
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:
-            signal.signal(getattr(signal, name), stop)
-
-
-def _hold_signals() -> None:
-    """A second Ctrl-C while the last words are said adds nothing."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for one in _SIGNALS:
+        if signal.getsignal(one) is not signal.SIG_IGN:
+            signal.signal(one, stop)
 
 
 def _drop_stdout() -> None:
