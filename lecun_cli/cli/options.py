@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -82,6 +83,8 @@ def read_spec(
     """
     from lecun_cli.spec.load import load_spec
 
+    if path == "-" and sys.stdin.isatty():
+        typer.echo("reading the spec from the terminal; Ctrl-D on a line of its own ends it", err=True)
     return load_spec(
         path,
         seed=seed,

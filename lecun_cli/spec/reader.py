@@ -47,9 +47,6 @@ def read_bytes(path: str) -> tuple[str, bytes]:
         SpecError: It is larger than `MAX_NBYTES`.
     """
     if path == "-":
-        if sys.stdin.isatty():
-            sys.stderr.write("reading the spec from the terminal; Ctrl-D on a line of its own ends it\n")
-            sys.stderr.flush()
         return "<stdin>", _bounded(sys.stdin.buffer, "<stdin>")
     file = Path(path)
     try:

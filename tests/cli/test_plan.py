@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,3 +48,23 @@ class TestPlan:
         before = sorted(here.iterdir())
         run("plan", "spec.yaml")
         assert sorted(here.iterdir()) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")
+def test_a_spec_from_the_terminal_is_waited_for_with_a_word() -> None:
+    import pty
+
+    leader, follower = pty.openpty()
+    os.write(leader, b"tensors: [{name: a, shape: [3], fan_in: 3}]\n\x04")
+    ran = subprocess.run(
+        [sys.executable, "-m", "lecun_cli", "plan", "-"],
+        stdin=follower,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    os.close(leader)
+    os.close(follower)
+    assert ran.returncode == 0
+    assert b"Ctrl-D on a line of its own ends it" in ran.stderr
+    assert b"1 tensor" in ran.stdout
