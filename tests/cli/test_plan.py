@@ -50,7 +50,6 @@ class TestPlan:
         assert sorted(here.iterdir()) == before
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")
 def test_a_spec_from_the_terminal_is_waited_for_with_a_word() -> None:
     import pty
 
