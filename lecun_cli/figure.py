@@ -148,8 +148,11 @@ def render(draw: Draw, suffix: str, theme: str, *, title: str) -> bytes:
     return _saved(draw, THEMES[theme], suffix.lstrip("."))
 
 
-def save(draw: Draw, path: Path, theme: str, *, title: str, force: bool = False) -> None:
+def save(draw: Draw, path: Path, theme: str, *, title: str, force: bool = False) -> tuple[str, ...]:
     """Write a picture; see `render`.
+
+    Returns:
+        Warnings, as `write_whole` gives them.
 
     Raises:
         UsageError: The file exists and may not be replaced, or there is no such theme.
@@ -159,7 +162,7 @@ def save(draw: Draw, path: Path, theme: str, *, title: str, force: bool = False)
 
     if theme not in THEMES:
         raise UsageError(f'there is no theme "{theme}"', help=f"themes are: {', '.join(THEMES)}")
-    write_whole(path, render(draw, path.suffix.lower(), theme, title=title), force=force)
+    return write_whole(path, render(draw, path.suffix.lower(), theme, title=title), force=force)
 
 
 def _saved(draw: Draw, theme: Theme, kind: str) -> bytes:

@@ -17,6 +17,8 @@ from lecun_cli.files.segments import FileLayout
 from lecun_cli.local_file import LocalFile, write_whole
 from lecun_cli.manifest import SUFFIX, FileEntry, Manifest, TensorEntry
 from lecun_cli.plan import Plan
+from lecun_cli.publishing import publish
+from lecun_cli.signals import Hold, held
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,13 @@ class Written:
         manifest: The manifest, written or not.
         path: The weight file, or `-`.
         manifest_path: The manifest's file, or None.
+        warnings: What the user should know although the files are complete.
     """
 
     manifest: Manifest
     path: str
     manifest_path: str | None
+    warnings: tuple[str, ...] = ()
 
 
 def choose_seed() -> int:
@@ -78,7 +82,11 @@ def generate(
     """
     options = options or Options()
     plan = plan.with_seed(choose_seed()) if plan.seed is None else plan
-    path = str(out)
+    with held() as hold:
+        return _generate(plan, str(out), options, progress, hold)
+
+
+def _generate(plan: Plan, path: str, options: Options, progress: Progress | None, hold: Hold) -> Written:
     to_stream = path == "-" or is_stream(path)
     name = options.format or (DEFAULT_FORMAT if to_stream else format_of(path).name)
     if name not in FORMATS:
@@ -90,6 +98,11 @@ def generate(
     if manifest_path is not None:
         LocalFile(manifest_path, 0, force=options.force).check()
 
+    def report(nbytes_done: int, name: str) -> None:
+        hold.check()
+        if progress is not None:
+            progress(nbytes_done, name)
+
     def run(destination: Destination) -> Digests:
         return engine.run(
             layout,
@@ -97,32 +110,27 @@ def generate(
             destination,
             chunk_nbytes=options.chunk_nbytes,
             workers=options.workers,
-            progress=progress,
+            progress=report,
         )
 
+    hold.check()
     if to_stream:
         with standard_output() if path == "-" else open_stream(path) as stream:
             digests = run(stream)
         manifest = make_manifest(plan, layout, Path(path).name, digests)
+        warnings: tuple[str, ...] = ()
         if manifest_path is not None:
-            write_whole(manifest_path, manifest.to_bytes(), force=options.force)
-        return Written(manifest, path, manifest_path)
+            warnings = write_whole(manifest_path, manifest.to_bytes(), force=options.force)
+        return Written(manifest, path, manifest_path, warnings)
 
     with LocalFile(path, layout.nbytes, force=options.force) as file:
         manifest = make_manifest(plan, layout, Path(path).name, run(file))
         if manifest_path is None:
-            file.commit()
-            return Written(manifest, path, None)
+            return Written(manifest, path, None, file.commit())
         data = manifest.to_bytes()
         with LocalFile(manifest_path, len(data), force=options.force) as beside:
             beside.write(0, memoryview(data))
-            file.commit()
-            try:
-                beside.commit()
-            except BaseException:
-                file.withdraw()
-                raise
-    return Written(manifest, path, manifest_path)
+            return Written(manifest, path, manifest_path, publish([file.flush(), beside.flush()]))
 
 
 def _manifest_path(path: str, options: Options, *, to_stream: bool) -> str | None:

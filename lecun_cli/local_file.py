@@ -1,8 +1,9 @@
 """A local file that appears when it is complete.
 
-It is written under a sibling's name, its disk space reserved first; it is flushed to the disk and renamed
-when it is whole, and removed on any exception. A large file goes straight to the disk where the file
-system can (O_DIRECT): a copy of every byte is spared, and nothing of others is pushed out of the page cache.
+It is written under a sibling's name, its disk space reserved first. When it is complete it is flushed to the
+disk and published, alone or with others; it is removed on any exception. A large file goes straight to the
+disk where the file system can (O_DIRECT): that saves a copy of every byte, and pushes nothing of others out
+of the page cache.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import shlex
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,9 @@ from typing import Self
 
 from lecun_cli.destinations import PAGE_NBYTES, output_error
 from lecun_cli.errors import LecunInitError, OutputError, UsageError
+from lecun_cli.file_attributes import APPEND, IMMUTABLE, MOUNT_ROOT, attributes
+from lecun_cli.publishing import Publication, exists_error, hidden_name, publish
+from lecun_cli.signals import held
 from lecun_cli.sizes import format_nbytes
 
 MIN_DIRECT_NBYTES = 16 * 2**20
@@ -55,9 +59,7 @@ class LocalFile:
             OutputError: The folder may not be written to, or the disk is too small.
         """
         self.check()
-        # 50 characters, so that the longest name that may be given leaves room for the rest.
-        name = f".{self._final.name[:50]}.{secrets.token_hex(6)}.partial"
-        temporary = self._final.with_name(name)
+        temporary = hidden_name(self._final, "partial")
         # Before it is there: a signal may come between the making of the file and the next line.
         self._temporary = temporary
         try:
@@ -72,16 +74,20 @@ class LocalFile:
         except BaseException as error:
             if isinstance(error, FileExistsError):
                 self._temporary = None  # a file of this unlikely name, and not ours
-            self._abort()
+            known = error
             if isinstance(error, OSError) and not isinstance(error, LecunInitError):
-                raise output_error(self.path, error) from error
-            raise
+                known = output_error(self.path, error)
+            self._abort(known)
+            if known is error:
+                raise
+            raise known from error
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._abort()
+        with held():
+            self._abort(error)
 
     def write(self, offset: int, data: memoryview) -> None:
         """Write bytes at an offset; safe from several threads."""
@@ -112,37 +118,32 @@ class LocalFile:
             self._flush(self._fd, offset, count)
         return count
 
-    def commit(self) -> None:
-        """Flush the file to the disk and give it its name.
+    def commit(self) -> tuple[str, ...]:
+        """Flush the file to the disk and publish it alone.
+
+        Returns:
+            Warnings, as `publish` gives them.
 
         Raises:
             OutputError: The disk refused.
             UsageError: A file of that name has appeared meanwhile and may not be replaced.
         """
-        if self._temporary is None:
-            raise AssertionError("commit of a file that is not open")
+        return publish([self.flush()])
+
+    def flush(self) -> Publication:
+        """Flush the complete file to the disk; what `publish` then names.
+
+        Raises:
+            OutputError: The disk refused.
+        """
+        if self._temporary is None or self._fd < 0:
+            raise AssertionError("flush of a file that is not open")
         try:
             os.fsync(self._fd)
             self._close()
-            if self.force:
-                self._temporary.replace(self._final)
-            else:
-                _rename_new(self._temporary, self._final)
-            self._temporary = None
-            try:
-                _sync_folder(self._final.parent)
-            except BaseException:
-                self.withdraw()
-                raise
-        except FileExistsError:
-            raise _exists(self.path) from None
         except OSError as error:
             raise output_error(self.path, error) from error
-
-    def withdraw(self) -> None:
-        """Remove the file again after `commit`: it, or what belongs with it, is not safely there."""
-        with contextlib.suppress(OSError):
-            self._final.unlink()
+        return Publication(self._temporary, self._final, self.path, self.force)
 
     def check(self) -> None:
         """Whether the file may be written here, without making anything.
@@ -170,12 +171,40 @@ class LocalFile:
         if self._final.exists() and not self._final.is_file():
             raise UsageError(f"{self.path} is a pipe or a device", help="give the name of a file")
         if self._final.exists() and not self.force:
-            raise _exists(self.path)
+            raise exists_error(self.path)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise OutputError(f"the folder {self.path.parent} may not be written to")
+        self._check_permissions(folder)
         free = free_nbytes(folder)
         if self.nbytes > free:
             raise _too_small(self.path, self.nbytes, free)
+
+    def _check_permissions(self, folder: Path) -> None:
+        """Refuse, before any work, names that could be created and not changed: no mode bit shows them."""
+        if attributes(folder) & APPEND:
+            raise OutputError(
+                f"files in the folder {self.path.parent} cannot be renamed: it is append-only",
+                help=f"write elsewhere, or chattr -a {shlex.quote(str(self.path.parent))}",
+            )
+        if not self._final.exists():
+            return
+        flags = attributes(self._final)
+        if flags & (IMMUTABLE | APPEND):
+            raise OutputError(
+                f"{self.path} cannot be replaced: it is immutable or append-only",
+                help=f"write elsewhere, or chattr -ia {shlex.quote(str(self.path))}",
+            )
+        if flags & MOUNT_ROOT:
+            raise OutputError(
+                f"{self.path} cannot be replaced: it is a mount point",
+                help=f"write elsewhere, or umount {shlex.quote(str(self.path))}",
+            )
+        if _is_sticky_for_us(folder, self._final):
+            raise OutputError(
+                f"{self.path} cannot be replaced: it belongs to another user, "
+                "and its folder lets only owners replace files",
+                help="write elsewhere",
+            )
 
     def _reserve(self) -> None:
         if self.nbytes == 0:
@@ -198,24 +227,33 @@ class LocalFile:
             if fd >= 0:
                 os.close(fd)
 
-    def _abort(self) -> None:
+    def _abort(self, error: BaseException | None) -> None:
+        """Remove the temporary name, if it is there; a failure becomes a note of the error on its way."""
         with contextlib.suppress(OSError):
             self._close()
-        if self._temporary is not None:
-            with contextlib.suppress(OSError):
-                self._temporary.unlink()
-            self._temporary = None
+        if self._temporary is None:
+            return
+        try:
+            self._temporary.unlink(missing_ok=True)
+        except OSError as failure:
+            if error is not None:
+                error.add_note(f"{self._temporary} could not be removed: {failure.strerror or failure}")
+        self._temporary = None
 
 
-def write_whole(path: str | Path, data: bytes, *, force: bool) -> None:
+def write_whole(path: str | Path, data: bytes, *, force: bool) -> tuple[str, ...]:
     """Write a small file whole, under the same promise as a large one.
 
+    Returns:
+        Warnings, as `publish` gives them.
+
     Raises:
+        UsageError: It exists and may not be replaced, or its folder is not there.
         OutputError: It cannot be written.
     """
-    with LocalFile(path, len(data), force=force) as file:
+    with held(), LocalFile(path, len(data), force=force) as file:
         file.write(0, memoryview(data))
-        file.commit()
+        return file.commit()
 
 
 _SYNC_FILE_RANGE_WRITE = 2
@@ -243,8 +281,12 @@ def free_nbytes(folder: Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
-def _exists(path: Path) -> UsageError:
-    return UsageError(f"{path} exists already", help="give another name, or --force to replace it")
+def _is_sticky_for_us(folder: Path, final: Path) -> bool:
+    """Whether a sticky folder keeps this user from replacing a file: it owns neither of them."""
+    if not hasattr(os, "geteuid") or os.geteuid() == 0:
+        return False
+    status = os.stat(folder)
+    return bool(status.st_mode & stat.S_ISVTX) and os.geteuid() not in {status.st_uid, os.stat(final).st_uid}
 
 
 def _too_small(path: Path, nbytes: int, free: int) -> OutputError:
@@ -253,31 +295,3 @@ def _too_small(path: Path, nbytes: int, free: int) -> OutputError:
         f"and {format_nbytes(free)} are free",
         help="free some space, or write elsewhere",
     )
-
-
-def _rename_new(temporary: Path, final: Path) -> None:
-    """Rename, but never over a file that has appeared meanwhile."""
-    try:
-        os.link(temporary, final)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        if final.exists():
-            raise FileExistsError(final) from None
-        temporary.replace(final)
-    else:
-        temporary.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    try:
-        fd = os.open(folder, os.O_RDONLY)
-    except PermissionError:  # a folder that may be written to and not read
-        return
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        if error.errno not in {errno.EINVAL, errno.EBADF, errno.EOPNOTSUPP}:
-            raise
-    finally:
-        os.close(fd)

@@ -112,12 +112,6 @@ class TestAtomic:
             file.commit()
         assert (tmp_path / "w.bin").read_bytes() == data
 
-    def test_a_withdrawn_file_is_gone(self, tmp_path: Path) -> None:
-        with LocalFile(tmp_path / "w.bin", 0) as file:
-            file.commit()
-            file.withdraw()
-        assert names(tmp_path) == []
-
     def test_commit_of_a_file_that_is_not_open_is_a_fault(self, tmp_path: Path) -> None:
         with pytest.raises(AssertionError, match="not open"):
             LocalFile(tmp_path / "w.bin", 0).commit()

@@ -1,11 +1,15 @@
 """What the shell may complete: values of options, samples, params and the tensors of a spec.
 
-A completion that fails is no completion: nothing here raises or prints. What is not completed here, the shell
+A completion that fails offers nothing: nothing here raises or prints. What is not completed here, the shell
 completes as file names.
+
+Shells do not treat an answer as mere text: zsh's script evaluates the list, and bash inserts it unquoted, so
+that Enter runs it. Names come from files of strangers; only plain ones are offered.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,8 +21,15 @@ if TYPE_CHECKING:
     from lecun_cli.spec.load import Spec
 
 
-def _starting(names: Iterable[str], incomplete: str) -> list[str]:
-    return [name for name in names if name.startswith(incomplete)]
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@+][A-Za-z0-9_./:@+-]*")
+"""Characters that no shell gives a meaning to; no name begins like an option."""
+
+
+def _starting(names: Iterable[str], incomplete: str, *, suffix: str = "") -> list[str]:
+    """The plain names that begin with what was typed, each with a suffix of ours."""
+    return [
+        name + suffix for name in names if (name + suffix).startswith(incomplete) and _PLAIN.fullmatch(name)
+    ]
 
 
 def values(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
@@ -99,9 +110,7 @@ def assignments(ctx: typer.Context, incomplete: str) -> list[str]:
         params = read_nodes(decode(data, source), source).get("params")
     except Exception:
         return []
-    return (
-        _starting((f"{name}=" for name in params.entries), incomplete) if isinstance(params, Mapping) else []
-    )
+    return _starting(params.entries, incomplete, suffix="=") if isinstance(params, Mapping) else []
 
 
 def _given(ctx: typer.Context) -> str | None:

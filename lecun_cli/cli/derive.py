@@ -47,7 +47,7 @@ def derive(
     if out == "-":
         emit(found.text.removesuffix("\n"))
         return
-    write_whole(Path(out), found.text.encode(), force=force)
+    warn(write_whole(Path(out), found.text.encode(), force=force), quiet=quiet)
     if not quiet:
         n_tensors, n_elements = len(found.plan.tensors), found.plan.n_elements
         typer.echo(f"wrote    {out}: {n_tensors:,} tensors, {n_elements:,} weights", err=True)

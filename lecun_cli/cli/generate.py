@@ -99,6 +99,7 @@ def generate(
     warn(plan.warnings, quiet=quiet)
     with Bar("writing", plan.nbytes, quiet=quiet) as bar:
         written = generate_file(plan, out, options, progress=bar.update)
+    warn(written.warnings, quiet=quiet)
     _print(written, bar.seconds, drawn=plan.seed is None, as_json=as_json, quiet=quiet)
 
 

@@ -5,20 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import re
-import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from lecun_cli.cli.carried import Carried
-
-if TYPE_CHECKING:
-    from types import FrameType
+from lecun_cli.signals import Terminated, handle_signals
 
 INTERRUPTED = 130
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP: the same way out as Ctrl-C, through every `finally`."""
 
 
 def main() -> NoReturn:
@@ -43,7 +36,7 @@ def run(args: list[str]) -> int:
     """
     try:
         try:
-            _on_signals()
+            handle_signals()
             from lecun_cli.cli.app import app
 
             code = app(args, prog_name="lecun-init", standalone_mode=False)
@@ -52,8 +45,9 @@ def run(args: list[str]) -> int:
         except Carried as carried:
             raise carried.error from None
     except KeyboardInterrupt as error:
-        word = "terminated" if isinstance(error, Terminated) else "interrupted"
-        return _say(f"{word}: no partial file is left", INTERRUPTED)
+        event = "terminated" if isinstance(error, Terminated) else "interrupted"
+        outcome = "; ".join(_notes(error)) or "no partial file is left"
+        return _say(f"{event}: {outcome}", INTERRUPTED)
     except BrokenPipeError:
         _drop_stdout()
         return _say("error: stdout was closed before everything was written", 1)
@@ -77,7 +71,8 @@ def _report(error: Exception) -> int:
     if isinstance(error, SpecError):
         return _say(str(error), error.exit_code)
     if isinstance(error, LecunInitError):
-        return _say(f"error: {error.message}", error.exit_code, error.help)
+        message = "\n".join((f"error: {error.message}", *(f"  = note: {note}" for note in _notes(error))))
+        return _say(message, error.exit_code, error.help)
     if os.environ.get("LECUN_INIT_DEBUG"):
         raise error
     said = " ".join(f"{type(error).__name__}: {error}".split())
@@ -112,20 +107,9 @@ def _say(message: str, code: int, advice: str | None = None) -> int:
     return code
 
 
-_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-
-
-def _on_signals() -> None:
-    """The first signal is the way out through every `finally`; those after it would cut the way short."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        for one in _SIGNALS:
-            signal.signal(one, signal.SIG_IGN)
-        raise KeyboardInterrupt if number == signal.SIGINT else Terminated
-
-    for one in _SIGNALS:
-        if signal.getsignal(one) is not signal.SIG_IGN:
-            signal.signal(one, stop)
+def _notes(error: BaseException) -> list[str]:
+    """Facts that clean-up code added on the way: what is complete, or what could not be removed."""
+    return getattr(error, "__notes__", [])
 
 
 def _drop_stdout() -> None:

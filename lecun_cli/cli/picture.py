@@ -55,8 +55,9 @@ def write_picture(draw: Draw, path: Path, theme: str, *, title: str, force: bool
     Raises:
         OutputError: It cannot be written.
     """
+    from lecun_cli.cli.report import warn
     from lecun_cli.figure import save
 
-    save(draw, path, theme, title=title, force=force)
+    warn(save(draw, path, theme, title=title, force=force), quiet=quiet)
     if not quiet:
         typer.echo(f"wrote    {path}", err=True)

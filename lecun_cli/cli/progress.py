@@ -8,6 +8,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from lecun_cli.signals import check
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -72,7 +74,12 @@ class Bar:
             self._progress.stop()
 
     def update(self, nbytes: int, name: str = "") -> None:
-        """Show that so many bytes are done, and what is at work."""
+        """Show that so many bytes are done, and what is at work.
+
+        Raises:
+            KeyboardInterrupt: A signal has arrived, and foreign code swallowed its exception.
+        """
+        check()
         if self._progress is not None and self._task is not None:
             self._progress.update(
                 self._task,

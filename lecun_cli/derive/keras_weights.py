@@ -15,6 +15,7 @@ from lecun_cli.derive.recognise import recognise
 from lecun_cli.derive.storage import entries_of
 from lecun_cli.derive.weight_files import hdf5_tensors, natural
 from lecun_cli.errors import DeriveError
+from lecun_cli.signals import held
 
 if TYPE_CHECKING:
     import h5py
@@ -104,16 +105,20 @@ def _attributes(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     dtypes: dict[str, str] = {}
     names: dict[str, str] = {}
 
-    def visit(name: str, item: h5py.HLObject) -> None:
+    def visit(name: str, item: h5py.HLObject) -> bool | None:
+        # h5py calls this from C, where an exception may be swallowed: a signal ends the visit instead.
+        if hold.pending:
+            return True
         key, found = ("dtype", dtypes) if isinstance(item, h5py.Dataset) else ("name", names)
         value = item.attrs.get(key)
         if isinstance(value, bytes):
             value = value.decode("utf-8", "replace")
         if isinstance(value, str) and value:
             found[name] = value
+        return None
 
     try:
-        with h5py.File(path, "r") as file:
+        with held() as hold, h5py.File(path, "r") as file:
             file.visititems(visit)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise DeriveError(f"{path} is no sound HDF5 file: {error}") from error

@@ -13,6 +13,7 @@ from lecun_cli.errors import Diagnostic, WeightFileError
 from lecun_cli.files import skeleton
 from lecun_cli.files.skeleton import FLOAT_LAYOUTS, Dataset, stored_type
 from lecun_cli.files.stored import StoredTensor
+from lecun_cli.signals import held
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +76,10 @@ def read(path: Path) -> tuple[StoredTensor, ...]:
 
     found: list[StoredTensor] = []
 
-    def visit(name: str, item: h5py.HLObject) -> None:
+    def visit(name: str, item: h5py.HLObject) -> bool | None:
+        # h5py calls this from C, where an exception may be swallowed: a signal ends the visit instead.
+        if hold.pending:
+            return True
         if isinstance(item, h5py.Dataset):
             offset = item.id.get_offset()
             found.append(
@@ -87,9 +91,10 @@ def read(path: Path) -> tuple[StoredTensor, ...]:
                     item.id.get_storage_size(),
                 )
             )
+        return None
 
     try:
-        with h5py.File(path, "r") as file:
+        with held() as hold, h5py.File(path, "r") as file:
             file.visititems(visit)
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise WeightFileError(f"{path} is no sound HDF5 file: {error}") from error

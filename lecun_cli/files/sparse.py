@@ -3,20 +3,48 @@
 from __future__ import annotations
 
 import errno
+import functools
 import io
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 _PAGE = 4096
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def _recorded(
+    method: Callable[Concatenate[SparseFile, _P], _T],
+) -> Callable[Concatenate[SparseFile, _P], _T]:
+    """Keep the first exception of a method: h5py calls it from C, and may swallow what it raises."""
+
+    @functools.wraps(method)
+    def call(self: SparseFile, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return method(self, *args, **kwargs)
+        except BaseException as error:
+            self.error = self.error or error
+            raise
+
+    return call
+
 
 class SparseFile(io.RawIOBase):
-    """A seekable binary file; bytes that were never written read as zero and take no memory."""
+    """A seekable binary file; bytes that were never written read as zero and take no memory.
+
+    Attributes:
+        nbytes: Its length in bytes.
+        error: The first exception that a method raised, or None. A file that has one is not to be believed.
+    """
 
     def __init__(self) -> None:
+        self.error: BaseException | None = None
         self._pages: dict[int, bytearray] = {}
         self._at = 0
         self.nbytes = 0
@@ -33,10 +61,12 @@ class SparseFile(io.RawIOBase):
         """It can be sought in."""
         return True
 
+    @_recorded
     def tell(self) -> int:
         """The position, in bytes from the start."""
         return self._at
 
+    @_recorded
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Move to a position."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.nbytes}[whence]
@@ -45,6 +75,7 @@ class SparseFile(io.RawIOBase):
         self._at = base + offset
         return self._at
 
+    @_recorded
     def truncate(self, size: int | None = None, /) -> int:
         """Set the length; what lies past it is gone."""
         size = self._at if size is None else size
@@ -56,6 +87,7 @@ class SparseFile(io.RawIOBase):
         self.nbytes = size
         return size
 
+    @_recorded
     def write(self, data: ReadableBuffer, /) -> int:
         """Write at the position."""
         view = memoryview(data).cast("B")
@@ -71,6 +103,7 @@ class SparseFile(io.RawIOBase):
             self.nbytes = max(self.nbytes, self._at)
         return done
 
+    @_recorded
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Read at the position."""
         view = memoryview(buffer).cast("B")
