@@ -9,7 +9,7 @@ import sys
 from typing import NoReturn
 
 from lecun_cli.cli.carried import Carried
-from lecun_cli.signals import Terminated, handle_signals
+from lecun_cli.signals import Terminated, check, handle_signals
 
 INTERRUPTED = 130
 
@@ -40,6 +40,7 @@ def run(args: list[str]) -> int:
             from lecun_cli.cli.app import app
 
             code = app(args, prog_name="lecun-init", standalone_mode=False)
+            check()  # Typer turns an interrupt while it parses arguments into an exit code
             sys.stdout.flush()
             return int(code or 0)
         except Carried as carried:

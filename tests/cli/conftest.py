@@ -46,7 +46,7 @@ class Run(Protocol):
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command line in this process; signals are left alone."""
-    monkeypatch.setattr(main, "_on_signals", lambda: None)
+    monkeypatch.setattr(main, "handle_signals", lambda: None)
 
     def call(*args: str) -> Ran:
         code = main.run(list(args))

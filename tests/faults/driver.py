@@ -136,6 +136,8 @@ def warm_up() -> None:
 
 def main() -> None:
     """Read the jobs, run them, print the results."""
+    # Shells start background jobs with SIGINT ignored, and what a parent ignores stays ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     request = json.load(sys.stdin)
     warm_up()
     json.dump([run_job(job, request["template"]) for job in request["jobs"]], sys.stdout)
