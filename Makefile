@@ -16,7 +16,7 @@ $(VENV)/.made:
 	$(PIP) install --quiet 'pip>=25.1'
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.made pyproject.toml $(wildcard lecun_cli/stream/kernel/*.[ch])
+$(VENV)/.installed: $(VENV)/.made pyproject.toml $(wildcard lecun_cli/stream/_kernel/*.[ch])
 	$(PIP) install --quiet --editable .
 	@touch $@
 
@@ -43,22 +43,22 @@ test-frameworks: $(VENV)/.frameworks
 	$(BIN)/python -m pytest -m frameworks
 
 # The kernel's C with all warnings, and under the address and undefined-behaviour sanitizers.
-KERNEL := lecun_cli/stream/kernel
+KERNEL := lecun_cli/stream/_kernel
 CFLAGS_CHECK := -std=c11 -O1 -g -ffp-contract=off -Wall -Wextra -Wpedantic -Werror -I$(KERNEL)
 SANITIZED := $(CFLAGS_CHECK) -DLECUN_NO_CLONES -fsanitize=address,undefined -fno-sanitize-recover=all
 check-kernel: $(VENV)/.made
 	@mkdir -p build
 	$(CC) $(CFLAGS_CHECK) -fsyntax-only -I"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')" $(KERNEL)/module.c
-	$(CC) $(SANITIZED) $(KERNEL)/draw.c $(KERNEL)/elements.c $(KERNEL)/philox.c tests/stream/kernel/boxes.c -o build/kernel-boxes
-	$(CC) $(SANITIZED) tests/stream/kernel/blocks.c -o build/kernel-blocks
-	$(CC) $(SANITIZED) $(KERNEL)/sha256.c tests/stream/kernel/digests.c -o build/kernel-digests
+	$(CC) $(SANITIZED) $(KERNEL)/draw.c $(KERNEL)/elements.c $(KERNEL)/philox.c tests/stream/_kernel/boxes.c -o build/kernel-boxes
+	$(CC) $(SANITIZED) tests/stream/_kernel/blocks.c -o build/kernel-blocks
+	$(CC) $(SANITIZED) $(KERNEL)/sha256.c tests/stream/_kernel/digests.c -o build/kernel-digests
 	build/kernel-boxes
 	build/kernel-blocks
 	build/kernel-digests
 
 # The kernel's bits on other processors, by emulation. Not in CI, for it needs, in Debian's names, qemu-user,
 # gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, gcc-s390x-linux-gnu (big-endian) and libc6-dev-s390x-cross.
-MACHINES := tests/stream/kernel/machines.c $(KERNEL)/draw.c $(KERNEL)/elements.c $(KERNEL)/philox.c
+MACHINES := tests/stream/_kernel/machines.c $(KERNEL)/draw.c $(KERNEL)/elements.c $(KERNEL)/philox.c
 CFLAGS_MACHINES := -std=gnu11 -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -I$(KERNEL)
 check-machines:
 	@mkdir -p build

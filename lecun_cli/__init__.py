@@ -72,14 +72,17 @@ if TYPE_CHECKING:
         WeightFileError,
     )
     from lecun_cli.generation import Options, Written, generate
-    from lecun_cli.inspection.inspect import Inspection, TensorReport, inspect
-    from lecun_cli.manifest import Manifest
-    from lecun_cli.plan import Plan, TensorPlan, make_plan
-    from lecun_cli.propagation.propagate import propagate
+    from lecun_cli.inspection.inspector import Inspection, TensorReport, inspect
+    from lecun_cli.manifest.model import Manifest
+    from lecun_cli.manifest.reader import read_manifest
+    from lecun_cli.plan.planner import make_plan
+    from lecun_cli.plan.types import Plan, TensorPlan
+    from lecun_cli.propagation.propagator import propagate
     from lecun_cli.propagation.result import Propagation
-    from lecun_cli.slices import lecun_normal, slice_tensor
     from lecun_cli.spec.load import Spec, load_spec, parse_spec
-    from lecun_cli.verification import Report, read_manifest, verify
+    from lecun_cli.tensors.arrays import lecun_normal
+    from lecun_cli.tensors.slices import slice_tensor
+    from lecun_cli.verification import Report, verify
 
 _HOMES = {
     "derive": ("Derivation", "derive_spec"),
@@ -88,14 +91,17 @@ _HOMES = {
         "UsageError", "WeightFileError",
     ),
     "generation": ("Options", "Written", "generate"),
-    "manifest": ("Manifest",),
-    "plan": ("Plan", "TensorPlan", "make_plan"),
-    "inspection.inspect": ("Inspection", "TensorReport", "inspect"),
-    "propagation.propagate": ("propagate",),
+    "manifest.model": ("Manifest",),
+    "plan.types": ("Plan", "TensorPlan"),
+    "plan.planner": ("make_plan",),
+    "inspection.inspector": ("Inspection", "TensorReport", "inspect"),
+    "propagation.propagator": ("propagate",),
     "propagation.result": ("Propagation",),
-    "slices": ("lecun_normal", "slice_tensor"),
+    "tensors.arrays": ("lecun_normal",),
+    "tensors.slices": ("slice_tensor",),
     "spec.load": ("Spec", "load_spec", "parse_spec"),
-    "verification": ("Report", "read_manifest", "verify"),
+    "verification": ("Report", "verify"),
+    "manifest.reader": ("read_manifest",),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -139,3 +139,22 @@ def _excerpt(place: Place, lines: list[str]) -> list[str]:
     number = str(place.line)
     gutter = " " * len(number)
     return [f"{gutter} |", f"{number} | {shown}", f"{gutter} | {' ' * column}{'^' * width}"]
+
+
+def describe(value: object) -> str:
+    """A value and its type in words: `the string "64"`, `the number 0.5`, `no value`."""
+    match value:
+        case None:
+            return "no value"
+        case bool():
+            return f"the boolean {str(value).lower()}"
+        case int() | float():
+            text = repr(value)
+            return f"the number {text if len(text) <= 40 else text[:37] + '...'}"
+        case str():
+            return f'the string "{value if len(value) <= 60 else value[:57] + "..."}"'
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "a mapping"
+    return f"a {type(value).__name__}"

@@ -7,17 +7,18 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from lecun_cli import engine
-from lecun_cli.destinations import Destination, is_stream, open_stream, standard_output
-from lecun_cli.digests import Digests
-from lecun_cli.engine import Progress
 from lecun_cli.errors import UsageError
-from lecun_cli.files import DEFAULT_FORMAT, FORMATS, format_of
-from lecun_cli.files.segments import FileLayout
-from lecun_cli.local_file import LocalFile, write_whole
-from lecun_cli.manifest import SUFFIX, FileEntry, Manifest, TensorEntry
-from lecun_cli.plan import Plan
-from lecun_cli.publishing import publish
+from lecun_cli.formats import DEFAULT_FORMAT, FORMATS, format_of
+from lecun_cli.formats.segments import FileLayout
+from lecun_cli.manifest.model import SUFFIX, FileEntry, Manifest, TensorEntry
+from lecun_cli.output import engine
+from lecun_cli.output.destinations.base import Destination
+from lecun_cli.output.destinations.local_file import LocalFile, write_whole
+from lecun_cli.output.destinations.stream import is_stream, open_stream, standard_output
+from lecun_cli.output.digests import Digests
+from lecun_cli.output.engine import Progress
+from lecun_cli.output.publishing import publish
+from lecun_cli.plan.types import Plan
 from lecun_cli.signals import Hold, held
 
 

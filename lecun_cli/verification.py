@@ -12,20 +12,19 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
-from lecun_cli import engine
-from lecun_cli.destinations import Nowhere
-from lecun_cli.errors import ManifestError, UsageError, WeightFileError
-from lecun_cli.files import FORMATS
-from lecun_cli.files.segments import Extent, FileLayout
-from lecun_cli.manifest import SUFFIX, FileEntry, Manifest, TensorEntry
-from lecun_cli.manifest_reader import parse_manifest
-from lecun_cli.spec.reader import spec_help
+from lecun_cli.errors import UsageError, WeightFileError
+from lecun_cli.formats import FORMATS
+from lecun_cli.formats.segments import Extent, FileLayout
+from lecun_cli.manifest.model import SUFFIX, FileEntry, Manifest, TensorEntry
+from lecun_cli.manifest.reader import read_manifest
+from lecun_cli.output import engine
+from lecun_cli.output.destinations.null import Nowhere
+from lecun_cli.spec.parser import spec_help
 
 if TYPE_CHECKING:
-    from lecun_cli.files.stored import StoredTensor
+    from lecun_cli.formats.stored_tensor import StoredTensor
 
 _BLOCK = 4 * 2**20
-MAX_MANIFEST_NBYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -104,20 +103,6 @@ def find_manifests(path: str | Path) -> tuple[Path, ...]:
         help=spec_help(str(path))
         or f"give the manifest's path instead of the file's; lecun-init inspect {path} does without",
     )
-
-
-def read_manifest(path: Path) -> Manifest:
-    """A manifest from its file.
-
-    Raises:
-        ManifestError: It cannot be read or does not hold together.
-    """
-    try:
-        if path.stat().st_size > MAX_MANIFEST_NBYTES:
-            raise ManifestError(f"{path} is larger than a manifest can be ({MAX_MANIFEST_NBYTES} bytes)")
-        return parse_manifest(path.read_bytes(), str(path))
-    except OSError as error:
-        raise ManifestError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def verify(

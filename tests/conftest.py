@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from lecun_cli.fans import Fans
-from lecun_cli.initializers import Initializer, make
-from lecun_cli.plan import Part, Plan, TensorPlan, make_plan
+from lecun_cli.initializers.family import Initializer, make
+from lecun_cli.initializers.fans import Fans
+from lecun_cli.plan.planner import make_plan
+from lecun_cli.plan.types import Part, Plan, TensorPlan
 from lecun_cli.spec.load import parse_spec
-from lecun_cli.stream import Scratch, fill, stream_key
+from lecun_cli.stream.fill import fill
+from lecun_cli.stream.philox import stream_key
+from lecun_cli.stream.scratch import Scratch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

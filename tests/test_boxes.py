@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lecun_cli.boxes import Box, boxes_of_range, runs_of, split, to_draw, whole
+from lecun_cli.tensors.boxes import Box, boxes_of_range, runs_of, split, to_draw, whole
 
 Shape = tuple[int, ...]
 

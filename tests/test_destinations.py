@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lecun_cli.destinations import Nowhere, Stream, is_stream, open_stream, standard_output
 from lecun_cli.errors import OutputError, UsageError
+from lecun_cli.output.destinations.null import Nowhere
+from lecun_cli.output.destinations.stream import Stream, is_stream, open_stream, standard_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lecun_cli import kernel
-from lecun_cli.digests import Digests, DigestTaker
-from lecun_cli.files.segments import Extent, Literal, Segment
+from lecun_cli.formats.segments import Extent, Literal, Segment
+from lecun_cli.output.digests import Digests, DigestTaker
+from lecun_cli.stream._kernel import loader
 from tests.conftest import tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NATIVE = kernel.load().module is not None and kernel.load().module.digest_begin() is not None  # type: ignore[union-attr]
+NATIVE = loader.load().module is not None and loader.load().module.digest_begin() is not None  # type: ignore[union-attr]
 needs_instructions = pytest.mark.skipif(
     not NATIVE, reason="the kernel is off, or the processor has no SHA-256 instructions"
 )
@@ -84,7 +84,7 @@ class TestDigests:
         segments = segments_of(lengths)
         data = bytes(sum(s.nbytes for s in segments))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("lecun_cli.digests.load", lambda: kernel.Kernel(None, "NumPy"))
+            patch.setattr("lecun_cli.output.digests.load", lambda: loader.Kernel(None, "NumPy"))
             assert len(DigestTaker().digesters) == 2
             found = digests_of(segments, data, cuts)
         assert found == expected(segments, data)
@@ -111,13 +111,13 @@ class TestKernel:
     def test_refuses_what_is_not_whole(
         self, state: bytearray | None, data: bytes, stretches: tuple[int, ...], said: str
     ) -> None:
-        module = kernel.load().module
+        module = loader.load().module
         assert module is not None
         with pytest.raises(ValueError, match=said):
             module.digest(module.digest_begin() if state is None else state, data, array("Q", stretches))
 
     def test_refuses_to_end_what_is_not_whole(self) -> None:
-        module = kernel.load().module
+        module = loader.load().module
         assert module is not None
         with pytest.raises(ValueError, match="not whole"):
             module.digest_end(bytearray(3))

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lecun_cli import elements
-from lecun_cli.boxes import Box, whole
 from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
-from lecun_cli.elements import Drawer, draw_tensor
-from lecun_cli.initializers import make
-from lecun_cli.plan import TensorPlan
+from lecun_cli.initializers.family import make
+from lecun_cli.plan.types import TensorPlan
+from lecun_cli.tensors import generator
+from lecun_cli.tensors.boxes import Box, whole
+from lecun_cli.tensors.generator import Drawer, draw_tensor
 from tests.conftest import SEED, drawn, part, tensor
 
 PERMUTATIONS = [axes for n in range(1, 5) for axes in itertools.permutations(range(n))]
@@ -89,7 +89,7 @@ class TestTransposed:
     def test_drawn_in_many_pieces_is_the_same(self, monkeypatch: pytest.MonkeyPatch) -> None:
         planned = tensor((33, 21, 5), (2, 0, 1))
         for most in (1, 7, 64, 1000):
-            monkeypatch.setattr(elements, "_MOST_DRAWN", most)
+            monkeypatch.setattr(generator, "_MOST_DRAWN", most)
             assert draw_tensor(planned, SEED).tobytes() == drawn(planned).tobytes()
 
     def test_of_more_elements_than_are_drawn_at_once_is_the_same(self) -> None:

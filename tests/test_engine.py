@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from lecun_cli import engine
-from lecun_cli.destinations import PAGE_NBYTES, Nowhere
-from lecun_cli.digests import Digests
 from lecun_cli.dtypes import DTYPES
 from lecun_cli.errors import OutputError, UsageError
-from lecun_cli.files import FORMATS
-from lecun_cli.files.segments import Extent, FileLayout, Literal
-from lecun_cli.slices import lecun_normal, slice_tensor
+from lecun_cli.formats import FORMATS
+from lecun_cli.formats.segments import Extent, FileLayout, Literal
+from lecun_cli.output import engine
+from lecun_cli.output.destinations.base import PAGE_NBYTES
+from lecun_cli.output.destinations.null import Nowhere
+from lecun_cli.output.digests import Digests
+from lecun_cli.tensors.arrays import lecun_normal
+from lecun_cli.tensors.slices import slice_tensor
 from tests.conftest import LAYERS, PLAIN, SEED, drawn, mixed_plan, plan_of, tensor
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lecun_cli.plan import Plan
+    from lecun_cli.plan.types import Plan
 
 CHUNKS = (32, 100, 1000, 4096, 2**20)
 WORKERS = (1, 2, 3, 8)
@@ -275,7 +277,7 @@ class TestFaults:
         def fail(*_: object) -> None:
             raise MemoryError
 
-        monkeypatch.setattr("lecun_cli.elements.Drawer.draw_range", fail)
+        monkeypatch.setattr("lecun_cli.tensors.generator.Drawer.draw_range", fail)
         with pytest.raises(MemoryError):
             engine.run(layout_of(mixed_plan(), "safetensors"), SEED, Nowhere(), chunk_nbytes=64, workers=3)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lecun_cli.fans import Fans, Shape, from_axes
+from lecun_cli.initializers.fans import Fans, Shape, from_axes
 
 
 class TestFromAxes:

@@ -8,13 +8,13 @@ import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
 
+from lecun_cli.display.figures import SUFFIXES, THEMES, check_path, look, render, save
 from lecun_cli.errors import UsageError
-from lecun_cli.figure import SUFFIXES, THEMES, check_path, look, render, save
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lecun_cli.figure import Theme
+    from lecun_cli.display.figures import Theme
 
 
 def draw(theme: Theme) -> Figure:

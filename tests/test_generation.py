@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lecun_cli import destinations, engine, generation, local_file
+from lecun_cli import generation
 from lecun_cli.errors import OutputError, PlanError, UsageError
-from lecun_cli.files import FORMATS
+from lecun_cli.formats import FORMATS
 from lecun_cli.generation import Options, choose_seed, generate, make_manifest
-from lecun_cli.manifest import SUFFIX
-from lecun_cli.manifest_reader import parse_manifest
+from lecun_cli.manifest.model import SUFFIX
+from lecun_cli.manifest.reader import parse_manifest
+from lecun_cli.output import engine
+from lecun_cli.output.destinations import local_file, null
 from lecun_cli.verification import verify
 from tests.conftest import SEED, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lecun_cli.plan import Plan
+    from lecun_cli.plan.types import Plan
 
 SPEC = "seed: 42\nlayers: [{type: dense, name: hidden, in_features: 37, out_features: 29}]\n"
 
@@ -285,7 +287,7 @@ class TestNeither:
         assert names(tmp_path) == []
 
     def test_when_drawing_fails(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("lecun_cli.elements.Drawer.draw_range", fail)
+        monkeypatch.setattr("lecun_cli.tensors.generator.Drawer.draw_range", fail)
         with pytest.raises(OSError, match="Input/output error"):
             generate(plan(), tmp_path / "w.h5")
         assert names(tmp_path) == []
@@ -339,7 +341,7 @@ class TestNeither:
 class TestMakeManifest:
     def test_needs_the_seed(self) -> None:
         layout = FORMATS["hdf5"].layout(plan())
-        digests = engine.run(layout, SEED, destinations.Nowhere())
+        digests = engine.run(layout, SEED, null.Nowhere())
         unseeded = plan_of(SPEC.replace("seed: 42\n", ""))
         with pytest.raises(AssertionError, match="without a seed"):
             make_manifest(unseeded, layout, "w.h5", digests)

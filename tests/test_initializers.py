@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from lecun_cli.fans import Fans
-from lecun_cli.initializers import FAMILY, REFUSED, InitializerError, make
-from lecun_cli.laws import Constant, TruncatedNormal, Uniform
+from lecun_cli.initializers.distributions import Constant, TruncatedNormal, Uniform
+from lecun_cli.initializers.family import FAMILY, REFUSED, InitializerError, make
+from lecun_cli.initializers.fans import Fans
 
 FANS = Fans(100, 44)
 CUT = 0.87962566103423978  # std of N(0, 1) cut at [-2, 2]

@@ -7,7 +7,7 @@ import math
 import mpmath
 import pytest
 
-from lecun_cli.laws import TRUNCATED_STD, Constant, Law, TruncatedNormal, Uniform
+from lecun_cli.initializers.distributions import TRUNCATED_STD, Constant, Law, TruncatedNormal, Uniform
 
 
 class TestTruncatedNormal:

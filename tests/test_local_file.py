@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from lecun_cli.destinations import PAGE_NBYTES, is_stream
-from lecun_cli.engine import _aligned
 from lecun_cli.errors import OutputError, UsageError
-from lecun_cli.local_file import LocalFile, free_nbytes, write_whole
+from lecun_cli.output.destinations.base import PAGE_NBYTES
+from lecun_cli.output.destinations.local_file import LocalFile, free_nbytes, write_whole
+from lecun_cli.output.destinations.stream import is_stream
+from lecun_cli.output.engine import _aligned
 
 if TYPE_CHECKING:
     pass
@@ -296,7 +297,7 @@ class TestNames:
 
 IN_A_SMALL_WORLD = """
 import resource, signal, sys
-from lecun_cli.local_file import LocalFile
+from lecun_cli.output.destinations.local_file import LocalFile
 from lecun_cli.errors import OutputError
 path, when = sys.argv[1:]
 def limit():

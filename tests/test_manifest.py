@@ -11,24 +11,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lecun_cli import engine
 from lecun_cli._version import __version__
-from lecun_cli.destinations import Nowhere
 from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
 from lecun_cli.errors import ManifestError
-from lecun_cli.fans import Fans
-from lecun_cli.files import FORMATS
+from lecun_cli.formats import FORMATS
 from lecun_cli.generation import make_manifest
-from lecun_cli.initializers import FAMILY, make
-from lecun_cli.manifest import FileEntry, Manifest, TensorEntry
-from lecun_cli.manifest_reader import parse_manifest
-from lecun_cli.plan import Part, TensorPlan
+from lecun_cli.initializers.family import FAMILY, make
+from lecun_cli.initializers.fans import Fans
+from lecun_cli.manifest.model import FileEntry, Manifest, TensorEntry
+from lecun_cli.manifest.reader import parse_manifest
+from lecun_cli.output import engine
+from lecun_cli.output.destinations.null import Nowhere
+from lecun_cli.plan.types import Part, TensorPlan
 from tests.conftest import PLAIN, mixed_plan, part, plan_of, plan_with, tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lecun_cli.plan import Plan
+    from lecun_cli.plan.types import Plan
 
 DIGEST = "0123456789abcdef" * 4
 ARGUMENTS: dict[str, dict[str, Any]] = {

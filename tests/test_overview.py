@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from lecun_cli import generate, inspect, make_plan, parse_spec, propagate
-from lecun_cli.overview import MOST_ROWS, Shown
+from lecun_cli.display.tables import MOST_ROWS, Shown
 
 if TYPE_CHECKING:
     from pathlib import Path

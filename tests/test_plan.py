@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 import pytest
 
 from lecun_cli.errors import Diagnostic, Place, PlanError, SpecError
-from lecun_cli.fans import Fans
 from lecun_cli.frameworks import FRAMEWORKS
-from lecun_cli.laws import Constant, TruncatedNormal
-from lecun_cli.plan import Part, Plan, TensorPlan, make_plan
+from lecun_cli.initializers.distributions import Constant, TruncatedNormal
+from lecun_cli.initializers.fans import Fans
+from lecun_cli.plan.planner import make_plan
+from lecun_cli.plan.types import Part, Plan, TensorPlan
 from lecun_cli.spec.load import parse_spec
 
 DENSE = "{type: dense, name: NAME, in_features: 100, out_features: 64}"

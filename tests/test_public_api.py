@@ -55,7 +55,18 @@ class TestImport:
         code = "from lecun_cli import *; print(lecun_normal((1, 2), fan_in=2, seed=0, identity='a').shape)"
         assert in_a_new_process(code) == "(1, 2)\n"
 
-    @pytest.mark.parametrize("name", ["dtypes", "laws", "fans", "boxes", "initializers", "plan", "sizes"])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "dtypes",
+            "initializers.distributions",
+            "initializers.fans",
+            "tensors.boxes",
+            "initializers.family",
+            "plan.planner",
+            "display.units",
+        ],
+    )
     def test_of_what_needs_no_arrays_loads_no_numpy(self, name: str) -> None:
         code = f"import sys, lecun_cli.{name}; print('numpy' in sys.modules)"
         assert in_a_new_process(code) == "False\n"

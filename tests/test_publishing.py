@@ -14,8 +14,8 @@ import pytest
 
 from lecun_cli.cli.main import run
 from lecun_cli.errors import OutputError, UsageError
-from lecun_cli.local_file import LocalFile
-from lecun_cli.publishing import publish
+from lecun_cli.output.destinations.local_file import LocalFile
+from lecun_cli.output.publishing import publish
 from tests.faults.cases import RENAMES, Fault, Outcome, run_faults
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class TestPermissions:
         folder.chmod(0o1777)
         before = files_in(folder)
         code = (
-            "import os, sys; from lecun_cli.local_file import LocalFile;"
+            "import os, sys; from lecun_cli.output.destinations.local_file import LocalFile;"
             "file = LocalFile(sys.argv[1], 0, force=True); os.setgid(65534); os.setuid(65534); file.check()"
         )
         outcome = subprocess.run(

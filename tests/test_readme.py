@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lecun_cli.initializers import FAMILY
-from lecun_cli.spec.kinds import KINDS
+from lecun_cli.initializers.family import FAMILY
+from lecun_cli.layers import KINDS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

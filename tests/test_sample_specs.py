@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from lecun_cli.cli.options import parse_assignments
-from lecun_cli.plan import Plan, make_plan
+from lecun_cli.plan.planner import make_plan
+from lecun_cli.plan.types import Plan
 from lecun_cli.spec.load import load_spec, parse_spec
 
 SAMPLES = Path(__file__).parents[1] / "sample_specs"

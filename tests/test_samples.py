@@ -8,7 +8,7 @@ import pytest
 
 from lecun_cli import load_spec, make_plan
 from lecun_cli.errors import UsageError
-from lecun_cli.samples import describe, sample_names, sample_path, sample_text
+from lecun_cli.spec.samples import describe, sample_names, sample_path, sample_text
 
 FOLDER = Path(__file__).parents[1] / "sample_specs"
 

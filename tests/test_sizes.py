@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lecun_cli.display.units import counted, format_nbytes, format_seconds, parse_nbytes
 from lecun_cli.errors import UsageError
-from lecun_cli.sizes import counted, format_nbytes, format_seconds, parse_nbytes
 
 
 class TestParse:

@@ -13,18 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
-from lecun_cli import slices
-from lecun_cli.boxes import Box
 from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
 from lecun_cli.errors import UsageError
 from lecun_cli.generation import generate
-from lecun_cli.slices import Selection, find_tensor, lecun_normal, parse_range, slice_tensor
+from lecun_cli.tensors import slices
+from lecun_cli.tensors.arrays import lecun_normal
+from lecun_cli.tensors.boxes import Box
+from lecun_cli.tensors.slices import Selection, find_tensor, parse_range, slice_tensor
 from tests.conftest import mixed_plan, plan_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lecun_cli.plan import Plan
+    from lecun_cli.plan.types import Plan
 
 
 @dataclass(frozen=True)

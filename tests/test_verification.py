@@ -15,17 +15,17 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from lecun_cli import verification
 from lecun_cli.errors import ManifestError, UsageError
 from lecun_cli.generation import Options, generate
-from lecun_cli.manifest import SUFFIX
-from lecun_cli.verification import Report, find_manifests, read_manifest, verify, work_nbytes
+from lecun_cli.manifest.model import SUFFIX
+from lecun_cli.manifest.reader import read_manifest
+from lecun_cli.verification import Report, find_manifests, verify, work_nbytes
 from tests.conftest import plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lecun_cli.plan import Plan
+    from lecun_cli.plan.types import Plan
 
 SPEC = """\
 seed: 42
@@ -350,7 +350,7 @@ class TestManifest:
 
     def test_too_large_to_be_one_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = made(tmp_path, "w.safetensors")
-        monkeypatch.setattr(verification, "MAX_MANIFEST_NBYTES", 10)
+        monkeypatch.setattr("lecun_cli.manifest.reader.MAX_MANIFEST_NBYTES", 10)
         with pytest.raises(ManifestError, match="is larger than a manifest can be"):
             verify(path)
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
-from lecun_cli.cli.carried import Carried
 from lecun_cli.cli.derive import derive
 from lecun_cli.cli.generate import generate
 from lecun_cli.cli.inspect import inspect
+from lecun_cli.cli.main import Carried
 from lecun_cli.cli.plan import plan
 from lecun_cli.cli.propagate import propagate
 from lecun_cli.cli.samples import samples
@@ -65,7 +65,7 @@ class DefaultCommandGroup(TyperGroup):
         import difflib
         from pathlib import Path
 
-        from lecun_cli.samples import sample_names
+        from lecun_cli.spec.samples import sample_names
 
         word = args[0]
         if word.startswith("-") or ctx.resilient_parsing or Path(word).exists() or word in sample_names():
@@ -94,7 +94,7 @@ app = typer.Typer(
 def _version(wanted: bool) -> None:
     if wanted:
         from lecun_cli._version import __version__
-        from lecun_cli.kernel import load
+        from lecun_cli.stream._kernel.loader import load
 
         typer.echo(f"lecun-init {__version__} (stream 1, {load().state})")
         raise typer.Exit

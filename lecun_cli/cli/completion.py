@@ -17,7 +17,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from lecun_cli.plan import Plan
+    from lecun_cli.plan.types import Plan
     from lecun_cli.spec.load import Spec
 
 
@@ -43,21 +43,21 @@ def values(names: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
 
 def samples(incomplete: str) -> list[str]:
     """The names of the samples, and where none fits, files as ever."""
-    from lecun_cli.samples import sample_names
+    from lecun_cli.spec.samples import sample_names
 
     return _starting(sample_names(), incomplete)
 
 
 def themes() -> Iterable[str]:
     """Those that --theme takes."""
-    from lecun_cli.figure import THEMES
+    from lecun_cli.display.figures import THEMES
 
     return THEMES
 
 
 def sorts() -> Iterable[str]:
     """Those that --sort takes."""
-    from lecun_cli.cli.inspect_text import SORTS
+    from lecun_cli.cli.inspect_output import SORTS
 
     return SORTS
 
@@ -85,7 +85,7 @@ def fan_rules() -> Iterable[str]:
 
 def formats() -> Iterable[str]:
     """Those that --format takes."""
-    from lecun_cli.files import FORMATS
+    from lecun_cli.formats import FORMATS
 
     return FORMATS
 
@@ -98,9 +98,9 @@ def tensors(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def assignments(ctx: typer.Context, incomplete: str) -> list[str]:
     """`NAME=` for every param of the spec that stands before."""
-    from lecun_cli.samples import sample_path
     from lecun_cli.spec.nodes import Mapping
-    from lecun_cli.spec.reader import decode, read_bytes, read_nodes
+    from lecun_cli.spec.parser import decode, read_bytes, read_nodes
+    from lecun_cli.spec.samples import sample_path
 
     given = _given(ctx)
     if given is None:
@@ -140,7 +140,7 @@ def _spec(ctx: typer.Context) -> Spec | None:
 
 
 def _plan(ctx: typer.Context) -> Plan | None:
-    from lecun_cli.plan import make_plan
+    from lecun_cli.plan.planner import make_plan
 
     spec = _spec(ctx)
     try:

@@ -38,7 +38,7 @@ def derive(
 
     from lecun_cli.cli.report import emit, warn
     from lecun_cli.derive import derive_spec
-    from lecun_cli.local_file import LocalFile, write_whole
+    from lecun_cli.output.destinations.local_file import LocalFile, write_whole
 
     if out != "-":
         LocalFile(out, 0, force=force).check()  # before a large model is built for nothing

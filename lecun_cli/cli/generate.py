@@ -66,15 +66,15 @@ def generate(
 
     Example: lecun-init spec.yaml -o weights.safetensors --seed 42
     """
-    from lecun_cli import engine
     from lecun_cli.cli.progress import Bar
     from lecun_cli.cli.report import warn
-    from lecun_cli.destinations import standard_output
+    from lecun_cli.display.units import parse_nbytes
     from lecun_cli.errors import UsageError
     from lecun_cli.generation import Options
     from lecun_cli.generation import generate as generate_file
-    from lecun_cli.plan import make_plan
-    from lecun_cli.sizes import parse_nbytes
+    from lecun_cli.output import engine
+    from lecun_cli.output.destinations.stream import standard_output
+    from lecun_cli.plan.planner import make_plan
 
     check_workers(workers)
     if as_json and out == "-":
@@ -107,7 +107,7 @@ def _print(written: Written, seconds: float, *, drawn: bool, as_json: bool, quie
     import json
 
     from lecun_cli.cli.report import emit
-    from lecun_cli.sizes import counted, format_nbytes, format_seconds
+    from lecun_cli.display.units import counted, format_nbytes, format_seconds
 
     manifest = written.manifest
     file = manifest.files[0]

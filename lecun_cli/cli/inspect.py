@@ -57,12 +57,12 @@ def inspect(
     The law is that of the manifest beside the file; without one, LeCun normal with the fan-in of the layer
     kind that is recognised. Example: lecun-init inspect model.safetensors --sort verdict
     """
-    from lecun_cli.cli.inspect_text import SORTS, as_csv_text, as_json_text, print_tables, sorted_tensors
+    from lecun_cli.cli.inspect_output import SORTS, as_csv_text, as_json_text, print_tables, sorted_tensors
     from lecun_cli.cli.progress import Bar
     from lecun_cli.cli.report import emit, warn
     from lecun_cli.errors import UsageError
-    from lecun_cli.inspection.inspect import inspect_source
-    from lecun_cli.inspection.sources import find
+    from lecun_cli.inspection.inspector import inspect_source
+    from lecun_cli.inspection.weight_sources import find
 
     check_workers(workers)
     if as_json and as_csv:
@@ -84,7 +84,7 @@ def inspect(
     elif not quiet:
         print_tables(found, tensors, bar.seconds)
     if picture is not None:
-        from lecun_cli.inspection.plot import draw, title_of
+        from lecun_cli.inspection.tensor_plots import draw, title_of
 
         write_picture(
             lambda chosen: draw(found, chosen),

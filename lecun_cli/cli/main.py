@@ -8,10 +8,17 @@ import re
 import sys
 from typing import NoReturn
 
-from lecun_cli.cli.carried import Carried
 from lecun_cli.signals import Terminated, check, handle_signals
 
 INTERRUPTED = 130
+
+
+class Carried(Exception):  # noqa: N818 - it is no error of its own
+    """An interruption or a closed pipe, carried past Typer, which would swallow both."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(repr(error))
+        self.error = error
 
 
 def main() -> NoReturn:

@@ -11,7 +11,7 @@ from lecun_cli.cli import completion
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lecun_cli.figure import Draw
+    from lecun_cli.display.figures import Draw
 
 PlotOption = Annotated[
     str | None,
@@ -36,9 +36,9 @@ def picture_path(plot: str | None, theme: str, *, force: bool) -> Path | None:
         UsageError: There is no such theme, the suffix means no picture, matplotlib is not there, or the
             file may not be written.
     """
+    from lecun_cli.display.figures import THEMES, check_path
     from lecun_cli.errors import UsageError
-    from lecun_cli.figure import THEMES, check_path
-    from lecun_cli.local_file import LocalFile
+    from lecun_cli.output.destinations.local_file import LocalFile
 
     if theme not in THEMES:
         raise UsageError(f'there is no theme "{theme}"', help=f"themes are: {', '.join(THEMES)}")
@@ -56,7 +56,7 @@ def write_picture(draw: Draw, path: Path, theme: str, *, title: str, force: bool
         OutputError: It cannot be written.
     """
     from lecun_cli.cli.report import warn
-    from lecun_cli.figure import save
+    from lecun_cli.display.figures import save
 
     warn(save(draw, path, theme, title=title, force=force), quiet=quiet)
     if not quiet:

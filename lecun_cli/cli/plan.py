@@ -16,7 +16,7 @@ from lecun_cli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from lecun_cli.plan import Plan
+    from lecun_cli.plan.types import Plan
 
 
 def plan(
@@ -35,8 +35,8 @@ def plan(
     import json
 
     from lecun_cli.cli.report import Column, emit, fitted_table, warn
-    from lecun_cli.overview import RIGHT, TENSOR_COLUMNS, tensor_row
-    from lecun_cli.plan import make_plan
+    from lecun_cli.display.tables import RIGHT, TENSOR_COLUMNS, tensor_row
+    from lecun_cli.plan.planner import make_plan
 
     made = make_plan(
         read_spec(
@@ -60,8 +60,8 @@ _RANKS = {"initializer": 1, "weights": 2, "dtype": 3}
 def _cost(made: Plan) -> list[str]:
     from pathlib import Path
 
-    from lecun_cli.local_file import free_nbytes
-    from lecun_cli.sizes import format_nbytes
+    from lecun_cli.display.units import format_nbytes
+    from lecun_cli.output.destinations.local_file import free_nbytes
 
     dtypes = ", ".join(dict.fromkeys(tensor.dtype for tensor in made.tensors))
     seed = "drawn when the file is made" if made.seed is None else str(made.seed)

@@ -89,7 +89,7 @@ class Bar:
             )
 
     def _rate(self, nbytes: int) -> str:
-        from lecun_cli.sizes import format_nbytes
+        from lecun_cli.display.units import format_nbytes
 
         seconds = time.monotonic() - self._began
         return f"{format_nbytes(round(nbytes / seconds))}/s" if seconds > 0 else ""

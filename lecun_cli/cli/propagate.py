@@ -22,12 +22,12 @@ from lecun_cli.cli.picture import PlotOption, ReplaceOption, ThemeOption, pictur
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lecun_cli.propagation.source import Network
+    from lecun_cli.propagation.network_source import Network
 
 
 def _initializers() -> Iterable[str]:
     """Those that can be compared: the random ones."""
-    from lecun_cli.initializers import FAMILY
+    from lecun_cli.initializers.family import FAMILY
 
     return (name for name, row in FAMILY.items() if row.is_random)
 
@@ -99,11 +99,11 @@ def propagate(
     Example: lecun-init propagate selu_32 --compare he_normal,glorot_uniform --plot selu.png
     """
     from lecun_cli.cli.progress import Bar
-    from lecun_cli.cli.propagate_text import as_csv_text, as_json_text, print_tables
+    from lecun_cli.cli.propagate_output import as_csv_text, as_json_text, print_tables
     from lecun_cli.cli.report import emit
     from lecun_cli.errors import UsageError
-    from lecun_cli.plan import make_plan
-    from lecun_cli.propagation.propagate import propagate as walk
+    from lecun_cli.plan.planner import make_plan
+    from lecun_cli.propagation.propagator import propagate as walk
 
     if as_json and as_csv:
         raise UsageError("--json and --csv contradict each other")
@@ -136,7 +136,7 @@ def propagate(
     elif not quiet:
         print_tables(found)
     if picture is not None:
-        from lecun_cli.propagation.plot import draw, title_of
+        from lecun_cli.propagation.signal_plot import draw, title_of
 
         write_picture(
             lambda chosen: draw(found, chosen),
@@ -166,7 +166,7 @@ def _network(
     from pathlib import Path
 
     from lecun_cli.errors import UsageError
-    from lecun_cli.propagation.source import Network, is_weights, read_network
+    from lecun_cli.propagation.network_source import Network, is_weights, read_network
 
     if is_weights(source):
         given = {

@@ -22,7 +22,7 @@ def emit(text: str) -> None:
         BrokenPipeError: The reader has gone.
         OutputError: Anything else.
     """
-    from lecun_cli.destinations import Stream
+    from lecun_cli.output.destinations.stream import Stream
 
     sys.stdout.flush()
     try:

@@ -25,7 +25,7 @@ def samples(
     Example: lecun-init samples selu_mlp > spec.yaml
     """
     from lecun_cli.cli.report import emit, width
-    from lecun_cli.samples import describe, sample_names, sample_text
+    from lecun_cli.spec.samples import describe, sample_names, sample_text
 
     if name is not None:
         emit(sample_text(name).rstrip("\n"))

@@ -50,8 +50,8 @@ def slice_(
     """
     from lecun_cli.cli.report import emit
     from lecun_cli.errors import UsageError
-    from lecun_cli.plan import make_plan
-    from lecun_cli.slices import slice_tensor
+    from lecun_cli.plan.planner import make_plan
+    from lecun_cli.tensors.slices import slice_tensor
 
     if as_json and raw:
         raise UsageError("--json and --raw contradict each other")
@@ -62,7 +62,7 @@ def slice_(
     )
     found = slice_tensor(plan, tensor, selection)
     if raw:
-        from lecun_cli.destinations import standard_output
+        from lecun_cli.output.destinations.stream import standard_output
 
         standard_output().write(0, memoryview(found.tobytes()))
     elif as_json:

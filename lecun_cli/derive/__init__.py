@@ -1,8 +1,8 @@
-"""Specs from models and checkpoints. A new kind of source is a file here and a row in `source.py`."""
+"""Specs from models and checkpoints. A new source is a file in `readers` and a row in `model_source`."""
 
 from __future__ import annotations
 
-from lecun_cli.derive.derivation import Derivation
-from lecun_cli.derive.source import derive_spec
+from lecun_cli.derive.model_source import derive_spec
+from lecun_cli.derive.writing.derivation import Derivation
 
 __all__ = ["Derivation", "derive_spec"]

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lecun_cli.fans import Fans, Shape
+from lecun_cli.initializers.fans import Fans, Shape
 
 if TYPE_CHECKING:
-    from lecun_cli.spec.kinds import AnyLayer
+    from lecun_cli.layers import AnyLayer
 
 
 class UnsupportedError(Exception):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
-from lecun_cli.fans import FanError, Fans, Shape
 from lecun_cli.frameworks.base import FanAxes, FanRule, Framework, Slot, Slots, UnsupportedError, slot
 from lecun_cli.frameworks.channels_last import BIAS, attention, conv
-from lecun_cli.spec.kinds import AnyLayer
-from lecun_cli.spec.kinds.activation import PReLU
-from lecun_cli.spec.kinds.recurrent import Bidirectional, GRUCell, LSTMCell, Recurrent
-from lecun_cli.spec.kinds.transposed_convolution import ConvTranspose
+from lecun_cli.initializers.fans import FanError, Fans, Shape
+from lecun_cli.layers import AnyLayer
+from lecun_cli.layers.activation import PReLU
+from lecun_cli.layers.recurrent import Bidirectional, GRUCell, LSTMCell, Recurrent
+from lecun_cli.layers.transposed_convolution import ConvTranspose
 
 
 def compute_fans(shape: Shape) -> Fans:

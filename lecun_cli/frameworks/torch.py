@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from lecun_cli.fans import FanError, Fans, Shape
 from lecun_cli.frameworks.base import FanRule, Framework, Slot, Slots, UnsupportedError, slot
-from lecun_cli.spec.kinds import AnyLayer
-from lecun_cli.spec.kinds.activation import PReLU
-from lecun_cli.spec.kinds.attention import MultiHeadAttention
-from lecun_cli.spec.kinds.normalization import BatchNormalization, GroupNormalization, LayerNormalization
-from lecun_cli.spec.kinds.recurrent import Bidirectional, GRUCell, Recurrent
+from lecun_cli.initializers.fans import FanError, Fans, Shape
+from lecun_cli.layers import AnyLayer
+from lecun_cli.layers.activation import PReLU
+from lecun_cli.layers.attention import MultiHeadAttention
+from lecun_cli.layers.normalization import BatchNormalization, GroupNormalization, LayerNormalization
+from lecun_cli.layers.recurrent import Bidirectional, GRUCell, Recurrent
 
 
 def calculate_fans(shape: Shape) -> Fans:

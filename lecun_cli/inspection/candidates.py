@@ -6,12 +6,12 @@ import itertools
 import math
 from collections.abc import Iterator
 
-from lecun_cli.fans import Fans, Shape
-from lecun_cli.initializers import make
-from lecun_cli.inspection.distributions import Distribution, Normal
+from lecun_cli.initializers.distributions import TRUNCATED_STD, TruncatedNormal, Uniform
+from lecun_cli.initializers.family import make
+from lecun_cli.initializers.fans import Fans, Shape
 from lecun_cli.inspection.expected import Expected
 from lecun_cli.inspection.measured import Sample, Statistics
-from lecun_cli.laws import TRUNCATED_STD, TruncatedNormal, Uniform
+from lecun_cli.inspection.probabilities import Distribution, Normal
 
 Candidate = tuple[str, Distribution]
 

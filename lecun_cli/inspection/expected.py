@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 from lecun_cli.dtypes import DTYPES
-from lecun_cli.inspection.distributions import Distribution, Mixture, is_continuous, mixture, support_of
-from lecun_cli.laws import Constant
-from lecun_cli.planned import TensorPlan
+from lecun_cli.initializers.distributions import Constant
+from lecun_cli.inspection.probabilities import Distribution, Mixture, is_continuous, mixture, support_of
+from lecun_cli.plan.types import TensorPlan
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from functools import cached_property
 
 import numpy as np
 
-from lecun_cli.inspection import distributions
-from lecun_cli.inspection.distributions import Distribution
+from lecun_cli.inspection import probabilities
 from lecun_cli.inspection.grid import Counts, Floats, Grid, grid_of
+from lecun_cli.inspection.probabilities import Distribution
 from lecun_cli.inspection.tally import MAX_DISTINCT, Tally
 
 HISTOGRAM_BINS = 32
@@ -101,12 +101,12 @@ class Sample:
         if n_groups < 4:
             return None
         edges = self.grid.edges
-        wanted = [distributions.quantile(law, k / n_groups) for k in range(1, n_groups)]
+        wanted = [probabilities.quantile(law, k / n_groups) for k in range(1, n_groups)]
         cuts = np.searchsorted(edges, wanted)
         nearer = np.abs(edges[cuts - 1] - wanted) < np.abs(edges[cuts] - wanted)
         inner = np.unique(cuts - nearer)
         inner = inner[(inner > 0) & (inner < edges.size - 1)]
-        under = [0.0, *(distributions.cdf(law, float(edge)) for edge in edges[inner]), 1.0]
+        under = [0.0, *(probabilities.cdf(law, float(edge)) for edge in edges[inner]), 1.0]
         at = np.concatenate([[0], inner, [edges.size - 1]])
         expected = np.diff(under) * self.n
         observed = np.diff(self.below[np.searchsorted(self.held, at)])
@@ -116,7 +116,7 @@ class Sample:
         """Distinct values that so many draws from a law would give, by density times width."""
         if not self.grid.is_exact:
             return float(self.n)
-        low, high = distributions.support_of(law)
+        low, high = probabilities.support_of(law)
         edges = np.clip(self.grid.edges, max(low, -1e300), min(high, 1e300))
         share = np.diff(np.array(_coarse_cdf(law, edges)))
         return float(-np.expm1(-self.n * share).sum())
@@ -125,7 +125,7 @@ class Sample:
         """Standard deviation of a law after rounding to the dtype, which matters for the 8-bit ones."""
         if self.grid.n_codes > 256:
             return law.std
-        share = np.diff([distributions.cdf(law, float(edge)) for edge in self.grid.edges])
+        share = np.diff([probabilities.cdf(law, float(edge)) for edge in self.grid.edges])
         mean = float((share * self.grid.values).sum())
         return math.sqrt(float((share * (self.grid.values - mean) ** 2).sum()))
 
@@ -137,7 +137,7 @@ def _coarse_cdf(law: Distribution, points: Floats) -> Floats:
     if math.isinf(law.bound):
         low, high = -8.0 * law.std, 8.0 * law.std
     knots = np.linspace(low, high, 1001)
-    values = [distributions.cdf(law, x) for x in knots.tolist()]
+    values = [probabilities.cdf(law, x) for x in knots.tolist()]
     return np.interp(points, knots, values)
 
 
@@ -155,7 +155,7 @@ def _p_value(expected: list[float], observed: list[int]) -> float | None:
     if len(groups) < 3:
         return None
     distance = math.fsum((o - e) ** 2 / e for e, o in groups)
-    return distributions.chi_square_tail(distance, len(groups) - 1)
+    return probabilities.chi_square_tail(distance, len(groups) - 1)
 
 
 def measure(found: Tally, sample: Sample, limits: tuple[float, float], reach: float | None) -> Statistics:

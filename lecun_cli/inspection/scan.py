@@ -10,9 +10,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from lecun_cli.engine import Progress
-from lecun_cli.inspection.reading import Reader, Stretch
+from lecun_cli.inspection.chunk_reader import Reader, Stretch
 from lecun_cli.inspection.tally import Scratch, Tally, tally
+from lecun_cli.output.engine import Progress
 
 _HEAD_NBYTES = 2**16
 

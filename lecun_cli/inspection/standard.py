@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lecun_cli.inspection import distributions
-from lecun_cli.inspection.distributions import Distribution
+from lecun_cli.initializers.distributions import TRUNCATED_STD
+from lecun_cli.inspection import probabilities
 from lecun_cli.inspection.measured import Sample
-from lecun_cli.laws import TRUNCATED_STD
+from lecun_cli.inspection.probabilities import Distribution
 
 N_BINS = 128
 REACH = 2.0 / TRUNCATED_STD / 36 * (N_BINS // 2)
@@ -42,5 +42,5 @@ def standardise(sample: Sample, law: Distribution) -> Standardised:
     density = np.diff(under) / sample.n * (N_BINS / (2 * REACH))
     shares = tuple(p for p in SHARES if min(p, 1 - p) * sample.n >= 0.5) or (0.5,)
     found = sample.quantiles(np.array(shares)) / law.std
-    asked = tuple(distributions.quantile(law, p) / law.std for p in shares)
+    asked = tuple(probabilities.quantile(law, p) / law.std for p in shares)
     return Standardised(tuple(density.tolist()), shares, asked, tuple(found.tolist()))

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from lecun_cli.errors import UsageError
-from lecun_cli.fans import Shape
-from lecun_cli.planned import PlannedLayer
+from lecun_cli.initializers.fans import Shape
+from lecun_cli.layers import AnyLayer
+from lecun_cli.plan.types import PlannedLayer
 from lecun_cli.propagation.forward import activation_of, operation_of
 from lecun_cli.propagation.operation import AS_IT_IS, Operation
 from lecun_cli.spec.expand import PlacedLayer
-from lecun_cli.spec.kinds import AnyLayer
 
 FRESH = "input"
 """How a layer is fed that begins anew: with inputs of its own, of mean 0 and variance 1."""

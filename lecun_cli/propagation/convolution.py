@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from lecun_cli.fans import Shape
+from lecun_cli.initializers.fans import Shape
+from lecun_cli.layers.convolution import Conv, window_of
+from lecun_cli.layers.depthwise_convolution import DepthwiseConv, SeparableConv
+from lecun_cli.layers.transposed_convolution import ConvTranspose
 from lecun_cli.propagation.activations import Array
+from lecun_cli.propagation.layer_weights import Weights
 from lecun_cli.propagation.operation import AS_IT_IS, Operation, add_bias, blocks, box
-from lecun_cli.propagation.weights import Weights
-from lecun_cli.spec.kinds.convolution import Conv, window_of
-from lecun_cli.spec.kinds.depthwise_convolution import DepthwiseConv, SeparableConv
-from lecun_cli.spec.kinds.transposed_convolution import ConvTranspose
 
 _MOST_WINDOWS = 2**23
 """Elements of windows that are laid out as a matrix at once."""

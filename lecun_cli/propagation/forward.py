@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from lecun_cli.layers import AnyLayer, RawTensor
+from lecun_cli.layers.dense import Dense, Experts
+from lecun_cli.layers.embedding import Embedding
 from lecun_cli.propagation import convolution, normalization, sequence
 from lecun_cli.propagation.activations import Array
+from lecun_cli.propagation.layer_weights import Weights
 from lecun_cli.propagation.operation import Operation, blocks, box, linear, vector_operation
-from lecun_cli.propagation.weights import Weights
-from lecun_cli.spec.kinds import AnyLayer, RawTensor
-from lecun_cli.spec.kinds.dense import Dense, Experts
-from lecun_cli.spec.kinds.embedding import Embedding
 
 
 def _dense(layer: Dense, weights: Weights, x: Array, framework: str) -> Array:

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 
 from lecun_cli.errors import UsageError
-from lecun_cli.fans import Shape
-from lecun_cli.propagation.activations import Array
-from lecun_cli.propagation.operation import AS_IT_IS, Operation
-from lecun_cli.propagation.weights import Weights
-from lecun_cli.spec.kinds.activation import PReLU
-from lecun_cli.spec.kinds.normalization import (
+from lecun_cli.initializers.fans import Shape
+from lecun_cli.layers.activation import PReLU
+from lecun_cli.layers.normalization import (
     BatchNormalization,
     GroupNormalization,
     LayerNormalization,
     RMSNormalization,
 )
+from lecun_cli.propagation.activations import Array
+from lecun_cli.propagation.layer_weights import Weights
+from lecun_cli.propagation.operation import AS_IT_IS, Operation
 
 EPSILON = {
     ("layer_normalization", "keras"): 1e-3,

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from lecun_cli.boxes import Box
-from lecun_cli.fans import Shape
+from lecun_cli.initializers.fans import Shape
 from lecun_cli.propagation.activations import Array
-from lecun_cli.propagation.weights import Weights
+from lecun_cli.propagation.layer_weights import Weights
+from lecun_cli.tensors.boxes import Box
 
 AS_IT_IS = ""
 FLATTENED = "flattened"

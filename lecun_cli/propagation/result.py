@@ -6,10 +6,10 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lecun_cli.fans import Shape
-from lecun_cli.overview import MOST_ROWS, Overview, Shown
-from lecun_cli.propagation.verdict import Verdict
-from lecun_cli.sizes import counted
+from lecun_cli.display.tables import MOST_ROWS, Overview, Shown
+from lecun_cli.display.units import counted
+from lecun_cli.initializers.fans import Shape
+from lecun_cli.propagation.signal_verdict import Verdict
 
 
 @dataclass(frozen=True)

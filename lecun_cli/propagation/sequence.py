@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from lecun_cli.layers.attention import GroupedQueryAttention, MultiHeadAttention
+from lecun_cli.layers.recurrent import Bidirectional, GRUCell, LSTMCell, Recurrent
 from lecun_cli.propagation.activations import ACTIVATIONS, Array
+from lecun_cli.propagation.layer_weights import Weights
 from lecun_cli.propagation.operation import linear, vector_operation
-from lecun_cli.propagation.weights import Weights
-from lecun_cli.spec.kinds.attention import GroupedQueryAttention, MultiHeadAttention
-from lecun_cli.spec.kinds.recurrent import Bidirectional, GRUCell, LSTMCell, Recurrent
 
 _sigmoid = ACTIVATIONS["sigmoid"]
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from lecun_cli.elements import draw_tensor
-from lecun_cli.fans import Fans
-from lecun_cli.initializers import make
-from lecun_cli.planned import Part, Plan, TensorPlan
+from lecun_cli.initializers.family import make
+from lecun_cli.initializers.fans import Fans
+from lecun_cli.plan.types import Part, Plan, TensorPlan
 from lecun_cli.propagation.activations import Array, activate
 from lecun_cli.propagation.chain import TOKENS, Link
+from lecun_cli.propagation.layer_weights import ReadPart, Weights, roles_of
 from lecun_cli.propagation.operation import entered
-from lecun_cli.propagation.weights import ReadPart, Weights, roles_of
+from lecun_cli.tensors.generator import draw_tensor
 
 
 def inputs(link: Link, samples: int, seed: int) -> Array:

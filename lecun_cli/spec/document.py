@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from lecun_cli.errors import describe
 from lecun_cli.frameworks import EXACT, FAN_RULES, FRAMEWORKS
-from lecun_cli.spec.expressions import NAME
-from lecun_cli.spec.fields import Count, DTypeName, InitializerField, LayerName, Seed, fault, meant
-from lecun_cli.spec.kinds.base import Model
-from lecun_cli.spec.nodes import describe
+from lecun_cli.layers.base import Model
+from lecun_cli.layers.expressions import NAME
+from lecun_cli.layers.fields import Count, DTypeName, InitializerField, LayerName, Seed, fault, meant
 
 # What the frameworks, and those that stand on them, are called elsewhere.
 _SYNONYMS = {

@@ -7,12 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
-from lecun_cli.errors import Diagnostic, Place
+from lecun_cli.errors import Diagnostic, Place, describe
+from lecun_cli.layers import KINDS, AnyLayer, RawTensor
+from lecun_cli.layers.expressions import Environment, ExpressionError, Template, evaluate
+from lecun_cli.layers.fields import MAX_NAME, split_path
 from lecun_cli.spec.document import Group, Repeat
-from lecun_cli.spec.expressions import Environment, ExpressionError, Template, evaluate
-from lecun_cli.spec.fields import MAX_NAME, split_path
-from lecun_cli.spec.kinds import KINDS, AnyLayer, RawTensor
-from lecun_cli.spec.nodes import Mapping, Node, Scalar, Sequence, describe, plain, walk
+from lecun_cli.spec.nodes import Mapping, Node, Scalar, Sequence, plain, walk
 from lecun_cli.spec.validate import Faults, unknown_key, validate
 
 MAX_LAYERS = 1_000_000

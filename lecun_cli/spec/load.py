@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field, replace
 
+from lecun_cli.display.tables import Overview, Shown, of_spec
 from lecun_cli.errors import Diagnostic, Place, SpecError
-from lecun_cli.overview import Overview, Shown, of_spec
-from lecun_cli.samples import sample_path
 from lecun_cli.spec.document import Document, Rule
 from lecun_cli.spec.expand import PlacedLayer, expand
 from lecun_cli.spec.nodes import Mapping, Scalar, plain
 from lecun_cli.spec.params import resolve
-from lecun_cli.spec.reader import decode, read_bytes, read_nodes
+from lecun_cli.spec.parser import decode, read_bytes, read_nodes
+from lecun_cli.spec.samples import sample_path
 from lecun_cli.spec.validate import Faults, validate
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lecun_cli.errors import describe
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -80,25 +82,6 @@ def kind_of(node: Node) -> str:
     if isinstance(node, Sequence):
         return "a list"
     return describe(node.value)
-
-
-def describe(value: object) -> str:
-    """A value and its type in words: `the string "64"`, `the number 0.5`, `no value`."""
-    match value:
-        case None:
-            return "no value"
-        case bool():
-            return f"the boolean {str(value).lower()}"
-        case int() | float():
-            text = repr(value)
-            return f"the number {text if len(text) <= 40 else text[:37] + '...'}"
-        case str():
-            return f'the string "{value if len(value) <= 60 else value[:57] + "..."}"'
-        case list() | tuple():
-            return "a list"
-        case dict():
-            return "a mapping"
-    return f"a {type(value).__name__}"
 
 
 def walk(node: Node) -> Iterator[Node]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lecun_cli.errors import Diagnostic, Place
-from lecun_cli.spec.expressions import NAME, ExpressionError, evaluate, names_in, unknown_name
-from lecun_cli.spec.nodes import describe
+from lecun_cli.errors import Diagnostic, Place, describe
+from lecun_cli.layers.expressions import NAME, ExpressionError, evaluate, names_in, unknown_name
 
 
 def resolve(

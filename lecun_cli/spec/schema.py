@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from lecun_cli.layers import KINDS, RawTensor
 from lecun_cli.spec.document import Document, Group, Repeat
-from lecun_cli.spec.hovers import describe
-from lecun_cli.spec.kinds import KINDS, RawTensor
+from lecun_cli.spec.key_examples import describe
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

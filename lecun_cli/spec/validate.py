@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from lecun_cli.errors import Diagnostic
-from lecun_cli.spec.nodes import Mapping, Node, describe, locate, plain
+from lecun_cli.errors import Diagnostic, describe
+from lecun_cli.spec.nodes import Mapping, Node, locate, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lecun_cli.spec.expressions import Environment
+    from lecun_cli.layers.expressions import Environment
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -34,7 +34,7 @@ mp = mpmath.mp.clone()  # a context of its own, as the precision of the global o
 mp.dps = 50
 GRID = 1500
 TARGET = Path(__file__).with_name("coefficients.py")
-HEADER = Path(__file__).parent / "kernel" / "coefficients.h"
+HEADER = Path(__file__).parent / "_kernel" / "coefficients.h"
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def render() -> str:
 
 
 def render_header() -> str:
-    """The text of `kernel/coefficients.h`: the same numbers, as they stand in `coefficients.py`."""
+    """The text of `_kernel/coefficients.h`: the same numbers, as they stand in `coefficients.py`."""
     lines = ["/* P and Q of ../truncated_normal.py, written by ../derive_coefficients.py; do not edit. */"]
     for variant in VARIANTS:
         bits = variant.name.removeprefix("FLOAT")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lecun_cli.laws import Constant, Law
-from lecun_cli.stream import native
+from lecun_cli.initializers.distributions import Constant, Law
+from lecun_cli.stream._kernel import bindings
 from lecun_cli.stream.constant import constant
 from lecun_cli.stream.philox import MAX_BLOCK, WORDS_PER_BLOCK, BlockReader, Key, blocks
-from lecun_cli.stream.recipe import Recipe, recipe
+from lecun_cli.stream.sampler import Recipe, recipe
 from lecun_cli.stream.scratch import BUFFER_NBYTES, Scratch
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def fill(out: AnyArray, law: Law, key: Key, start: int, dtype: DType, scratch: S
         return
     made = recipe(law, dtype)
     _check_range(start, start + len(out), made)
-    if not native.draw(out, made, key, start, (1,)):
+    if not bindings.draw(out, made, key, start, (1,)):
         _fill(out, made, BlockReader(key), start, scratch)
 
 
@@ -71,7 +71,7 @@ def fill_box(out: AnyArray, law: Law, key: Key, start: int, counts: tuple[int, .
     Raises:
         UsageError: The law does not fit in the dtype.
     """
-    return native.available() and native.draw(out, recipe(law, dtype), key, start, counts)
+    return bindings.available() and bindings.draw(out, recipe(law, dtype), key, start, counts)
 
 
 def fill_runs(out: AnyArray, law: Law, key: Key, starts: Starts, dtype: DType, scratch: Scratch) -> None:

@@ -43,8 +43,8 @@ def draw(side: str, dtype: str = "float32") -> Callable[[], None]:
     import numpy as np
 
     from lecun_cli import make_plan, parse_spec
-    from lecun_cli.elements import Drawer
-    from lecun_cli.engine import default_workers
+    from lecun_cli.output.engine import default_workers
+    from lecun_cli.tensors.generator import Drawer
 
     spec = ONE_TENSOR.format(framework="torch", dtype=dtype, rows=side, columns=side)
     (tensor,) = make_plan(parse_spec(spec)).tensors

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lecun_cli.kernel import load
+from lecun_cli.stream._kernel.loader import load
 
 PACKAGES = ("lecun-init", "numpy", "safetensors", "jax", "keras", "torch")
 

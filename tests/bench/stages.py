@@ -47,16 +47,16 @@ STAGES = (
 WATCHED = (
     ("reserve", "os:posix_fallocate"),
     ("reserve", "os:ftruncate"),
-    ("engine", "lecun_cli.engine:run"),
-    ("· draw", "lecun_cli.elements:Drawer.draw_range"),
-    ("· draw", "lecun_cli.elements:Drawer.draw_box"),
-    ("· draw", "lecun_cli._kernel:draw"),
-    ("· draw", "lecun_cli._kernel:draw_runs"),
-    ("· digest", "lecun_cli._kernel:digest"),
+    ("engine", "lecun_cli.output.engine:run"),
+    ("· draw", "lecun_cli.tensors.generator:Drawer.draw_range"),
+    ("· draw", "lecun_cli.tensors.generator:Drawer.draw_box"),
+    ("· draw", "lecun_cli.stream._kernel._native:draw"),
+    ("· draw", "lecun_cli.stream._kernel._native:draw_runs"),
+    ("· digest", "lecun_cli.stream._kernel._native:digest"),
     ("· write", "os:pwrite"),
     ("· write", "os:pwritev"),
     ("manifest", "lecun_cli.generation:make_manifest"),
-    ("manifest", "lecun_cli.manifest:Manifest.to_bytes"),
+    ("manifest", "lecun_cli.manifest.model.model:Manifest.to_bytes"),
     ("fsync", "os:fsync"),
 )
 
@@ -141,15 +141,15 @@ def watch_everything() -> Watch:
     module.sha256 = lambda *a, **k: _Sha256(watch, plain(*a, **k))
     for stage, target in WATCHED:
         watch.replace(stage, target)
-    from lecun_cli.files import FORMATS
+    from lecun_cli.formats import FORMATS
 
     for name, made in FORMATS.items():
         FORMATS[name] = dataclasses.replace(made, layout=watch.watched("layout", made.layout))
     try:
-        local_file: Any = import_module("lecun_cli.local_file")
+        local_file: Any = import_module("lecun_cli.output.destinations.local_file")
         plain_flush = local_file._early_flush
     except (ImportError, AttributeError):
-        watch.missing.append("lecun_cli.local_file:_early_flush")
+        watch.missing.append("lecun_cli.output.destinations.local_file:_early_flush")
     else:
         local_file._early_flush = lambda: (flush := plain_flush()) and watch.watched("· early flush", flush)
     return watch
@@ -158,9 +158,10 @@ def watch_everything() -> Watch:
 def main() -> None:
     """Run one spec, watched, and print what the stages took, as JSON."""
     began = time.perf_counter(), time.thread_time()
-    from lecun_cli import generate, kernel, make_plan, parse_spec
+    from lecun_cli import generate, make_plan, parse_spec
+    from lecun_cli.stream._kernel import loader
 
-    kernel.load()  # draws a sample to hold the kernel against the stream
+    loader.load()  # draws a sample to hold the kernel against the stream
     imports = Spent(1, time.perf_counter() - began[0], time.thread_time() - began[1])
     watch = watch_everything()
     watch.spent["imports"] = imports

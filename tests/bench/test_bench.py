@@ -132,5 +132,5 @@ class TestStages:
 
     def test_a_name_that_is_gone_is_told(self) -> None:
         watch = stages.Watch()
-        watch.replace("load", "lecun_cli.engine:no_such_name")
-        assert watch.missing == ["lecun_cli.engine:no_such_name"]
+        watch.replace("load", "lecun_cli.output.engine:no_such_name")
+        assert watch.missing == ["lecun_cli.output.engine:no_such_name"]

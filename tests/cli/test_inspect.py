@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from lecun_cli.cli.inspect_text import SORTS, blocks
+from lecun_cli.cli.inspect_output import SORTS, blocks
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lecun_cli.cli.propagate_text import strip
+from lecun_cli.cli.propagate_output import strip
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run

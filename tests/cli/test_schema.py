@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from lecun_cli.spec.kinds import KINDS
+from lecun_cli.layers import KINDS
 from lecun_cli.spec.schema import json_schema
 
 if TYPE_CHECKING:

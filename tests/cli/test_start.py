@@ -10,7 +10,7 @@ import pytest
 
 from lecun_cli import __version__
 from lecun_cli.cli.app import app
-from lecun_cli.kernel import load
+from lecun_cli.stream._kernel.loader import load
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run

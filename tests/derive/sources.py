@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lecun_cli.dtypes import DTYPES
-from lecun_cli.plan import Plan, make_plan
+from lecun_cli.plan.planner import make_plan
+from lecun_cli.plan.types import Plan
 from lecun_cli.spec.load import parse_spec
 
 Held = dict[str, tuple[tuple[int, ...], str]]

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lecun_cli.derive.blocks import fold
-from lecun_cli.derive.check import compare
-from lecun_cli.derive.emit import text_of
-from lecun_cli.derive.entries import Entry, Group, Item, Repeat, Tensor
-from lecun_cli.derive.params import with_params
-from lecun_cli.plan import Plan
+from lecun_cli.derive.described_model import Entry, Group, Item, Repeat, Tensor
+from lecun_cli.derive.recognition.layer_check import compare
+from lecun_cli.derive.writing.repeats import fold
+from lecun_cli.derive.writing.size_params import with_params
+from lecun_cli.derive.yaml_writer import text_of
+from lecun_cli.plan.types import Plan
 
 
 def dense(name: str, width: int = 4) -> Entry:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lecun_cli.derive.emit import comment, inline, quoted
-from lecun_cli.derive.entries import Map
+from lecun_cli.derive.described_model import Map
+from lecun_cli.derive.yaml_writer import comment, inline, quoted
 from lecun_cli.spec.nodes import plain
-from lecun_cli.spec.reader import read_nodes
+from lecun_cli.spec.parser import read_nodes
 
 
 def read_back(text: str) -> object:

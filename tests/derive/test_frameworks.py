@@ -189,7 +189,7 @@ class TestKeras:
             derive_spec(str(tmp_path / "m.keras"))
 
     def test_every_layer_of_keras_is_known_or_refused_by_name(self) -> None:
-        from lecun_cli.derive.keras_layers import ROWS, WEIGHTLESS
+        from lecun_cli.derive.readers.keras_layers import ROWS, WEIGHTLESS
 
         layers = import_keras().layers
         known = {*ROWS, *WEIGHTLESS, *OTHERS, *REFUSED}

@@ -13,10 +13,10 @@ import pytest
 
 from lecun_cli.derive import derive_spec
 from lecun_cli.errors import DeriveError
-from lecun_cli.fans import Fans
 from lecun_cli.frameworks import FRAMEWORKS
 from lecun_cli.generation import generate
-from lecun_cli.plan import Plan
+from lecun_cli.initializers.fans import Fans
+from lecun_cli.plan.types import Plan
 from tests.derive.sources import Held, held_by, plan_of, write_safetensors
 from tests.frameworks.cases import CASES, Case
 

@@ -70,7 +70,7 @@ def child(job: dict[str, Any], report: int) -> None:
     shim = Shim(job)
     owner: Any = os
     if job["owner"] == "skeleton":
-        from lecun_cli.files.sparse import SparseFile
+        from lecun_cli.formats.sparse import SparseFile
 
         owner = SparseFile
     for name in job["functions"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lecun_cli.errors import UsageError
-from lecun_cli.files import DEFAULT_FORMAT, FORMATS, format_of
+from lecun_cli.formats import DEFAULT_FORMAT, FORMATS, format_of
 
 
 class TestFormatOf:

@@ -10,19 +10,19 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from lecun_cli import engine
 from lecun_cli.dtypes import DTYPES
 from lecun_cli.errors import PlanError, WeightFileError
-from lecun_cli.files import hdf5
-from lecun_cli.files.segments import FileLayout, Literal
-from lecun_cli.initializers import make
-from lecun_cli.local_file import LocalFile
+from lecun_cli.formats import hdf5
+from lecun_cli.formats.segments import FileLayout, Literal
+from lecun_cli.initializers.family import make
+from lecun_cli.output import engine
+from lecun_cli.output.destinations.local_file import LocalFile
 from tests.conftest import SEED, drawn, mixed_plan, plan_of, plan_with, tensor
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lecun_cli.plan import Plan
+    from lecun_cli.plan.types import Plan
 
 READ_AS = {"bfloat16": "float32", "float8_e4m3fn": "float16", "float8_e5m2": "float16"}
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lecun_cli import Options, PlanError, generate, make_plan, parse_spec, slice_tensor, verify
-from lecun_cli.files import FORMATS, format_of
+from lecun_cli.formats import FORMATS, format_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,19 +13,19 @@ import safetensors as safetensors_library
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from lecun_cli import engine
 from lecun_cli.dtypes import DTYPES
 from lecun_cli.errors import PlanError, WeightFileError
-from lecun_cli.files import safetensors
-from lecun_cli.files.segments import Literal
-from lecun_cli.initializers import make
-from lecun_cli.local_file import LocalFile
+from lecun_cli.formats import safetensors
+from lecun_cli.formats.segments import Literal
+from lecun_cli.initializers.family import make
+from lecun_cli.output import engine
+from lecun_cli.output.destinations.local_file import LocalFile
 from tests.conftest import SEED, drawn, mixed_plan, plan_of, plan_with, tensor
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lecun_cli.plan import Plan
+    from lecun_cli.plan.types import Plan
 
 
 def write(plan: Plan, path: Path) -> Path:

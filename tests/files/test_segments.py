@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lecun_cli.dtypes import DTYPES
-from lecun_cli.files import FORMATS
-from lecun_cli.files.segments import (
+from lecun_cli.formats import FORMATS
+from lecun_cli.formats.segments import (
     BLOCK_ELEMENTS,
     Extent,
     FileLayout,
@@ -22,7 +22,7 @@ from lecun_cli.files.segments import (
     cut_nbytes,
     units,
 )
-from lecun_cli.initializers import make
+from lecun_cli.initializers.family import make
 from tests.conftest import PLAIN, mixed_plan, tensor
 
 ZEROS = make("zeros")

@@ -10,8 +10,8 @@ import pytest
 
 from lecun_cli import make_plan, parse_spec
 from lecun_cli.errors import OutputError
-from lecun_cli.files import hdf5
-from lecun_cli.files.sparse import SparseFile, _recorded
+from lecun_cli.formats import hdf5
+from lecun_cli.formats.sparse import SparseFile, _recorded
 from tests.faults.cases import SKELETON_CALLS, Fault, run_faults
 
 if TYPE_CHECKING:

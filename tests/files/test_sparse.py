@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from lecun_cli.files.sparse import SparseFile
+from lecun_cli.formats.sparse import SparseFile
 
 POSITIONS = st.one_of(st.integers(0, 30), st.integers(4080, 4110), st.integers(0, 20_000))
 

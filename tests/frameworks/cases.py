@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lecun_cli.fans import Fans, Shape
+from lecun_cli.initializers.fans import Fans, Shape
 
 Stored = Mapping[str, Shape]
 """The tensors of a layer: name within the layer -> shape. `batch_stats:` is another collection of Flax."""

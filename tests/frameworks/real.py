@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from lecun_cli.fans import Shape
 from lecun_cli.frameworks import FRAMEWORKS
+from lecun_cli.initializers.fans import Shape
 from tests.frameworks.cases import Case
 
 EPSILON = 1e-5

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from lecun_cli.elements import draw_tensor
-from lecun_cli.fans import Fans, Shape
 from lecun_cli.frameworks.keras import KERAS, compute_fans
-from lecun_cli.plan import make_plan
+from lecun_cli.initializers.fans import Fans, Shape
+from lecun_cli.plan.planner import make_plan
 from lecun_cli.spec.load import parse_spec
+from lecun_cli.tensors.generator import draw_tensor
 from tests.frameworks.cases import CASES, Case
 from tests.frameworks.real import REAL, import_keras, keras_model
 

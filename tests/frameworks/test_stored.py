@@ -11,11 +11,11 @@ import pytest
 from safetensors.numpy import load_file
 
 from lecun_cli import Options, generate, lecun_normal, make_plan, parse_spec, slice_tensor
-from lecun_cli.elements import Drawer
 from lecun_cli.errors import PlanError
 from lecun_cli.frameworks import EXACT, FRAMEWORKS, RULES
-from lecun_cli.plan import Plan
-from lecun_cli.spec.kinds import Layer, Parameter
+from lecun_cli.layers import Layer, Parameter
+from lecun_cli.plan.types import Plan
+from lecun_cli.tensors.generator import Drawer
 from tests.frameworks.by_hand import by_hand
 from tests.frameworks.cases import CASES, Case, in_file
 from tests.frameworks.real import REAL

@@ -9,10 +9,10 @@ import pytest
 from lecun_cli.errors import PlanError
 from lecun_cli.frameworks import EXACT, FAN_RULES, FRAMEWORKS, Framework, UnsupportedError
 from lecun_cli.frameworks.base import Slots
-from lecun_cli.laws import Constant
-from lecun_cli.plan import make_plan
+from lecun_cli.initializers.distributions import Constant
+from lecun_cli.layers import KINDS, Parameter
+from lecun_cli.plan.planner import make_plan
 from lecun_cli.spec.expand import PlacedLayer
-from lecun_cli.spec.kinds import KINDS, Parameter
 from lecun_cli.spec.load import parse_spec
 from tests.frameworks.cases import CASES, UNSTORED, Case
 

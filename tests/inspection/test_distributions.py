@@ -8,9 +8,9 @@ import pytest
 import scipy.special
 import scipy.stats
 
-from lecun_cli.inspection import distributions
-from lecun_cli.inspection.distributions import Distribution, Mixture, Normal, mixture
-from lecun_cli.laws import TRUNCATED_STD, Constant, Law, TruncatedNormal, Uniform
+from lecun_cli.initializers.distributions import TRUNCATED_STD, Constant, Law, TruncatedNormal, Uniform
+from lecun_cli.inspection import probabilities
+from lecun_cli.inspection.probabilities import Distribution, Mixture, Normal, mixture
 
 LAWS: list[tuple[Distribution, object]] = [
     (TruncatedNormal(0.5), scipy.stats.truncnorm(-2, 2, scale=0.5)),
@@ -26,26 +26,26 @@ class TestLaws:
         self, law: Distribution, theirs: scipy.stats.rv_frozen, p: float
     ) -> None:
         x = theirs.ppf(p)
-        assert distributions.quantile(law, p) == pytest.approx(x, rel=1e-7, abs=1e-9)
-        assert distributions.cdf(law, x) == pytest.approx(p, rel=1e-7)
+        assert probabilities.quantile(law, p) == pytest.approx(x, rel=1e-7, abs=1e-9)
+        assert probabilities.cdf(law, x) == pytest.approx(p, rel=1e-7)
 
     def test_moments_are_scipys(self, law: Distribution, theirs: scipy.stats.rv_frozen) -> None:
         mean, variance, excess = theirs.stats(moments="mvk")[0:3]
-        assert distributions.mean_of(law) == pytest.approx(float(mean), abs=1e-12)
+        assert probabilities.mean_of(law) == pytest.approx(float(mean), abs=1e-12)
         assert law.std == pytest.approx(math.sqrt(variance), rel=1e-9)
-        assert distributions.kurtosis_of(law) == pytest.approx(float(excess) + 3, rel=1e-9)
+        assert probabilities.kurtosis_of(law) == pytest.approx(float(excess) + 3, rel=1e-9)
 
 
 def test_nothing_lies_past_the_bound() -> None:
     law = TruncatedNormal(1.0)
-    assert (distributions.cdf(law, -2.0), distributions.cdf(law, 2.0)) == (0.0, 1.0)
+    assert (probabilities.cdf(law, -2.0), probabilities.cdf(law, 2.0)) == (0.0, 1.0)
     assert law.std == pytest.approx(TRUNCATED_STD)
 
 
 @pytest.mark.parametrize("a", [0.5, 1.0, 1.5, 7.0, 49.5, 250.0])
 @pytest.mark.parametrize("x", [0.0, 1e-3, 0.7, 3.0, 40.0, 60.0, 300.0, 5000.0])
 def test_upper_gamma_is_scipys(a: float, x: float) -> None:
-    assert distributions.upper_gamma(a, x) == pytest.approx(
+    assert probabilities.upper_gamma(a, x) == pytest.approx(
         float(scipy.special.gammaincc(a, x)), rel=1e-9, abs=1e-300
     )
 
@@ -62,7 +62,7 @@ def test_a_mixture_has_the_moments_of_its_parts(
     parts: list[tuple[int, Law]], mean: float, std: float
 ) -> None:
     law = mixture(parts)
-    assert distributions.mean_of(law) == pytest.approx(mean)
+    assert probabilities.mean_of(law) == pytest.approx(mean)
     assert law.std == pytest.approx(std)
 
 
@@ -72,4 +72,4 @@ def test_parts_alike_are_no_mixture() -> None:
 
 def test_a_mixtures_quantile_inverts_its_cdf() -> None:
     law = Mixture(((0.25, TruncatedNormal(1.0)), (0.75, Uniform(-4, 4))))
-    assert distributions.cdf(law, distributions.quantile(law, 0.9)) == pytest.approx(0.9)
+    assert probabilities.cdf(law, probabilities.quantile(law, 0.9)) == pytest.approx(0.9)

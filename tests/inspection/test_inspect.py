@@ -16,9 +16,9 @@ import pytest
 
 import lecun_cli
 from lecun_cli.errors import ManifestError, UsageError, WeightFileError
-from lecun_cli.inspection.inspect import Inspection, inspect
-from lecun_cli.inspection.verdict import BAD, GOOD, SILENT, VERDICTS
-from lecun_cli.laws import TRUNCATED_STD
+from lecun_cli.initializers.distributions import TRUNCATED_STD
+from lecun_cli.inspection.inspector import Inspection, inspect
+from lecun_cli.inspection.tensor_verdict import BAD, GOOD, SILENT, VERDICTS
 from tests.inspection import weights
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ class TestReading:
         path = weights.write(tmp_path / "x.safetensors", tensors)
         once = inspect(path, workers=1)
         assert inspect(path, workers=4).tensors == once.tensors
-        monkeypatch.setattr("lecun_cli.inspection.reading.STRETCH_NBYTES", 2**14)
+        monkeypatch.setattr("lecun_cli.inspection.chunk_reader.STRETCH_NBYTES", 2**14)
         cut = inspect(path, workers=3)
         assert [t.verdict for t in cut.tensors] == [t.verdict for t in once.tensors]
         for tensor, whole in zip(cut.tensors, once.tensors, strict=True):
@@ -266,7 +266,7 @@ class TestReading:
             file.write(len(header).to_bytes(8, "little") + header.encode())
             file.truncate(8 + len(header) + 2**29)
         code = (
-            "import sys; from lecun_cli.inspection.inspect import inspect; inspect(sys.argv[1]);"
+            "import sys; from lecun_cli.inspection.inspector import inspect; inspect(sys.argv[1]);"
             "print(*[r for r in open('/proc/self/status') if r.startswith('VmHWM')])"
         )
         ran = subprocess.run(

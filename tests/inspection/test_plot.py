@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from lecun_cli.figure import THEMES, look, render
-from lecun_cli.inspection.inspect import Inspection, inspect
-from lecun_cli.inspection.plot import draw, title_of
+from lecun_cli.display.figures import THEMES, look, render
+from lecun_cli.inspection.inspector import Inspection, inspect
+from lecun_cli.inspection.tensor_plots import draw, title_of
 from tests.inspection import weights
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from lecun_cli.laws import TRUNCATED_STD
+from lecun_cli.initializers.distributions import TRUNCATED_STD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

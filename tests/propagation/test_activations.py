@@ -9,8 +9,8 @@ import pytest
 from scipy import special
 
 from lecun_cli.frameworks import FRAMEWORKS
+from lecun_cli.layers.fields import Activation
 from lecun_cli.propagation.activations import ACTIVATIONS, SELU_ALPHA, SELU_SCALE, activate, normal_cdf
-from lecun_cli.spec.fields import Activation
 
 X = np.linspace(-9.0, 9.0, 3001 * 7, dtype=np.float32).reshape(-1, 7)
 

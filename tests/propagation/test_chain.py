@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from lecun_cli.errors import UsageError
-from lecun_cli.plan import make_plan
+from lecun_cli.layers import KINDS
+from lecun_cli.plan.planner import make_plan
 from lecun_cli.propagation.chain import Chains, chain
 from lecun_cli.propagation.forward import FORWARD
-from lecun_cli.spec.kinds import KINDS
 from lecun_cli.spec.load import parse_spec
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from lecun_cli.figure import THEMES, look, render
-from lecun_cli.propagation.plot import draw, spread, title_of
-from lecun_cli.propagation.propagate import propagate
+from lecun_cli.display.figures import THEMES, look, render
+from lecun_cli.propagation.propagator import propagate
 from lecun_cli.propagation.result import LayerMoments, Propagation, Run
-from lecun_cli.propagation.verdict import judge
+from lecun_cli.propagation.signal_plot import draw, spread, title_of
+from lecun_cli.propagation.signal_verdict import judge
 from lecun_cli.spec.load import load_spec
 
 if TYPE_CHECKING:

@@ -12,15 +12,15 @@ import pytest
 
 import lecun_cli
 from lecun_cli.errors import UsageError
-from lecun_cli.plan import make_plan
-from lecun_cli.propagation import propagate as propagation
+from lecun_cli.plan.planner import make_plan
+from lecun_cli.propagation import propagator as propagation
 from lecun_cli.propagation.chain import chain
-from lecun_cli.propagation.propagate import propagate
+from lecun_cli.propagation.propagator import propagate
 from lecun_cli.propagation.result import Propagation
-from lecun_cli.propagation.verdict import judge
+from lecun_cli.propagation.signal_verdict import judge
 from lecun_cli.propagation.walk import inputs, moments
-from lecun_cli.samples import sample_names, sample_path
 from lecun_cli.spec.load import Spec, load_spec, parse_spec
+from lecun_cli.spec.samples import sample_names, sample_path
 
 if TYPE_CHECKING:
     from pathlib import Path

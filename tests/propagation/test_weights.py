@@ -9,13 +9,13 @@ import h5py
 import numpy as np
 import pytest
 
-from lecun_cli.boxes import Box, whole
 from lecun_cli.errors import UsageError, WeightFileError
 from lecun_cli.generation import generate
-from lecun_cli.initializers import make
-from lecun_cli.plan import make_plan
-from lecun_cli.propagation.weights import ReadPart, Weights, drawn, from_file, roles_of
+from lecun_cli.initializers.family import make
+from lecun_cli.plan.planner import make_plan
+from lecun_cli.propagation.layer_weights import ReadPart, Weights, drawn, from_file, roles_of
 from lecun_cli.spec.load import Spec, parse_spec
+from lecun_cli.tensors.boxes import Box, whole
 
 if TYPE_CHECKING:
     from pathlib import Path

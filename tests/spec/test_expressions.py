@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lecun_cli.spec.expressions import (
+from lecun_cli.layers.expressions import (
     MAX_LENGTH,
     MAX_MAGNITUDE,
     Environment,

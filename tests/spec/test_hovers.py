@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 
-from lecun_cli.spec.hovers import EXAMPLES
+from lecun_cli.spec.key_examples import EXAMPLES
 from lecun_cli.spec.schema import json_schema
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pytest
 
 from lecun_cli.errors import Diagnostic, Place, SpecError, UsageError
 from lecun_cli.spec.nodes import plain
-from lecun_cli.spec.reader import MAX_DEPTH, decode, read_bytes, read_nodes
+from lecun_cli.spec.parser import MAX_DEPTH, decode, read_bytes, read_nodes
 
 BEGIN = "lecun-init samples selu_mlp > spec.yaml gives one to begin with"
 

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from lecun_cli.dtypes import DTYPES
-from lecun_cli.laws import Law
-from lecun_cli.stream import Scratch, fill, fill_runs, stream_key
+from lecun_cli.initializers.distributions import Law
+from lecun_cli.stream.fill import fill, fill_runs
+from lecun_cli.stream.philox import stream_key
+from lecun_cli.stream.scratch import Scratch
 
 SCRATCH = Scratch()
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-from lecun_cli.laws import Law, TruncatedNormal, Uniform
+from lecun_cli.initializers.distributions import Law, TruncatedNormal, Uniform
 
 README = Path(__file__).parents[2] / "lecun_cli" / "stream" / "README.md"
 

@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
-from lecun_cli.laws import Law, TruncatedNormal, Uniform
-from lecun_cli.stream import Scratch, fill, stream_key
+from lecun_cli.initializers.distributions import Law, TruncatedNormal, Uniform
+from lecun_cli.stream.fill import fill
+from lecun_cli.stream.philox import stream_key
+from lecun_cli.stream.scratch import Scratch
 
 TABLE = Path(__file__).with_name("goldens.json")
 

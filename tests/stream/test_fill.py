@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
 from lecun_cli.errors import UsageError
-from lecun_cli.laws import Constant, Law, TruncatedNormal, Uniform
-from lecun_cli.stream import fill, fill_runs
-from lecun_cli.stream.fill import LONG_RUN_BLOCKS
+from lecun_cli.initializers.distributions import Constant, Law, TruncatedNormal, Uniform
+from lecun_cli.stream.fill import LONG_RUN_BLOCKS, fill, fill_runs
 from lecun_cli.stream.scratch import BUFFER_NBYTES
 from tests.stream import reference
 from tests.stream.cases import SCRATCH, made, made_in_runs

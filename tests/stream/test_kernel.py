@@ -16,21 +16,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lecun_cli import kernel
 from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
-from lecun_cli.laws import Law, TruncatedNormal, Uniform
-from lecun_cli.stream import Scratch, native, stream_key
+from lecun_cli.initializers.distributions import Law, TruncatedNormal, Uniform
+from lecun_cli.stream._kernel import bindings, loader
 from lecun_cli.stream.fill import _fill
-from lecun_cli.stream.philox import BlockReader
-from lecun_cli.stream.recipe import Recipe, recipe
+from lecun_cli.stream.philox import BlockReader, stream_key
+from lecun_cli.stream.sampler import Recipe, recipe
+from lecun_cli.stream.scratch import Scratch
 from tests.stream import reference
 
-OFF = os.environ.get(kernel.SWITCH) == "0"
+OFF = os.environ.get(loader.SWITCH) == "0"
 LAWS = (TruncatedNormal(0.1), Uniform(-0.3, 0.3), Uniform(-0.1, 0.7))
 KEY = stream_key(42, "hidden/kernel")
 CAN_BUILD = shutil.which("cc") is not None and (Path(sysconfig.get_path("include")) / "Python.h").exists()
 needs_kernel = pytest.mark.skipif(
-    kernel.load().module is None and (OFF or not CAN_BUILD),
+    loader.load().module is None and (OFF or not CAN_BUILD),
     reason="nothing here can build the kernel, or it is switched off: the other run of `make test` has it",
 )
 
@@ -43,34 +43,34 @@ def by_numpy(made: Recipe, start: int, n: int) -> bytes:
 
 class TestSwitch:
     def test_the_environment_turns_it_off(self) -> None:
-        code = "from lecun_cli.kernel import load; print(load().state)"
-        env = {**os.environ, kernel.SWITCH: "0"}
+        code = "from lecun_cli.stream._kernel.loader import load; print(load().state)"
+        env = {**os.environ, loader.SWITCH: "0"}
         ran = subprocess.run(
             [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
         )
         assert ran.stdout == "NumPy, for LECUN_INIT_KERNEL=0\n"
 
     def test_a_kernel_that_makes_other_bits_is_not_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(kernel, "_EXPECTED", "0" * 64)
-        monkeypatch.delenv(kernel.SWITCH, raising=False)
-        found = kernel.load.__wrapped__()
+        monkeypatch.setattr(loader, "_EXPECTED", "0" * 64)
+        monkeypatch.delenv(loader.SWITCH, raising=False)
+        found = loader.load.__wrapped__()
         assert found.module is None
         assert found.state.startswith("NumPy")
 
     def test_nor_one_that_was_built_from_another_release(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        import lecun_cli
+        from lecun_cli.stream import _kernel
 
-        older = types.ModuleType("lecun_cli._kernel")
-        monkeypatch.setitem(sys.modules, "lecun_cli._kernel", older)
-        monkeypatch.setattr(lecun_cli, "_kernel", older, raising=False)
-        monkeypatch.delenv(kernel.SWITCH, raising=False)
-        assert kernel.load.__wrapped__().module is None
+        older = types.ModuleType("lecun_cli.stream._kernel._native")
+        monkeypatch.setitem(sys.modules, "lecun_cli.stream._kernel._native", older)
+        monkeypatch.setattr(_kernel, "_native", older, raising=False)
+        monkeypatch.delenv(loader.SWITCH, raising=False)
+        assert loader.load.__wrapped__().module is None
 
     def test_what_it_is_held_against_is_what_numpy_makes(self) -> None:
         import hashlib
 
         digest = hashlib.sha256()
-        for name in kernel.DTYPE_CODES:
+        for name in loader.DTYPE_CODES:
             wide = name == "float64"
             scalar = np.float64 if wide else np.float32
             for normal, center in ((True, None), (False, None), (False, scalar(0.0625))):
@@ -88,13 +88,13 @@ class TestSwitch:
                 out = np.empty(1003, made.dtype.numpy())
                 _fill(out, made, BlockReader((1, 2)), 5, Scratch())
                 digest.update(out.tobytes())
-        assert digest.hexdigest() == kernel._EXPECTED
+        assert digest.hexdigest() == loader._EXPECTED
 
 
 @needs_kernel
 class TestKernel:
     def test_is_built(self) -> None:
-        assert kernel.load().state == "C kernel"
+        assert loader.load().state == "C kernel"
 
     @pytest.mark.parametrize("law", LAWS, ids=str)
     @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
@@ -103,7 +103,7 @@ class TestKernel:
     def test_draws_the_bits_of_numpy(self, law: Law, dtype: str, start: int, n: int) -> None:
         made = recipe(law, DTYPES[dtype])
         out = np.empty(n, made.dtype.numpy())
-        assert native.draw(out, made, KEY, start, (1,))
+        assert bindings.draw(out, made, KEY, start, (1,))
         assert out.tobytes() == by_numpy(made, start, n)
 
     @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
@@ -111,7 +111,7 @@ class TestKernel:
         for law in LAWS:
             made = recipe(law, DTYPES[dtype])
             out = np.empty(40, made.dtype.numpy())
-            assert native.draw(out, made, KEY, 2**40 + 3, (1,))
+            assert bindings.draw(out, made, KEY, 2**40 + 3, (1,))
             assert out.tobytes() == reference.weights(42, "hidden/kernel", 2**40 + 3, 40, law, dtype)
 
     @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float8_e5m2", "float64"])
@@ -133,25 +133,25 @@ class TestKernel:
         view = np.flip(stored.transpose(np.argsort(order)), tuple(flips))
         counts = tuple(int(np.prod(shape[k + 1 :])) for k in range(len(shape)))
         first = sum(a * count for a, count in zip(starts, counts, strict=True))
-        assert native.draw(view, made, KEY, first, counts)
+        assert bindings.draw(view, made, KEY, first, counts)
         box = tuple(slice(a, b) for a, b in zip(starts, stops, strict=True))
         assert view.tobytes() == whole[box].tobytes()
 
     def test_unaligned_bytes_are_as_good(self) -> None:
         made = recipe(LAWS[0], DTYPES["float32"])
         out = np.empty(4 * 3001 + 1, np.uint8)[1:].view("<f4")
-        assert native.draw(out, made, KEY, 5, (1,))
+        assert bindings.draw(out, made, KEY, 5, (1,))
         assert out.tobytes() == by_numpy(made, 5, 3001)
 
     def test_runs_of_one_buffer_are_the_same_bits(self) -> None:
         made = recipe(LAWS[0], DTYPES["bfloat16"])
         out = np.zeros(5000, np.uint8)
-        packed = native.packed_recipe(made)
+        packed = bindings.packed_recipe(made)
         runs = [
-            native.packed_run(packed, KEY, start, offset, n)
+            bindings.packed_run(packed, KEY, start, offset, n)
             for start, offset, n in ((0, 0, 1), (7, 3, 900), (2**40, 2000, 1500))
         ]
-        native.draw_runs(out, runs)
+        bindings.draw_runs(out, runs)
         assert out[0:2].tobytes() == by_numpy(made, 0, 1)
         assert out[3:1803].tobytes() == by_numpy(made, 7, 900)
         assert out[2000:].tobytes() == by_numpy(made, 2**40, 1500)
@@ -172,7 +172,7 @@ class TestKernel:
     def test_runs_that_make_no_sense_are_refused(self, run: bytes) -> None:
         out = np.zeros(40, np.uint8)
         with pytest.raises(ValueError, match="a run is not whole, not in out"):
-            native.draw_runs(out, [run])
+            bindings.draw_runs(out, [run])
         assert not out.any()
 
     @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ class TestKernel:
     def test_arguments_that_make_no_sense_are_refused(
         self, arguments: tuple[tuple[int, ...], int, int, int], said: str
     ) -> None:
-        module = kernel.load().module
+        module = loader.load().module
         assert module is not None
         counts, law, dtype, n = arguments
         with pytest.raises(ValueError, match=said):

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from lecun_cli.dtypes import DTYPES
-from lecun_cli.laws import TRUNCATED_STD, Law, TruncatedNormal, Uniform
+from lecun_cli.initializers.distributions import TRUNCATED_STD, Law, TruncatedNormal, Uniform
 from tests.stream.cases import made
 
 PARENT = stats.truncnorm(-2, 2)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from lecun_cli.dtypes import FLOAT_DTYPES
-from lecun_cli.laws import Law, TruncatedNormal, Uniform
-from lecun_cli.stream import STREAM, stream_key
-from lecun_cli.stream.philox import BlockReader, blocks
+from lecun_cli.initializers.distributions import Law, TruncatedNormal, Uniform
+from lecun_cli.stream import STREAM
+from lecun_cli.stream.philox import BlockReader, blocks, stream_key
 from tests.stream import reference
 from tests.stream.cases import made
 

@@ -1,0 +1,151 @@
+"""A Flax module -> layers: linen by the shapes that `jax.eval_shape` gives, nnx by the module's own state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lecun_cli.derive.described_model import Entry, Fields, Finding, Tensor
+from lecun_cli.derive.readers.callables import said
+from lecun_cli.derive.readers.torch_module import NAMES_NONE
+from lecun_cli.derive.recognition.layer_check import check_tensors
+from lecun_cli.derive.recognition.recognizer import recognise
+from lecun_cli.derive.recognition.torch_names import window, with_bias
+from lecun_cli.errors import DeriveError
+
+_WEIGHTS = ("params", "batch_stats")
+
+
+def from_flax(
+    module: Any,  # noqa: ANN401 - a Flax module; Flax is not imported for its type
+    inputs: tuple[Any, ...],
+    source: str,
+    *,
+    keep_initializers: bool,
+) -> Finding:
+    """The layers of a Flax module.
+
+    Args:
+        module: A `flax.linen.Module` or a `flax.nnx.Module`.
+        inputs: Example inputs of a linen module: arrays, or `jax.ShapeDtypeStruct`.
+        source: What messages call it.
+        keep_initializers: Asked for in vain: only functions hold them.
+
+    Raises:
+        DeriveError: The module cannot be applied to the inputs, or is beyond what a spec holds.
+    """
+    if any(c.__module__.startswith("flax.nnx") for c in type(module).__mro__):
+        variables = _nnx(module)
+        known: list[Entry] = []
+    else:
+        variables, known = _linen(module, inputs, source)  # in the order of the calls
+    tensors = tuple(
+        Tensor(name, tuple(leaf.shape), str(leaf.dtype))
+        for name, leaf in variables.items()
+        if name.startswith(tuple(f"{c}/" for c in _WEIGHTS))
+    )
+    others = sorted({name.partition("/")[0] for name in variables} - set(_WEIGHTS))
+    check_tensors(tensors, source)
+    entries = recognise(tensors, "flax", known)
+    warnings = (NAMES_NONE.format("a Flax module"),) if keep_initializers else ()
+    remarks = tuple(f"The collection {name!a} holds no weights, and is left out." for name in others)
+    return Finding("flax", entries, tensors, warnings, remarks)
+
+
+def _linen(module: Any, inputs: tuple[Any, ...], source: str) -> tuple[dict[str, Any], list[Entry]]:  # noqa: ANN401
+    import jax
+    from flax import linen as nn
+    from flax.core import meta
+
+    seen: dict[str, Any] = {}
+
+    def watch(call: Any, args: Any, kwargs: Any, context: Any) -> Any:  # noqa: ANN401 - Flax's own protocol
+        seen.setdefault("/".join(context.module.path), context.module)
+        return call(*args, **kwargs)
+
+    key = jax.random.key(0)
+    try:
+        with nn.intercept_methods(watch):
+            shapes = jax.eval_shape(module.init, {"params": key, "dropout": key}, *inputs)
+    except Exception as error:
+        raise DeriveError(
+            f"the Flax module of {source} cannot be initialised: {said(error)}",
+            help="return (module, example inputs...): arrays, or jax.ShapeDtypeStruct(shape, dtype)",
+        ) from error
+    order = {path: i for i, path in enumerate(seen)}
+    flat = dict(sorted(_flat(meta.unbox(shapes)).items(), key=lambda pair: _called(pair[0], order)))
+    known = [entry for path, found in seen.items() if path for entry in _known(path, found, flat, nn)]
+    return flat, known
+
+
+def _known(path: str, module: Any, flat: dict[str, Any], nn: Any) -> list[Entry]:  # noqa: ANN401
+    """What a module's class says that its names and shapes do not."""
+    kernel = flat.get(f"params/{path}/kernel")
+    bias = flat.get(f"params/{path}/bias")
+    if kernel is None or not isinstance(module, nn.Conv | nn.ConvTranspose):
+        if isinstance(module, nn.GroupNorm):
+            scale = flat.get(f"params/{path}/scale", bias)
+            groups = module.num_groups or 32
+            fields: Fields = (("features", scale.shape[0] if scale else 1),)
+            fields += (("groups", groups),) if groups != 32 else ()
+            fields += (("scale", False),) if not module.use_scale else ()
+            return [Entry("group_normalization", path, with_center(fields, module.use_bias))]
+        return []
+    *taps, first, second = kernel.shape
+    rank = len(taps)
+    if isinstance(module, nn.ConvTranspose):
+        stride = _stride(module.strides, rank)
+        fields = (("in_channels", first), ("out_channels", second), ("kernel_size", window(tuple(taps))))
+        fields += (("stride", stride),) if stride != 1 else ()
+        return (
+            []
+            if module.transpose_kernel
+            else [Entry(f"conv{rank}d_transpose", path, with_bias(fields, bias))]
+        )
+    groups = module.feature_group_count
+    fields = (("in_channels", first * groups), ("out_channels", second), ("kernel_size", window(tuple(taps))))
+    fields += (("groups", groups),) if groups > 1 else ()
+    return [Entry(f"conv{rank}d", path, with_bias(fields, bias))]
+
+
+def _called(name: str, order: dict[str, int]) -> tuple[int, str]:
+    """When the module of a variable is called; JAX itself sorts variables by name."""
+    path = name.partition("/")[2].rpartition("/")[0]
+    return order.get(path, len(order)), name
+
+
+def with_center(fields: Fields, center: bool) -> Fields:
+    """Fields with `center`, where there is no shift."""
+    return fields if center else (*fields, ("center", False))
+
+
+def _stride(strides: Any, rank: int) -> int | tuple[int, ...]:  # noqa: ANN401
+    if strides is None:
+        return 1
+    found = (strides,) * rank if isinstance(strides, int) else tuple(int(s) for s in strides)
+    return found[0] if len(set(found)) == 1 else found
+
+
+def _nnx(module: Any) -> dict[str, Any]:  # noqa: ANN401
+    from flax import nnx
+
+    found = {}
+    for path, variable in nnx.to_flat_state(nnx.state(module)):
+        kind = variable.type if hasattr(variable, "type") else type(variable)
+        collection = "params" if issubclass(kind, nnx.Param) else None
+        if issubclass(kind, nnx.BatchStat):
+            collection = "batch_stats"
+        name = "/".join(map(str, path))
+        found[f"{collection or kind.__name__}/{name}"] = variable.get_value() if collection else variable
+    return found
+
+
+def _flat(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """The leaves of nested mappings, under their paths."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{above}{key}/")
+        else:
+            found[f"{above}{key}"] = value
+    return found

@@ -1,0 +1,327 @@
+"""Keras's layers -> ours: one row a class, from its config and the shape of its input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lecun_cli.derive.described_model import Fields, Map
+from lecun_cli.derive.recognition.torch_names import window, with_bias
+from lecun_cli.errors import DeriveError
+
+Shapes = dict[str, tuple[int | None, ...]]
+
+
+@dataclass(frozen=True)
+class KerasLayer:
+    """A layer of a config, as its row reads it.
+
+    Attributes:
+        name: Its whole name.
+        class_name: Keras's class.
+        config: Its config.
+        shapes: The shapes of its inputs: `input_shape`, or `query_shape` and the like.
+        source: What messages call the config.
+    """
+
+    name: str
+    class_name: str
+    config: dict[str, Any]
+    shapes: Shapes
+    source: str
+
+    def fault(self, said: str, help: str | None = None) -> DeriveError:
+        """An error about this layer."""
+        return DeriveError(f"the layer {self.name!a} ({self.class_name}) of {self.source}: {said}", help=help)
+
+    def size(self, key: str, default: int | None = None) -> int:
+        """A positive integer of the config."""
+        found = self.config.get(key, default)
+        if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+            raise self.fault(f"{key} is a positive integer, found {found!r:.60}")
+        return found
+
+    def sizes(self, key: str, rank: int, default: int | None = None) -> tuple[int, ...]:
+        """Sizes of the config, one for each axis."""
+        found = self.config.get(key, default)
+        values = [found] * rank if isinstance(found, int) else found
+        if not isinstance(values, list) or len(values) != rank or not all(_is_size(v) for v in values):
+            raise self.fault(f"{key} is {rank} positive integers, found {found!r:.60}")
+        return tuple(values)
+
+    def flag(self, key: str, default: bool) -> bool:
+        """A boolean of the config."""
+        found = self.config.get(key, default)
+        if not isinstance(found, bool):
+            raise self.fault(f"{key} is true or false, found {found!r:.60}")
+        return found
+
+    def shape(self, key: str = "input_shape") -> tuple[int | None, ...]:
+        """The shape of an input.
+
+        Raises:
+            DeriveError: The layer was never built.
+        """
+        found = self.shapes.get(key)
+        if found is None:
+            raise self.fault(
+                "it was never built, so the config does not say the shape of its input",
+                "save the model after model.build(input_shape), or with a keras.Input in front",
+            )
+        return found
+
+    def axis(self, axis: int, key: str = "input_shape") -> int:
+        """The size of one axis of an input."""
+        shape = self.shape(key)
+        size = shape[axis] if -len(shape) <= axis < len(shape) else None
+        if not _is_size(size):
+            raise self.fault(f"axis {axis} of its input {list(shape)} has no size")
+        return int(size or 0)
+
+    def channels(self) -> int:
+        """The channels of the input of a convolution."""
+        return self.axis(1 if self.config.get("data_format") == "channels_first" else -1)
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+@dataclass(frozen=True)
+class Described:
+    """A layer in our terms.
+
+    Attributes:
+        kind: A key of `KINDS`.
+        fields: Its keys and values.
+        roles: The keys of the config that hold initializers; ours has the same, or `roles[key]`.
+    """
+
+    kind: str
+    fields: Fields
+    roles: tuple[str, ...] = ("kernel_initializer", "bias_initializer")
+
+
+def _dense(layer: KerasLayer) -> Described:
+    fields: Fields = (("in_features", layer.axis(-1)), ("out_features", layer.size("units")))
+    return Described("dense", with_bias(fields, layer.flag("use_bias", True)))
+
+
+def _conv(rank: int) -> Callable[[KerasLayer], Described]:
+    def read(layer: KerasLayer) -> Described:
+        groups = layer.size("groups", 1)
+        fields: Fields = (
+            ("in_channels", layer.channels()),
+            ("out_channels", layer.size("filters")),
+            ("kernel_size", window(layer.sizes("kernel_size", rank))),
+            *((("groups", groups),) if groups > 1 else ()),
+        )
+        return Described(f"conv{rank}d", with_bias(fields, layer.flag("use_bias", True)))
+
+    return read
+
+
+def _conv_transpose(rank: int) -> Callable[[KerasLayer], Described]:
+    def read(layer: KerasLayer) -> Described:
+        stride = window(layer.sizes("strides", rank, 1))
+        fields: Fields = (
+            ("in_channels", layer.channels()),
+            ("out_channels", layer.size("filters")),
+            ("kernel_size", window(layer.sizes("kernel_size", rank))),
+            *((("stride", stride),) if stride != 1 else ()),
+        )
+        return Described(f"conv{rank}d_transpose", with_bias(fields, layer.flag("use_bias", True)))
+
+    return read
+
+
+def _depthwise(rank: int, *, separable: bool) -> Callable[[KerasLayer], Described]:
+    def read(layer: KerasLayer) -> Described:
+        multiplier = layer.size("depth_multiplier", 1)
+        fields: Fields = (
+            ("in_channels", layer.channels()),
+            *((("out_channels", layer.size("filters")),) if separable else ()),
+            ("kernel_size", window(layer.sizes("kernel_size", rank))),
+            *((("depth_multiplier", multiplier),) if multiplier > 1 else ()),
+        )
+        roles = ("depthwise_initializer", *(("pointwise_initializer",) if separable else ()))
+        kind = f"{'separable' if separable else 'depthwise'}_conv{rank}d"
+        return Described(kind, with_bias(fields, layer.flag("use_bias", True)), (*roles, "bias_initializer"))
+
+    return read
+
+
+def _embedding(layer: KerasLayer) -> Described:
+    fields: Fields = (
+        ("num_embeddings", layer.size("input_dim")),
+        ("embedding_dim", layer.size("output_dim")),
+    )
+    return Described("embedding", fields, ("embeddings_initializer",))
+
+
+_RECURRENT_ROLES = ("kernel_initializer", "recurrent_initializer", "bias_initializer")
+
+
+def _recurrent(kind: str) -> Callable[[KerasLayer], Described]:
+    def read(layer: KerasLayer) -> Described:
+        bias = layer.flag("use_bias", True)
+        fields: Fields = (("input_size", layer.axis(-1)), ("hidden_size", layer.size("units")))
+        fields = with_bias(fields, bias)
+        if kind == "gru" and not layer.flag("reset_after", True):
+            fields = (*fields, ("reset_after", False))
+        if kind == "lstm" and bias and layer.flag("unit_forget_bias", True):
+            fields = (*fields, ("unit_forget_bias", True))
+        return Described(kind, fields, _RECURRENT_ROLES)
+
+    return read
+
+
+def bidirectional(layer: KerasLayer, inner: Described) -> Described:
+    """A layer that runs both ways."""
+    return Described("bidirectional", (("layer", Map((("type", inner.kind), *inner.fields))),), ())
+
+
+def _normalised(layer: KerasLayer) -> Fields:
+    axis = layer.config.get("axis", -1)
+    axes = axis if isinstance(axis, list) else [axis]
+    if not axes or not all(isinstance(a, int) and not isinstance(a, bool) for a in axes):
+        raise layer.fault(f"axis is an integer or several, found {axis!r:.60}")
+    return (("features", window_of_features(tuple(layer.axis(a) for a in axes))),)
+
+
+def window_of_features(sizes: tuple[int, ...]) -> int | tuple[int, ...]:
+    """The normalised shape: one number where it has one axis."""
+    return sizes[0] if len(sizes) == 1 else sizes
+
+
+def _affine(layer: KerasLayer) -> Fields:
+    return tuple((key, False) for key in ("scale", "center") if not layer.flag(key, True))
+
+
+_AFFINE_ROLES = ("gamma_initializer", "beta_initializer")
+
+
+def _layer_normalization(layer: KerasLayer) -> Described:
+    fields = (*_normalised(layer), *_affine(layer))
+    if layer.flag("rms_scaling", False):  # which has a gamma and never a beta
+        fields = (*_normalised(layer), ("center", False))
+    return Described("layer_normalization", fields, _AFFINE_ROLES)
+
+
+def _batch_normalization(layer: KerasLayer) -> Described:
+    if layer.flag("renorm", False):
+        raise layer.fault("batch renormalisation has tensors that no layer kind has")
+    moving = ("moving_mean_initializer", "moving_variance_initializer")
+    return Described("batch_normalization", (*_normalised(layer), *_affine(layer)), (*_AFFINE_ROLES, *moving))
+
+
+def _group_normalization(layer: KerasLayer) -> Described:
+    groups = layer.config.get("groups", 32)
+    features = layer.axis(
+        layer.config.get("axis", -1) if isinstance(layer.config.get("axis", -1), int) else -1
+    )
+    groups = features if groups == -1 else layer.size("groups", 32)
+    fields: Fields = (("features", features), *((("groups", groups),) if groups != 32 else ()))
+    return Described("group_normalization", (*fields, *_affine(layer)), _AFFINE_ROLES)
+
+
+def _rms_normalization(layer: KerasLayer) -> Described:
+    return Described("rms_normalization", _normalised(layer), ("scale_initializer",))
+
+
+def _p_re_lu(layer: KerasLayer) -> Described:
+    shared = layer.config.get("shared_axes") or []
+    if not isinstance(shared, list):
+        raise layer.fault(f"shared_axes is a list of axes, found {shared!r:.60}")
+    rank = len(layer.shape())
+    shape = tuple(1 if axis in shared else layer.axis(axis) for axis in range(1, rank))
+    return Described("p_re_lu", (("shape", shape),), ("alpha_initializer",))
+
+
+def _multi_head_attention(layer: KerasLayer) -> Described:
+    heads, head = layer.size("num_heads"), layer.size("key_dim")
+    embed = layer.axis(-1, "query_shape")
+    for key, plain in (("value_dim", head), ("output_shape", None), ("use_gate", False)):
+        if layer.config.get(key) not in {None, False, plain} and layer.config.get(key) != [embed]:
+            raise layer.fault(
+                f"a multi_head_attention of ours has no {key} of its own ({layer.config[key]!r:.60})",
+                "derive from package.module:callable or from a file of its weights, which gives raw tensors",
+            )
+    value = layer.axis(-1, "value_shape")
+    key_width = layer.axis(-1, "key_shape") if layer.shapes.get("key_shape") else value
+    fields: Fields = (
+        ("embed_dim", embed),
+        ("num_heads", heads),
+        *((("head_dim", head),) if heads * head != embed else ()),
+        *((("kdim", key_width),) if key_width != embed else ()),
+        *((("vdim", value),) if value != embed else ()),
+    )
+    return Described("multi_head_attention", with_bias(fields, layer.flag("use_bias", True)))
+
+
+def _grouped_query_attention(layer: KerasLayer) -> Described:
+    heads, head = layer.size("num_query_heads"), layer.size("head_dim")
+    embed = layer.axis(-1, "query_shape")
+    fields: Fields = (
+        ("embed_dim", embed),
+        ("num_heads", heads),
+        ("num_kv_heads", layer.size("num_key_value_heads")),
+        *((("head_dim", head),) if heads * head != embed else ()),
+    )
+    return Described("grouped_query_attention", with_bias(fields, layer.flag("use_bias", True)))
+
+
+ROWS: dict[str, Callable[[KerasLayer], Described]] = {
+    "Dense": _dense,
+    "Conv1D": _conv(1),
+    "Conv2D": _conv(2),
+    "Conv3D": _conv(3),
+    "Conv1DTranspose": _conv_transpose(1),
+    "Conv2DTranspose": _conv_transpose(2),
+    "Conv3DTranspose": _conv_transpose(3),
+    "DepthwiseConv1D": _depthwise(1, separable=False),
+    "DepthwiseConv2D": _depthwise(2, separable=False),
+    "SeparableConv1D": _depthwise(1, separable=True),
+    "SeparableConv2D": _depthwise(2, separable=True),
+    "Embedding": _embedding,
+    "SimpleRNN": _recurrent("simple_rnn"),
+    "SimpleRNNCell": _recurrent("simple_rnn"),
+    "GRU": _recurrent("gru"),
+    "GRUCell": _recurrent("gru"),
+    "LSTM": _recurrent("lstm"),
+    "LSTMCell": _recurrent("lstm"),
+    "LayerNormalization": _layer_normalization,
+    "BatchNormalization": _batch_normalization,
+    "GroupNormalization": _group_normalization,
+    "RMSNormalization": _rms_normalization,
+    "PReLU": _p_re_lu,
+    "MultiHeadAttention": _multi_head_attention,
+    "GroupedQueryAttention": _grouped_query_attention,
+    "GroupQueryAttention": _grouped_query_attention,
+}
+
+# The layers of Keras that have no weights. (Seeds and look-up tables are none: weight files lack them too.)
+WEIGHTLESS = frozenset(
+    {
+        "Activation", "ActivityRegularization", "AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D",
+        "AdaptiveAveragePooling3D", "AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D",
+        "Add", "AlphaDropout", "AugMix", "AutoContrast", "Average", "AveragePooling1D", "AveragePooling2D",
+        "AveragePooling3D", "CategoryEncoding", "CenterCrop", "Concatenate",
+        "ContrastLimitedAdaptiveHistogramEqualization", "Cropping1D", "Cropping2D", "Cropping3D", "CutMix",
+        "Discretization", "Dot", "Dropout", "ELU", "Equalization", "Flatten", "GaussianDropout",
+        "GaussianNoise", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D",
+        "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "HashedCrossing", "Hashing",
+        "Identity", "InputLayer", "IntegerLookup", "Lambda", "LeakyReLU", "Masking", "MaxNumBoundingBoxes",
+        "MaxPooling1D", "MaxPooling2D", "MaxPooling3D", "Maximum", "Minimum", "MixUp", "Multiply",
+        "Permute", "Pipeline", "RandAugment", "RandomBrightness", "RandomColorDegeneration",
+        "RandomColorJitter", "RandomContrast", "RandomCrop", "RandomElasticTransform", "RandomErasing",
+        "RandomFlip", "RandomGaussianBlur", "RandomGrayscale", "RandomHeight", "RandomHue", "RandomInvert",
+        "RandomPerspective", "RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness",
+        "RandomShear", "RandomTranslation", "RandomWidth", "RandomZoom", "ReLU", "RepeatVector",
+        "Rescaling", "Reshape", "Resizing", "Softmax", "Solarization", "SpatialDropout1D",
+        "SpatialDropout2D", "SpatialDropout3D", "StringLookup", "Subtract", "TextVectorization",
+        "ThresholdedReLU", "UnitNormalization", "UpSampling1D", "UpSampling2D", "UpSampling3D",
+        "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D",
+    }
+)  # fmt: skip

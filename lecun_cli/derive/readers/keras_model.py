@@ -1,0 +1,42 @@
+"""A Keras model in this process -> layers: by its config, or by its variables where it is subclassed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lecun_cli.derive.described_model import Finding, Tensor
+from lecun_cli.derive.readers.json_text import parse_json
+from lecun_cli.derive.readers.keras_config import from_config
+from lecun_cli.derive.readers.torch_module import NAMES_NONE
+from lecun_cli.derive.recognition.layer_check import check_tensors
+from lecun_cli.derive.recognition.recognizer import recognise
+from lecun_cli.errors import DeriveError
+
+
+def from_model(model: Any, source: str, *, keep_initializers: bool) -> Finding:  # noqa: ANN401 - a Keras model
+    """The layers of a Keras model.
+
+    Raises:
+        DeriveError: The model was never built, or is beyond what a spec holds.
+    """
+    if not model.built or not model.weights:
+        raise DeriveError(
+            f"the model of {source} has no weights",
+            help="build it before it is returned: model.build(input_shape), or a keras.Input in front",
+        )
+    try:
+        config = parse_json(model.to_json().encode(), what=f"the config of {source}")
+        return from_config(config, source, keep_initializers=keep_initializers)
+    except (DeriveError, NotImplementedError, TypeError, ValueError, AttributeError):
+        return _from_variables(model, source, keep_initializers)
+
+
+def _from_variables(model: Any, source: str, keep_initializers: bool) -> Finding:  # noqa: ANN401
+    found = [(v.path, tuple(v.shape), str(v.dtype)) for v in model.weights]
+    prefix = f"{model.name}/"
+    if all(path.startswith(prefix) for path, _, _ in found):
+        found = [(path.removeprefix(prefix), shape, dtype) for path, shape, dtype in found]
+    tensors = tuple(Tensor(*parts) for parts in found)
+    check_tensors(tensors, source)
+    warnings = (NAMES_NONE.format("a Keras model of a class of its author's"),) if keep_initializers else ()
+    return Finding("keras", recognise(tensors, "keras"), tensors, warnings)

@@ -1,0 +1,247 @@
+"""Keras's `.weights.h5`: `layers/dense/vars/0` by class and place; names are attributes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lecun_cli.derive.described_model import Entry, Fields, Finding, Group, Item, Tensor, entries_of
+from lecun_cli.derive.readers.weight_files import hdf5_tensors, natural
+from lecun_cli.derive.recognition.layer_check import check_tensors
+from lecun_cli.derive.recognition.raw_tensors import raw_tensor
+from lecun_cli.derive.recognition.recognizer import recognise
+from lecun_cli.derive.recognition.torch_names import window, with_bias
+from lecun_cli.errors import DeriveError
+from lecun_cli.signals import held
+
+if TYPE_CHECKING:
+    import h5py
+
+_MODELS = frozenset({"functional", "sequential", "model"})
+_AFFINE = ("gamma", "beta")
+_CELLS = frozenset({"lstm", "gru", "simple_rnn"})
+
+# The variables of a class, in the order of the file.
+_VARIABLES: dict[str, tuple[str, ...]] = {
+    "dense": ("kernel", "bias"),
+    "einsum_dense": ("kernel", "bias"),
+    "embedding": ("embeddings",),
+    "layer_normalization": _AFFINE,
+    "group_normalization": _AFFINE,
+    "rms_normalization": ("scale",),
+    "batch_normalization": (*_AFFINE, "moving_mean", "moving_variance"),
+    "p_re_lu": ("alpha",),
+    **{f"conv{n}d": ("kernel", "bias") for n in (1, 2, 3)},
+    **{f"conv{n}d_transpose": ("kernel", "bias") for n in (1, 2, 3)},
+    **{f"depthwise_conv{n}d": ("kernel", "bias") for n in (1, 2)},
+    **{f"separable_conv{n}d": ("depthwise_kernel", "pointwise_kernel", "bias") for n in (1, 2)},
+    **dict.fromkeys(_CELLS, ("kernel", "recurrent_kernel", "bias")),
+}
+_PROJECTIONS = {"query": "query", "key": "key", "value": "value", "output": "attention_output"}
+
+
+@dataclass
+class _Node:
+    """A group of the file.
+
+    Attributes:
+        children: The groups in it.
+        variables: Its `vars`, in order.
+        name: The layer's own name, if the file says it.
+    """
+
+    children: dict[str, _Node]
+    variables: list[Tensor]
+    name: str | None = None
+
+    def at(self, *path: str) -> _Node | None:
+        """The group at a path."""
+        here: _Node | None = self
+        for part in path:
+            here = here.children.get(part) if here else None
+        return here
+
+
+def from_keras_weights(path: Path) -> Finding:
+    """The layers of a `.weights.h5` file.
+
+    Raises:
+        DeriveError: It is no sound HDF5 file, or not in Keras 3's form.
+    """
+    stored = hdf5_tensors(path)
+    dtypes, names = _attributes(path)
+    root = _Node({}, [])
+    for tensor in sorted(stored, key=lambda t: natural(t.name)):
+        *above, word, number = ("", "", *tensor.name.split("/"))
+        parts = [part for part in above if part]
+        if word != "vars" or not number.isdigit():
+            raise DeriveError(
+                f"{path} holds {tensor.name!a}, and a .weights.h5 file holds .../vars/0 and the like",
+                help="if it is plain HDF5, or of Keras 2, name it .h5",
+            )
+        if parts[:1] == ["optimizer"]:
+            continue
+        node = root
+        for part in parts:
+            node = node.children.setdefault(part, _Node({}, []))
+        node.variables.append(replace(tensor, dtype=dtypes.get(tensor.name, tensor.dtype)))
+        node.name = names.get("/".join((*parts, "vars")))
+    reader = _Reader(str(path))
+    top = root.children.get("layers", root)
+    items = reader.container(top, "")
+    tensors = tuple(t for entry in entries_of(items) for t in entry.stored)
+    check_tensors(tensors, str(path))
+    remark = "Such a file says the layers' classes and names, and not in what order unlike layers stand."
+    return Finding("keras", items, tensors, tuple(reader.warnings), (remark,))
+
+
+def _attributes(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """(dtype of the datasets that say one, name of the layers) by path."""
+    import h5py
+
+    dtypes: dict[str, str] = {}
+    names: dict[str, str] = {}
+
+    def visit(name: str, item: h5py.HLObject) -> bool | None:
+        # h5py calls this from C, where an exception may be swallowed: a signal ends the visit instead.
+        if hold.pending:
+            return True
+        key, found = ("dtype", dtypes) if isinstance(item, h5py.Dataset) else ("name", names)
+        value = item.attrs.get(key)
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "replace")
+        if isinstance(value, str) and value:
+            found[name] = value
+        return None
+
+    try:
+        with held() as hold, h5py.File(path, "r") as file:
+            file.visititems(visit)
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise DeriveError(f"{path} is no sound HDF5 file: {error}") from error
+    return dtypes, names
+
+
+class _Reader:
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.warnings: list[str] = []
+
+    def container(self, node: _Node, above: str) -> tuple[Item, ...]:
+        """The items of a model."""
+        found: list[Item] = []
+        for word, child in sorted(node.children.items(), key=lambda pair: natural(pair[0])):
+            kind = _kind(word)
+            name = child.name or word
+            if kind in _MODELS and "layers" in child.children:
+                inner = self.container(child.children["layers"], f"{above}{name}/")
+                fields: Fields = (("model", "sequential"),) if kind == "sequential" else ()
+                found.append(Group(name, inner, fields))
+            else:
+                found += self._layer(kind, name, child, above)
+        return tuple(found)
+
+    def _layer(self, kind: str, name: str, node: _Node, above: str) -> list[Item]:
+        if kind == "time_distributed" and (inner := node.at("layer")) is not None:
+            own = inner.name or "layer"
+            return self._layer(_kind(re.sub(r"_\d+\Z", "", own)), f"{name}/{own}", inner, above)
+        named = self._named(kind, name, node)
+        if named is None:
+            self.warnings.append(
+                f"{name!a} is of a class that is not known here ({kind!a}): its tensors are raw"
+            )
+            tensors = [
+                replace(t, name=f"{name}/{t.name.rpartition('vars/')[2]}") for t in _all_variables(node)
+            ]
+            entries = tuple(raw_tensor(t, "keras") for t in tensors)
+        else:
+            known = _convolution(kind, name, named)
+            entries = recognise(named, "keras", () if known is None else (known,))
+        return [replace(e, stored=tuple(replace(t, name=above + t.name) for t in e.stored)) for e in entries]
+
+    def _named(self, kind: str, name: str, node: _Node) -> tuple[Tensor, ...] | None:
+        """The variables of a layer under the names that Keras gives them, or None for an unknown class."""
+        parts: list[tuple[str, str, _Node | None]] = []
+        if kind in _CELLS:
+            parts.append((f"{kind}_cell/", kind, node.at("cell")))
+        elif kind == "bidirectional":
+            for way in ("forward", "backward"):
+                cell = node.at(f"{way}_layer", "cell")
+                cell_kind = _gates(cell)
+                parts.append((f"{way}_{cell_kind}/{cell_kind}_cell/", cell_kind, cell))
+        elif kind in {"multi_head_attention", "grouped_query_attention"}:
+            for ours, theirs in _PROJECTIONS.items():
+                found = node.at(f"{ours}_dense") or node.at(f"_{ours}_dense")
+                parts.append((f"{theirs}/", "dense", found))
+        else:
+            parts.append(("", kind, node if not node.children else None))
+        tensors: list[Tensor] = []
+        for prefix, of, part in parts:
+            roles = None if part is None else self._roles(of, name, len(part.variables))
+            if part is None or roles is None:
+                return None
+            tensors += [
+                replace(t, name=f"{name}/{prefix}{role}")
+                for t, role in zip(part.variables, roles, strict=True)
+            ]
+        return tuple(tensors)
+
+    def _roles(self, kind: str, name: str, count: int) -> tuple[str, ...] | None:
+        roles = _VARIABLES.get(kind)
+        if roles is None or not 1 <= count <= len(roles):
+            return None
+        if kind == "batch_normalization":
+            if count == 3:
+                self.warnings.append(
+                    f"{name!a} has a gamma or a beta, and the file does not say which: it has a beta now"
+                )
+            return {4: roles, 3: roles[1:], 2: roles[2:]}.get(count)
+        if kind.startswith("separable") and count == 1:
+            return None
+        return roles[:count]
+
+
+def _kind(word: str) -> str:
+    """The class in a path's part: `conv2d_1` is the second `conv2d`."""
+    return re.sub(r"_\d+\Z", "", word)
+
+
+def _gates(cell: _Node | None) -> str:
+    """Which cell it is, by its kernels' shapes."""
+    shapes = [] if cell is None else [t.shape for t in cell.variables]
+    if len(shapes) < 2 or len(shapes[1]) != 2:
+        return "unknown"
+    gates = shapes[1][1] // max(1, shapes[1][0])
+    return {4: "lstm", 3: "gru", 1: "simple_rnn"}.get(gates, "unknown")
+
+
+def _all_variables(node: _Node) -> list[Tensor]:
+    """The variables of a layer and of all in it, under their paths."""
+    found = list(node.variables)
+    for word, child in node.children.items():
+        found += [
+            replace(t, name=f"vars/{word}/{t.name.rpartition('vars/')[2]}") for t in _all_variables(child)
+        ]
+    return found
+
+
+def _convolution(kind: str, name: str, tensors: tuple[Tensor, ...]) -> Entry | None:
+    """A convolution of a class that is known, which names and shapes alone do not tell from the others."""
+    match = re.match(r"(depthwise_)?conv\dd(_transpose)?\Z", kind)
+    kernel = tensors[0].shape
+    if match is None or len(kernel) < 3:
+        return None
+    *taps, first, second = kernel
+    size = ("kernel_size", window(tuple(taps)))
+    fields: Fields
+    said = None
+    if match[1]:
+        fields = (("in_channels", first), size, *((("depth_multiplier", second),) if second > 1 else ()))
+    elif match[2]:
+        fields = (("in_channels", second), ("out_channels", first), size)
+        said = "stride unknown: 1 stands for it, and the fan-in is divided by it"
+    else:
+        fields = (("in_channels", first), ("out_channels", second), size)
+    return Entry(kind, name, with_bias(fields, len(tensors) > 1 or None), said)

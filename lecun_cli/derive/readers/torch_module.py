@@ -1,0 +1,185 @@
+"""A torch.nn.Module -> layers, by its modules' classes; the state dict is what the spec must give."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lecun_cli.derive.described_model import Entry, Fields, Finding, Map, Tensor
+from lecun_cli.derive.recognition.layer_check import check_tensors
+from lecun_cli.derive.recognition.raw_tensors import raw_tensor
+from lecun_cli.derive.recognition.recognizer import recognise
+from lecun_cli.derive.recognition.tensor_index import Names
+from lecun_cli.derive.recognition.torch_names import inputs_first, window, with_bias
+from lecun_cli.errors import DeriveError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAMES_NONE = "{} does not name its initializers, so none could be kept"
+
+
+def from_module(
+    module: Any,  # noqa: ANN401 - a torch.nn.Module; torch is not imported for its type
+    source: str,
+    *,
+    keep_initializers: bool = False,
+    left_out: dict[str, str] | None = None,
+) -> Finding:
+    """The layers of a module, in the order of its state dict.
+
+    Args:
+        module: A torch.nn.Module, on any device.
+        source: What messages call it.
+        keep_initializers: Asked for in vain: a module does not say how it was initialised.
+        left_out: Tensors that are not stored, since they are another tensor again: name by name.
+
+    Raises:
+        DeriveError: A parameter has no shape yet, or is beyond what a spec holds.
+    """
+    import torch
+
+    left_out = left_out or {}
+    state: dict[str, torch.Tensor] = {}
+    for name, value in module.state_dict(keep_vars=True).items():
+        if torch.nn.parameter.is_lazy(value):
+            raise DeriveError(
+                f"the parameter {name} of {source} has no shape yet",
+                help="run the module once on an example input before it is returned",
+            )
+        if isinstance(value, torch.Tensor) and name not in left_out:
+            state[name] = value
+    tensors = tuple(
+        Tensor(name, tuple(value.shape), str(value.dtype).removeprefix("torch."))
+        for name, value in state.items()
+    )
+    check_tensors(tensors, source)
+    shared = _shared(state)
+    names = Names(tensors, "torch")
+    known = [entry for name, sub in module.named_modules() for entry in _known(names, name, sub)]
+    known = [entry for entry in known if not any(t.name in shared for t in entry.stored)]
+    entries = recognise(tuple(t for t in tensors if t.name not in shared), "torch", known)
+    entries = _with_shared(entries, tensors, shared)
+    warnings = (NAMES_NONE.format("a torch.nn.Module"),) if keep_initializers else ()
+    remarks = tuple(f"{name} is {first} again (tied), and not stored." for name, first in left_out.items())
+    return Finding("torch", entries, tensors, warnings, remarks)
+
+
+def _shared(state: dict[str, Any]) -> dict[str, str]:
+    """The names under which a tensor stands again, each with its first."""
+    first: dict[int, str] = {}
+    found = {}
+    for name, value in state.items():
+        before = first.setdefault(id(value), name)
+        if before != name:
+            found[name] = before
+    return found
+
+
+def _with_shared(
+    entries: tuple[Entry, ...], tensors: tuple[Tensor, ...], shared: dict[str, str]
+) -> tuple[Entry, ...]:
+    """The entries, and a raw tensor with the identity of the first for each that is one again."""
+    from lecun_cli.derive.recognition.layer_check import identity_of
+
+    by_name = {tensor.name: tensor for tensor in tensors}
+    owners = {t.name: entry for entry in entries for t in entry.stored}
+    found = list(entries)
+    for name, first in shared.items():
+        identity = identity_of(owners[first], first, "torch")
+        entry = raw_tensor(by_name[name], "torch")
+        if identity is not None:
+            fields: Fields = (*entry.fields, ("stream", identity))
+            said = f"{first} again (tied): the same weights"
+            entry = Entry("tensor", name, fields, said, entry.dtype, entry.stored)
+        found.append(entry)
+    return tuple(found)
+
+
+def _known(names: Names, name: str, module: Any) -> Iterator[Entry]:  # noqa: ANN401
+    """What a module's class says of it; nothing where the class is none that is known."""
+    from torch import nn
+
+    if not name:
+        return
+    bias = getattr(module, "bias", None)
+    match module:
+        case nn.MultiheadAttention():
+            yield Entry("multi_head_attention", name, _attention(module))
+        case nn.LSTM() | nn.GRU() | nn.RNN():
+            yield from _recurrent(name, module)
+        case nn.Linear():
+            fields: Fields = (("in_features", module.in_features), ("out_features", module.out_features))
+            yield Entry("dense", name, with_bias(fields, bias))
+        case nn.Bilinear():
+            weight = names.tensor(name, "weight")
+            if weight is not None:
+                yield raw_tensor(weight, "torch", fields=(("in_axes", (1, 2)),), comment="Bilinear")
+        case nn.ConvTranspose1d() | nn.ConvTranspose2d() | nn.ConvTranspose3d():
+            stride = window(tuple(module.stride))
+            more: Fields = (("stride", stride),) if stride != 1 else ()
+            yield Entry(f"conv{len(module.kernel_size)}d_transpose", name, _convolution(module, more))
+        case nn.Conv1d() | nn.Conv2d() | nn.Conv3d():
+            yield Entry(f"conv{len(module.kernel_size)}d", name, _convolution(module, ()))
+        case nn.Embedding() | nn.EmbeddingBag():
+            fields = (("num_embeddings", module.num_embeddings), ("embedding_dim", module.embedding_dim))
+            yield Entry("embedding", name, fields)
+        case nn.PReLU():
+            yield Entry("p_re_lu", name, (("shape", (module.num_parameters,)),))
+        case nn.GroupNorm():
+            groups: Fields = (("groups", module.num_groups),) if module.num_groups != 32 else ()
+            yield Entry("group_normalization", name, (("features", module.num_channels), *groups))
+        case _ if type(module).__name__ == "Conv1D" and hasattr(module, "nf"):  # transformers' own
+            yield from inputs_first(names, name)
+        case nn.LayerNorm():
+            center: Fields = (("center", False),) if bias is None else ()
+            shape = tuple(module.normalized_shape)
+            features = shape[0] if len(shape) == 1 else shape
+            yield Entry("layer_normalization", name, (("features", features), *center))
+        case _:
+            yield from _normalization(names, name, type(module).__name__)
+
+
+def _normalization(names: Names, name: str, class_name: str) -> Iterator[Entry]:
+    """Normalisations of any author, by the class's name: RMS unless there is a shift (T5LayerNorm is one)."""
+    weight = names.shape(name, "weight")
+    if weight is None or not class_name.endswith("Norm") or names.shape(name, "running_mean") is not None:
+        return
+    features = weight[0] if len(weight) == 1 else weight
+    kind = "rms" if names.shape(name, "bias") is None else "layer"
+    yield Entry(f"{kind}_normalization", name, (("features", features),))
+
+
+def _convolution(module: Any, more: Fields) -> Fields:  # noqa: ANN401
+    groups: Fields = (("groups", module.groups),) if module.groups > 1 else ()
+    fields: Fields = (
+        ("in_channels", module.in_channels),
+        ("out_channels", module.out_channels),
+        ("kernel_size", window(tuple(module.kernel_size))),
+        *more,
+        *groups,
+    )
+    return with_bias(fields, module.bias)
+
+
+def _attention(module: Any) -> Fields:  # noqa: ANN401
+    embed = module.embed_dim
+    widths = (("kdim", module.kdim), ("vdim", module.vdim))
+    fields: Fields = (
+        ("embed_dim", embed),
+        ("num_heads", module.num_heads),
+        *((key, width) for key, width in widths if width != embed),
+    )
+    return with_bias(fields, module.in_proj_bias)
+
+
+def _recurrent(name: str, module: Any) -> Iterator[Entry]:  # noqa: ANN401
+    if getattr(module, "proj_size", 0):
+        return
+    kind = {"LSTM": "lstm", "GRU": "gru"}.get(module.mode, "simple_rnn")
+    layers: Fields = (("num_layers", module.num_layers),) if module.num_layers > 1 else ()
+    fields: Fields = (("input_size", module.input_size), ("hidden_size", module.hidden_size), *layers)
+    fields = with_bias(fields, module.bias)
+    if module.bidirectional:
+        yield Entry("bidirectional", name, (("layer", Map((("type", kind), *fields))),))
+    else:
+        yield Entry(kind, name, fields)

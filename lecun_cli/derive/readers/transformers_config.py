@@ -1,0 +1,94 @@
+"""A transformers config -> layers: the model that it names, built on the meta device without weights."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from lecun_cli.derive.described_model import Finding
+from lecun_cli.derive.readers.callables import said
+from lecun_cli.derive.readers.torch_module import from_module
+from lecun_cli.errors import DeriveError
+
+MAX_COUNT = 10_000
+_COUNT = re.compile(r"layers|experts|blocks|depth", re.IGNORECASE)
+
+
+def from_transformers(config: dict[str, Any], path: Path, *, keep_initializers: bool) -> Finding:
+    """The layers of the model that a `config.json` names, as transformers would save it.
+
+    Args:
+        config: The parsed config.
+        path: Its file.
+        keep_initializers: Asked for in vain: a module does not say how it was initialised.
+
+    Raises:
+        DeriveError: transformers is not installed, does not know the model, or cannot build it.
+    """
+    if "auto_map" in config:
+        raise DeriveError(
+            f"{path} names code of its own (auto_map), and that is not run",
+            help="give package.module:callable, which builds the model, or the files of its weights",
+        )
+    for key, value in _numbers(config):
+        if _COUNT.search(key) and value > MAX_COUNT:
+            raise DeriveError(f"{path} asks for {key} = {value:,}, and at most {MAX_COUNT:,} are built")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is fetched
+    try:
+        torch: Any = import_module("torch")
+        transformers: Any = import_module("transformers")
+    except ImportError as error:
+        raise DeriveError(
+            f"{path} is a config of transformers, which is not installed here ({error})",
+            help="pip install torch transformers, or give a .safetensors file of the model",
+        ) from error
+    before = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    try:
+        made = transformers.AutoConfig.from_pretrained(
+            str(path), local_files_only=True, trust_remote_code=False
+        )
+        dtype = getattr(made, "dtype", None) or torch.float32
+        names = made.architectures or []
+        kind = getattr(transformers, names[0], None) if names else transformers.AutoModel
+        if kind is None:
+            raise DeriveError(f"{path} is of a {names[0]!a}, which this transformers does not know")
+        build = kind.from_config if kind is transformers.AutoModel else kind._from_config
+        with torch.device("meta"):
+            model = build(made, dtype=dtype)
+    except DeriveError:
+        raise
+    except Exception as error:
+        raise DeriveError(f"transformers cannot build the model of {path}: {said(error)}") from error
+    finally:
+        transformers.logging.set_verbosity(before)
+    return from_module(model, str(path), keep_initializers=keep_initializers, left_out=_tied(model))
+
+
+def _tied(model: Any) -> dict[str, str]:  # noqa: ANN401 - a transformers model
+    """The tensors that transformers leaves out of a file, since they are others again."""
+    said = getattr(model, "_tied_weights_keys", None) or ()
+    patterns = [re.compile(key) for key in said]
+    places: dict[int, list[str]] = {}
+    for name, value in model.state_dict(keep_vars=True).items():
+        places.setdefault(id(value), []).append(name)
+    found: dict[str, str] = {}
+    for names in places.values():
+        kept = [n for n in names if not any(p.search(n) for p in patterns)] or names
+        found |= {name: kept[0] for name in names if name != kept[0]}
+    return found
+
+
+def _numbers(value: object, key: str = "") -> Iterator[tuple[str, int]]:
+    if isinstance(value, dict):
+        for name, below in value.items():
+            yield from _numbers(below, str(name))
+    elif isinstance(value, list):
+        for below in value:
+            yield from _numbers(below, key)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield key, value

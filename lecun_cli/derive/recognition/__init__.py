@@ -1,0 +1,1 @@
+"""Tensor names and shapes -> layers, checked against the layer types."""

@@ -1,0 +1,1 @@
+"""Layers -> the text of a spec: repeats, parameters and dtypes."""

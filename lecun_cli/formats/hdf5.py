@@ -1,0 +1,111 @@
+"""HDF5: one contiguous dataset a tensor, in groups as its name has them.
+
+bfloat16 and the float8 types are HDF5 floating-point types of their own bit layout, which any reader
+converts: bfloat16 to float32, float8 to float16. (HDF5 takes an exponent of all ones for infinity,
+which float8_e4m3fn uses for 256 to 448: there the stored bits are right and the conversion is not.)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lecun_cli.errors import Diagnostic, WeightFileError
+from lecun_cli.formats import skeleton
+from lecun_cli.formats.skeleton import FLOAT_LAYOUTS, Dataset, stored_type
+from lecun_cli.formats.stored_tensor import StoredTensor
+from lecun_cli.signals import held
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import h5py
+
+    from lecun_cli.formats.segments import FileLayout
+    from lecun_cli.plan.types import Plan
+
+_MAX_RANK = 32  # H5S_MAX_RANK
+
+
+def layout(plan: Plan) -> FileLayout:
+    """The segments of an HDF5 file with one contiguous dataset a tensor; `/` in a name makes groups.
+
+    Raises:
+        PlanError: A name is no path in HDF5, or is a group and a tensor at once, or a tensor has more
+            axes than HDF5 takes.
+    """
+    _check(plan)
+    return skeleton.layout("hdf5", [Dataset(tensor.name, tensor) for tensor in plan.tensors])
+
+
+def _check(plan: Plan) -> None:
+    names = {tensor.name: tensor for tensor in plan.tensors}
+    faults = []
+    for tensor in plan.tensors:
+        if len(tensor.shape) > _MAX_RANK:
+            said = f'"{tensor.name}" has {len(tensor.shape)} axes, and HDF5 has at most {_MAX_RANK}'
+            faults.append(Diagnostic(said, tensor.place, "write safetensors"))
+        parts = tensor.name.split("/")
+        if not all(parts) or "." in parts:
+            faults.append(
+                Diagnostic(f'"{tensor.name}" is no path in HDF5: a part of it is empty or "."', tensor.place)
+            )
+            continue
+        for depth in range(1, len(parts)):
+            above = names.get("/".join(parts[:depth]))
+            if above is not None:
+                related = (above.place, f'"{above.name}" is here') if above.place else None
+                faults.append(
+                    Diagnostic(
+                        f'in HDF5 "{above.name}" cannot be a tensor and also hold "{tensor.name}"',
+                        tensor.place,
+                        "rename one of them, or write safetensors",
+                        related,
+                    )
+                )
+    if faults:
+        raise plan.error(*faults)
+
+
+def read(path: Path) -> tuple[StoredTensor, ...]:
+    """What an HDF5 file holds, in the order of the offsets.
+
+    Raises:
+        WeightFileError: The file is no HDF5 file, or is damaged.
+    """
+    import h5py
+
+    found: list[StoredTensor] = []
+
+    def visit(name: str, item: h5py.HLObject) -> bool | None:
+        # h5py calls this from C, where an exception may be swallowed: a signal ends the visit instead.
+        if hold.pending:
+            return True
+        if isinstance(item, h5py.Dataset):
+            offset = item.id.get_offset()
+            found.append(
+                StoredTensor(
+                    name,
+                    _dtype_name(item.id.get_type()),
+                    item.shape or (),  # None where it has no dataspace
+                    -1 if offset is None else offset,
+                    item.id.get_storage_size(),
+                )
+            )
+        return None
+
+    try:
+        with held() as hold, h5py.File(path, "r") as file:
+            file.visititems(visit)
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise WeightFileError(f"{path} is no sound HDF5 file: {error}") from error
+    return tuple(sorted(found, key=lambda t: (t.offset, t.nbytes)))
+
+
+def _dtype_name(stored: Any) -> str:  # noqa: ANN401
+    for name in FLOAT_LAYOUTS:
+        if stored.equal(stored_type(name)):
+            return name
+    try:
+        return str(stored.dtype)
+    except TypeError:  # a type that NumPy has not, such as a time
+        return type(stored).__name__

@@ -1,0 +1,126 @@
+"""Keras weight files (`model.weights.h5`): what `model.load_weights` of Keras 3 reads.
+
+The rules are those of H5IOStore (keras/src/saving/saving_lib.py): a layer's variables are the datasets
+`0`, `1`, ... of the group `<path>/vars`; a path is made of the *classes* of layers in snake case, numbered
+in each container; a nested model has its layers under `layers` of its own. The layers come in the order of
+the spec, which is to be that of `model.layers`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lecun_cli.errors import Diagnostic
+from lecun_cli.formats import hdf5, skeleton
+from lecun_cli.formats.skeleton import Dataset
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lecun_cli.formats.segments import FileLayout
+    from lecun_cli.formats.stored_tensor import StoredTensor
+    from lecun_cli.plan.types import Plan, PlannedLayer
+
+# The kinds that are no class of Keras. All others are named as their class is in snake case.
+_NO_CLASS = {"tensor", "experts"}
+
+# The attribute of a layer that holds its inner layer, for each part of a variable's path. Public names win
+# over private ones, which GroupedQueryAttention alone has.
+_INNER = {
+    "simple_rnn_cell": "cell",
+    "gru_cell": "cell",
+    "lstm_cell": "cell",
+    **{
+        f"{way}_{kind}": f"{way}_layer"
+        for way in ("forward", "backward")
+        for kind in ("simple_rnn", "gru", "lstm")
+    },
+    "query": "query_dense",
+    "key": "key_dense",
+    "value": "value_dense",
+    "attention_output": "output_dense",
+}
+
+
+def layout(plan: Plan) -> FileLayout:
+    """The segments of a Keras weight file.
+
+    Raises:
+        PlanError: The plan is of another framework, or has a layer that is no class of Keras.
+    """
+    if plan.framework != "keras":
+        raise plan.error(
+            Diagnostic(
+                f"a Keras weight file has Keras's storage order, and the framework is {plan.framework}",
+                help="give --framework keras",
+            )
+        )
+    faults = [
+        Diagnostic(
+            f"{layer.kind} is no layer of Keras, so no Keras weight file can hold it", layer.place, _INSTEAD
+        )
+        for layer in plan.layers
+        if layer.kind in _NO_CLASS
+    ]
+    if faults:
+        raise plan.error(*faults)
+    paths = _Paths()
+    places = {name: (path, layer) for layer in plan.layers for name, path in paths.variables(layer)}
+    datasets = []
+    for tensor in plan.tensors:
+        path, _ = places[tensor.name]
+        bfloat16 = tensor.dtype == "bfloat16"
+        datasets.append(Dataset(path, tensor, bfloat16, {"dtype": "bfloat16"} if bfloat16 else {}))
+    names = {
+        path.rpartition("/")[0]: {"name": layer.name.replace("/", "_")} for path, layer in places.values()
+    }
+    return skeleton.layout("keras", datasets, names)
+
+
+_INSTEAD = "write .h5 or .safetensors"
+
+
+class _Paths:
+    """The path of every variable: classes are numbered in each container in the order of their layers."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[str]] = {}
+        self._containers: dict[tuple[str, ...], str] = {(): ""}
+
+    def variables(self, layer: PlannedLayer) -> list[tuple[str, str]]:
+        """(name of a tensor, its path) for each of a layer's."""
+        above = ""
+        for container in layer.within:
+            if container.path not in self._containers:
+                self._containers[container.path] = self._next(above, container.model)
+            above = self._containers[container.path]
+        own = self._next(above, layer.kind)
+        found = []
+        counts: Counter[str] = Counter()
+        for leaf, name in layer.tensors:
+            *inner, _ = leaf.split("/")
+            private = "_" if layer.kind == "grouped_query_attention" else ""
+            group = "/".join((own, *(private + _INNER[part] for part in inner), "vars"))
+            found.append((name, f"{group}/{counts[group]}"))
+            counts[group] += 1
+        return found
+
+    def _next(self, above: str, kind: str) -> str:
+        inside = f"{above}/layers" if above else "layers"
+        count = self._counts.setdefault(inside, Counter())
+        name = f"{kind}_{count[kind]}" if count[kind] else kind
+        count[kind] += 1
+        return f"{inside}/{name}"
+
+
+def read(path: Path) -> tuple[StoredTensor, ...]:
+    """What a Keras weight file holds, by the paths of its datasets.
+
+    Raises:
+        WeightFileError: The file is no HDF5 file, or is damaged.
+    """
+    return tuple(
+        replace(tensor, dtype="bfloat16") if tensor.dtype == "|V2" else tensor for tensor in hdf5.read(path)
+    )

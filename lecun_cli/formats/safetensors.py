@@ -1,0 +1,122 @@
+"""safetensors: `u64 length | JSON header | data`, written without the library, which cannot stream.
+
+Format: the README and `safetensors/src/tensor.rs` of the safetensors project. The header is compact
+JSON with sorted metadata, padded with spaces so that the data starts on a page (the library itself
+pads to 8 bytes; any multiple is legal).
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from json.encoder import encode_basestring as quoted
+from typing import TYPE_CHECKING, Any
+
+from lecun_cli.dtypes import DTYPES
+from lecun_cli.errors import Diagnostic, WeightFileError
+from lecun_cli.formats.segments import Extent, FileLayout, Literal, Segment
+from lecun_cli.formats.stored_tensor import StoredTensor
+from lecun_cli.frameworks import FRAMEWORKS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lecun_cli.plan.types import Plan
+
+MAX_HEADER_NBYTES = 100_000_000
+"""The library's own bound, for reading and for writing."""
+ALIGNMENT = 4096
+_METADATA = "__metadata__"
+
+
+def layout(plan: Plan) -> FileLayout:
+    """The segments of a safetensors file: the header, then the tensors back to back in the plan's order.
+
+    Raises:
+        PlanError: A tensor has the name that the format keeps for itself, or the header is too long.
+    """
+    reserved = plan.tensor(_METADATA)
+    if reserved is not None:
+        raise plan.error(
+            Diagnostic(
+                f'safetensors keeps the name "{_METADATA}" for itself', reserved.place, "rename the tensor"
+            )
+        )
+    header = _header(plan)
+    header += b" " * (-(8 + len(header)) % ALIGNMENT)
+    if len(header) > MAX_HEADER_NBYTES:
+        raise plan.error(
+            Diagnostic(
+                f"a safetensors header has at most {MAX_HEADER_NBYTES:,} bytes, and this one "
+                f"({len(plan.tensors):,} tensors) would have {len(header):,}",
+                help="use fewer or shorter names, or write HDF5",
+            )
+        )
+    data = struct.pack("<Q", len(header)) + header
+    segments: list[Segment] = [Literal(0, data)]
+    offset = len(data)
+    for tensor in plan.tensors:  # back to back, so there is nothing for `check_gapless` to find
+        segments.append(Extent(offset, tensor))
+        offset += tensor.nbytes
+    return FileLayout("safetensors", offset, tuple(segments))
+
+
+def _header(plan: Plan) -> bytes:
+    """The header without its padding: what `json.dumps` would make of one dict, in a fifth of the time."""
+    entries = [f'{quoted(_METADATA)}:{{"format":{quoted(FRAMEWORKS[plan.framework].header)}}}']
+    kinds: dict[object, str] = {}
+    at = 0
+    for tensor in plan.tensors:
+        kind = kinds.get(tensor.form)
+        if kind is None:
+            shape = ",".join(map(str, tensor.shape))
+            kind = kinds[tensor.form] = f'"dtype":"{tensor.storage.safetensors}","shape":[{shape}]'
+        end = at + tensor.nbytes
+        entries.append(f'{quoted(tensor.name)}:{{{kind},"data_offsets":[{at},{end}]}}')
+        at = end
+    return ("{" + ",".join(entries) + "}").encode()
+
+
+def read(path: Path) -> tuple[StoredTensor, ...]:
+    """What a safetensors file says that it holds, in the order of the offsets.
+
+    The library checks the file as a whole (offsets, sizes, no gaps); duplicate names, which it lets
+    pass, are refused here.
+
+    Raises:
+        WeightFileError: The file is not what the format asks for.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy"):
+            pass
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            entries = json.loads(file.read(length), object_pairs_hook=_no_duplicates)
+    except (SafetensorError, ValueError, struct.error) as error:
+        raise WeightFileError(f"{path} is no sound safetensors file: {error}") from error
+    except OSError as error:
+        raise WeightFileError(f"{path} cannot be read: {error.strerror or error}") from error
+    names = {d.safetensors: d.name for d in DTYPES.values()}
+    found = [
+        StoredTensor(
+            name,
+            names.get(entry["dtype"], entry["dtype"]),
+            tuple(entry["shape"]),
+            8 + length + entry["data_offsets"][0],
+            entry["data_offsets"][1] - entry["data_offsets"][0],
+        )
+        for name, entry in entries.items()
+        if name != _METADATA
+    ]
+    return tuple(sorted(found, key=lambda t: (t.offset, t.nbytes)))
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f'the header names "{twice}" twice')
+    return found

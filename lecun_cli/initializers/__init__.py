@@ -1,0 +1,1 @@
+"""The initializers: their family, the distributions they draw from, and fans."""

@@ -1,0 +1,191 @@
+"""The values of tensors in stretches of a few MiB, from files of any format, in bounded memory."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lecun_cli.dtypes import DTYPES, DType
+from lecun_cli.errors import WeightFileError
+
+if TYPE_CHECKING:
+    import h5py
+
+    from lecun_cli.formats.stored_tensor import StoredTensor
+
+AnyArray = NDArray[Any]
+
+STRETCH_NBYTES = 4 * 2**20
+_SLICES = tuple[slice, ...]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a tensor that is read at once.
+
+    Attributes:
+        tensor: Its number.
+        path: The file.
+        stored: The tensor.
+        dtype: The row under which its values are counted.
+        offset: Its first byte in the file; -1 where h5py reads it.
+        n_elements: Elements.
+        index: What h5py reads, for a tensor that is not in one piece.
+        is_first: Whether it begins the tensor.
+    """
+
+    tensor: int
+    path: Path
+    stored: StoredTensor
+    dtype: DType
+    offset: int
+    n_elements: int
+    index: _SLICES
+    is_first: bool
+
+
+def storage_of(stored: StoredTensor) -> DType | None:
+    """The row under which the values of a tensor are counted, or None where they are no numbers."""
+    if stored.dtype in DTYPES:
+        return DTYPES[stored.dtype]
+    try:
+        found = np.dtype(stored.dtype)
+    except (TypeError, ValueError, SyntaxError):  # a word of the format that is no type of NumPy
+        return None
+    return DTYPES.get(found.name) if found.kind in "fiub" else None
+
+
+def stretches(number: int, path: Path, stored: StoredTensor, dtype: DType) -> Iterator[Stretch]:
+    """The stretches of a tensor, in order."""
+    n_elements = math.prod(stored.shape)
+    step = STRETCH_NBYTES // dtype.itemsize
+    in_one_piece = (
+        stored.offset >= 0 and stored.dtype in DTYPES and stored.nbytes == n_elements * dtype.itemsize
+    )
+    if in_one_piece:
+        for start in range(0, n_elements, step):
+            count = min(step, n_elements - start)
+            offset = stored.offset + start * dtype.itemsize
+            yield Stretch(number, path, stored, dtype, offset, count, (), start == 0)
+        return
+    is_first = True
+    for index, count in _boxes(stored.shape, step):
+        yield Stretch(number, path, stored, dtype, -1, count, index, is_first)
+        is_first = False
+
+
+def _boxes(shape: tuple[int, ...], most: int) -> Iterator[tuple[_SLICES, int]]:
+    """Slices that cover a shape in C order, each of at most so many elements."""
+    if math.prod(shape) == 0:
+        return
+    inner = math.prod(shape[1:])
+    if not shape or inner <= most:
+        step = max(1, most // max(1, inner))
+        for start in range(0, shape[0] if shape else 1, step):
+            if not shape:
+                yield (), 1
+                return
+            stop = min(shape[0], start + step)
+            yield (slice(start, stop),), (stop - start) * inner
+        return
+    for i in range(shape[0]):
+        for index, count in _boxes(shape[1:], most):
+            yield (slice(i, i + 1), *index), count
+
+
+class Reader:
+    """Reads stretches, from any thread.
+
+    The bytes of a stretch stay as they are until the same thread reads the next.
+    """
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._files: dict[Path, int] = {}
+        self._hdf5: dict[Path, h5py.File] = {}
+
+    @contextmanager
+    def opened(self) -> Iterator[Reader]:
+        """Closes all files at the end."""
+        try:
+            yield self
+        finally:
+            for fd in self._files.values():
+                os.close(fd)
+            for file in self._hdf5.values():
+                file.close()
+
+    def read(self, stretch: Stretch) -> AnyArray:
+        """The values of a stretch, one axis.
+
+        Raises:
+            WeightFileError: The file cannot be read, or ends too early.
+        """
+        try:
+            if stretch.offset < 0:
+                return self._read_hdf5(stretch)
+            return self._read_range(stretch)
+        except OSError as error:
+            raise WeightFileError(f"{stretch.path} cannot be read: {error.strerror or error}") from error
+
+    def _read_range(self, stretch: Stretch) -> AnyArray:
+        nbytes = stretch.n_elements * stretch.dtype.itemsize
+        buffer: bytearray | None = getattr(self._local, "buffer", None)
+        if buffer is None:
+            buffer = self._local.buffer = bytearray(STRETCH_NBYTES)
+        whole = memoryview(buffer)[:nbytes]
+        fd = self._open(stretch.path)
+        done = 0
+        while done < nbytes:
+            got = _read_into(fd, whole[done:], stretch.offset + done)
+            if not got:
+                raise WeightFileError(f'{stretch.path} ends within the tensor "{stretch.stored.name}"')
+            done += got
+        return np.frombuffer(buffer, stretch.dtype.numpy(), stretch.n_elements)
+
+    def _open(self, path: Path) -> int:
+        with self._lock:
+            if path not in self._files:
+                self._files[path] = os.open(path, os.O_RDONLY)
+            return self._files[path]
+
+    def _read_hdf5(self, stretch: Stretch) -> AnyArray:
+        import h5py
+
+        with self._lock:
+            if stretch.path not in self._hdf5:
+                self._hdf5[stretch.path] = h5py.File(stretch.path, "r")
+            file = self._hdf5[stretch.path]
+        try:
+            held = file[stretch.stored.name]
+            if held.shape is None:  # a dataset without a place for values
+                return np.empty(0, stretch.dtype.numpy())
+            found = np.asarray(held[stretch.index])
+        except (RuntimeError, KeyError, ValueError, TypeError) as error:
+            raise WeightFileError(
+                f'"{stretch.stored.name}" in {stretch.path} cannot be read: {error}'
+            ) from error
+        kind = stretch.dtype.numpy()
+        flat = np.ascontiguousarray(found).reshape(-1)
+        if found.dtype.kind == "V":  # bfloat16, as Keras has it: two bytes of no type
+            return flat.view(kind)
+        return flat.astype(kind)
+
+
+def _read_into(fd: int, buffer: memoryview, offset: int) -> int:
+    """Bytes of a file into a buffer; how many."""
+    if hasattr(os, "preadv"):
+        return os.preadv(fd, [buffer], offset)
+    data = os.pread(fd, len(buffer), offset)
+    buffer[: len(data)] = data
+    return len(data)

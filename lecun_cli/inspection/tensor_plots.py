@@ -1,0 +1,332 @@
+"""The picture of an inspection: shape, quantiles and scale of every tensor of weights, at a glance.
+
+Sound tensors are one quiet crowd, whatever their number; what is wrong stands out in colour and by name.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lecun_cli.initializers.distributions import TRUNCATED_STD, TruncatedNormal, Uniform
+from lecun_cli.inspection import probabilities
+from lecun_cli.inspection.inspector import Inspection, TensorReport
+from lecun_cli.inspection.probabilities import Distribution
+from lecun_cli.inspection.standard import N_BINS, REACH
+from lecun_cli.inspection.tensor_verdict import VERDICTS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from lecun_cli.display.figures import Theme
+
+_WIDEST_NAME = 60
+_FAULT_SIZE = 30.0
+"""Points of what is wrong are no smaller than this, so that they show among a thousand."""
+_MOST_LINES = 200
+_SHOWN = 3.2
+
+
+def title_of(found: Inspection) -> str:
+    """One line about an inspection."""
+    what = found.files[0] if len(found.files) == 1 else f"{found.path} ({len(found.files):,} files)"
+    word = f"{len(found.bad):,} with a fault" if found.bad else "no fault"
+    return f"{what}: {_tensors(len(found.tensors))}, {word}"
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """A kind of fault and the tensors that have it, in one colour in all panels.
+
+    Attributes:
+        label: What the legend says.
+        color: Its colour.
+        tensors: Those that have it.
+        is_drawn: Whether the first of them is drawn as a line of its own.
+    """
+
+    label: str
+    color: str
+    tensors: tuple[TensorReport, ...]
+    is_drawn: bool = True
+
+
+def draw(found: Inspection, theme: Theme) -> Figure:
+    """The whole figure; `inspect` must have kept what is standardised.
+
+    Args:
+        found: What was found.
+        theme: The colours.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    weights = [t for t in found.tensors if t.standard is not None]
+    figure = Figure(figsize=(12.5, 8.8))
+    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
+    figure.suptitle(title_of(found), x=0.012, ha="left", fontsize=13, fontweight="bold")
+    if not weights:
+        said = "no tensor of weights whose law is known"
+        figure.text(0.5, 0.5, said, ha="center", color=theme.ink, fontsize=12)
+        return figure
+    axes = figure.subplots(2, 2)
+    faults = _faults(weights, theme)
+    _histograms(axes[0, 0], weights, faults, theme)
+    _quantiles(axes[0, 1], weights, faults, theme)
+    _scales(axes[1, 0], weights, faults, theme)
+    _ratios(axes[1, 1], weights, faults, theme)
+    if faults:
+        handles = [Line2D([], [], color=f.color, lw=2.5, marker="o", label=f.label) for f in faults]
+        figure.legend(handles=handles, loc="outside lower left", ncols=1, fontsize=9)
+    return figure
+
+
+def _faults(weights: Sequence[TensorReport], theme: Theme) -> list[_Fault]:
+    """The kinds of fault, worst first; the last takes in all that are left."""
+    kinds: dict[tuple[str, str | None], list[TensorReport]] = {}
+    for tensor in sorted((t for t in weights if t.is_bad), key=lambda t: VERDICTS.index(t.verdict)):
+        kinds.setdefault((tensor.verdict, tensor.judgement.law), []).append(tensor)
+    colors = [theme.bad, *(c for c in theme.series[1:] if c not in {theme.good, theme.bad})]
+    found = [
+        _Fault(_label(tensors), color, tuple(tensors))
+        for tensors, color in zip(kinds.values(), colors, strict=False)
+    ]
+    left = [t for tensors in list(kinds.values())[len(colors) :] for t in tensors]
+    if left:
+        found.append(_Fault(f"other faults: {_tensors(len(left))}", theme.ink, tuple(left), is_drawn=False))
+    return found
+
+
+def _label(tensors: Sequence[TensorReport]) -> str:
+    first = tensors[0]
+    law = f"; follows {first.judgement.law}" if first.judgement.law else ""
+    name = first.name
+    if len(name) > _WIDEST_NAME:
+        name = f"{name[:20]}\N{HORIZONTAL ELLIPSIS}{name[21 - _WIDEST_NAME :]}"
+    more = f" and {len(tensors) - 1:,} more" if len(tensors) > 1 else ""
+    return f"{first.verdict}{law}: {name}{more}"
+
+
+def _kind(tensor: TensorReport) -> str:
+    """The shape of a tensor's law, without its scale."""
+    law = None if tensor.expected is None else tensor.expected.law
+    match law:
+        case TruncatedNormal():
+            return "normal cut at two sigma"
+        case Uniform():
+            return "uniform"
+        case _:
+            return "mixed"
+
+
+def _unit(kind: str) -> Distribution | None:
+    """The law of a shape with a std of 1."""
+    if kind == "uniform":
+        return Uniform(-math.sqrt(3.0), math.sqrt(3.0))
+    return TruncatedNormal(1.0 / TRUNCATED_STD) if kind.startswith("normal") else None
+
+
+def _pooled(tensors: Sequence[TensorReport]) -> list[float]:
+    """The density of all values of some tensors together."""
+    whole = [0.0] * N_BINS
+    n = sum(math.prod(t.shape) for t in tensors)
+    for tensor in tensors:
+        if tensor.standard is not None:
+            share = math.prod(tensor.shape) / n
+            for i, density in enumerate(tensor.standard.density):
+                whole[i] += share * density
+    return whole
+
+
+def _steps(density: Sequence[float], n_elements: int) -> tuple[list[float], list[float]]:
+    """(bin edges, heights) with bins as wide as so few values need."""
+    width = 1 if n_elements >= 20_000 else 2 if n_elements >= 4_000 else 4
+    heights = [sum(density[i : i + width]) / width for i in range(0, N_BINS, width)]
+    edges = [-REACH + 2 * REACH * width * i / N_BINS for i in range(len(heights) + 1)]
+    return edges, heights
+
+
+def _histograms(ax: Axes, weights: Sequence[TensorReport], faults: Sequence[_Fault], theme: Theme) -> None:
+    sound = [t for t in weights if not t.is_bad]
+    highest = 0.5
+    for kind, color in zip(dict.fromkeys(map(_kind, weights)), theme.series, strict=False):
+        crowd = [t for t in sound if _kind(t) == kind]
+        if crowd:
+            edges, heights = _steps(_pooled(crowd), sum(math.prod(t.shape) for t in crowd))
+            ax.stairs(
+                heights,
+                edges,
+                fill=True,
+                color=color,
+                alpha=0.35,
+                label=f"{_tensors(len(crowd))} without a fault",
+            )
+        unit = _unit(kind)
+        if unit is not None:
+            xs, ys = _density(unit)
+            ax.plot(xs, ys, color=theme.ink, lw=1.4, label=f"law: {kind}")
+    for fault in faults:
+        tensor = fault.tensors[0]
+        if fault.is_drawn and tensor.standard is not None:
+            edges, heights = _steps(tensor.standard.density, math.prod(tensor.shape))
+            ax.stairs(heights, edges, color=fault.color, lw=1.5, baseline=None)
+            highest = max(highest, min(0.9, max(heights)))
+    ax.set_xlim(-_SHOWN, _SHOWN)
+    ax.set_ylim(0, highest * 1.25)
+    ax.set_title("Histogram against the law")
+    ax.set_xlabel("weight / std that is asked for")
+    ax.set_ylabel("density")
+    ax.legend(loc="upper left", fontsize=8.5)
+
+
+def _density(unit: Distribution) -> tuple[list[float], list[float]]:
+    low, high = probabilities.support_of(unit)
+    n = 200
+    ends = [low + (high - low) * i / n for i in range(n + 1)]
+    under = [probabilities.cdf(unit, x) for x in ends]
+    heights = [(b - a) / ((high - low) / n) for a, b in itertools.pairwise(under)]
+    middles = [(a + b) / 2 for a, b in itertools.pairwise(ends)]
+    return [low, low, *middles, high, high], [0.0, heights[0], *heights, heights[-1], 0.0]
+
+
+def _quantiles(ax: Axes, weights: Sequence[TensorReport], faults: Sequence[_Fault], theme: Theme) -> None:
+    from matplotlib.collections import LineCollection
+
+    sound = [t for t in weights if not t.is_bad]
+    few = sound[:: max(1, math.ceil(len(sound) / _MOST_LINES))]
+    lines = [list(zip(t.standard.asked, t.standard.found, strict=True)) for t in few if t.standard]
+    ax.plot([-5, 5], [-5, 5], color=theme.ink, lw=1.0, ls=(0, (4, 3)), zorder=4)
+    ax.add_collection(
+        LineCollection(
+            lines, colors=theme.series[0], linewidths=1.2, alpha=max(0.12, 0.6 / (1 + len(lines) / 20))
+        )
+    )
+    reach = 2.6
+    for fault in faults:
+        tensor, color = fault.tensors[0], fault.color
+        if tensor.standard is None or tensor.statistics is None or tensor.expected is None:
+            continue
+        if not fault.is_drawn:
+            continue
+        asked, std = tensor.expected.law.bound / tensor.expected.law.std, tensor.expected.law.std
+        ax.plot(tensor.standard.asked, tensor.standard.found, color=color, lw=1.8, zorder=3)
+        ends = [tensor.statistics.minimum / std, tensor.statistics.maximum / std]
+        ax.plot([-asked, asked], ends, ls="", marker="o", ms=5, color=color, zorder=3, clip_on=True)
+        reach = max(reach, min(5.0, 1.08 * max(map(abs, ends))))
+    ax.set_xlim(-2.6, 2.6)
+    ax.set_ylim(-reach, reach)
+    ax.set_title("Quantile against quantile" + ("; dots: smallest and largest" if faults else ""))
+    ax.set_xlabel("the law's, over its std")
+    ax.set_ylabel("the tensor's, over the law's std")
+
+
+def _scales(ax: Axes, weights: Sequence[TensorReport], faults: Sequence[_Fault], theme: Theme) -> None:
+    known = [t for t in weights if t.expected is not None and t.expected.fan_in]
+    ax.set_title("Std against fan-in")
+    ax.set_xlabel("fan-in")
+    ax.set_ylabel("std")
+    if not known:
+        ax.text(0.5, 0.5, "no fan-in is known", ha="center", transform=ax.transAxes)
+        return
+    places = {id(t): i for i, t in enumerate(known)}
+    sound = [t for t in known if not t.is_bad]
+    size = _size(len(known))
+    crowds = [(theme.series[0], size, sound)]
+    crowds += [(f.color, max(size, _FAULT_SIZE), [t for t in f.tensors if id(t) in places]) for f in faults]
+    for color, area, some in crowds:
+        # Moved along the law a little, or many tensors of one fan-in would be one dot.
+        moved = [_jitter(places[id(t)], len(known)) for t in some]
+        xs = [_fan(t) * j for t, j in zip(some, moved, strict=True)]
+        ys = [t.statistics.std / math.sqrt(j) for t, j in zip(some, moved, strict=True) if t.statistics]
+        ax.scatter(xs, ys, s=area, color=color, alpha=0.75, lw=0, zorder=3)
+    fans = sorted(_fan(t) for t in known)
+    ends = [fans[0] / 2.5, fans[-1] * 2.5]
+    ax.plot(ends, [x**-0.5 for x in ends], color=theme.ink, lw=1.2, label="1 / sqrt(fan-in)", zorder=2)
+    _logarithmic(ax, "xy")
+    ax.legend(loc="upper right", fontsize=8.5)
+
+
+def _logarithmic(ax: Axes, which: str) -> None:
+    """Logarithmic axes with plain numbers, enough of them on short ranges too."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    for letter in which:
+        axis = ax.xaxis if letter == "x" else ax.yaxis
+        (ax.set_xscale if letter == "x" else ax.set_yscale)("log")
+        axis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(_plain_number)
+
+
+def _plain_number(value: float, _place: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _ratios(ax: Axes, weights: Sequence[TensorReport], faults: Sequence[_Fault], theme: Theme) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    errors = [_error(t) for t in weights]
+    xs = list(range(1, len(weights) + 1))
+    ratios = [t.ratio or 0.0 for t in weights]
+    ax.vlines(
+        xs, [1 - 4 * e for e in errors], [1 + 4 * e for e in errors], color=theme.faint,
+        lw=max(0.5, min(4.0, 200 / len(xs))), alpha=0.9 if len(xs) < 100 else 0.45, zorder=1,
+        label="four standard errors",
+    )  # fmt: skip
+    ax.axhline(1.0, color=theme.ink, lw=1.0, zorder=2)
+    positive = [r for r in ratios if r > 0]
+    wide = bool(positive) and (max(positive) > 2.5 or min(positive) < 0.4)
+    shown = [max(r, min(positive) / 2) if wide else r for r in ratios]
+    size = _size(len(xs))
+    places = {id(t): i for i, t in enumerate(weights)}
+    crowds = [(theme.series[0], size, [t for t in weights if not t.is_bad])]
+    crowds += [(f.color, max(size, _FAULT_SIZE), list(f.tensors)) for f in faults]
+    for color, area, some in crowds:
+        at = [places[id(t)] for t in some]
+        ax.scatter(
+            [xs[i] for i in at], [shown[i] for i in at], s=area, color=color, lw=0, alpha=0.85, zorder=3
+        )
+    if wide:
+        _logarithmic(ax, "y")
+    else:
+        least = max(0.02, 4.4 * sorted(errors)[len(errors) // 2])
+        low, high = (max(least, 1.15 * far) for far in (1.0 - min(ratios), max(ratios) - 1.0))
+        ax.set_ylim(1.0 - max(low, high / 4), 1.0 + max(high, low / 4))
+    ax.set_xlim(0.5 - 0.01 * len(xs), len(xs) + 0.5 + 0.01 * len(xs))
+    if len(xs) <= 10:
+        ax.set_xticks(xs)
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(visible=False, axis="x")
+    ax.set_title("Std over the std that is asked for; bars: four standard errors")
+    ax.set_xlabel("tensors of weights, in the order of the file")
+    ax.set_ylabel("std / asked")
+
+
+def _tensors(count: int) -> str:
+    return "1 tensor" if count == 1 else f"{count:,} tensors"
+
+
+def _fan(tensor: TensorReport) -> float:
+    return 1.0 if tensor.expected is None or not tensor.expected.fan_in else tensor.expected.fan_in
+
+
+def _jitter(i: int, count: int) -> float:
+    """A little to the side, or many tensors of one fan-in would be one dot."""
+    return 1.0 if count < 30 else 2.0 ** (((i * 0.6180339887) % 1.0 - 0.5) * 0.3)
+
+
+def _size(count: int) -> float:
+    return 42.0 if count < 40 else 22.0 if count < 300 else 11.0
+
+
+def _error(tensor: TensorReport) -> float:
+    """Standard error of a tensor's std, as a share of it."""
+    if tensor.expected is None:
+        return 0.0
+    spread = probabilities.kurtosis_of(tensor.expected.law) - 1.0
+    return math.sqrt(spread / (4.0 * max(1, math.prod(tensor.shape))))

@@ -1,0 +1,281 @@
+"""Which files a path means, what tensors they hold, and what each of these should hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lecun_cli.errors import LecunInitError, UsageError, WeightFileError
+from lecun_cli.formats import FORMATS
+from lecun_cli.inspection.expected import Expected, expected_of
+from lecun_cli.manifest.model import SUFFIX, Manifest
+from lecun_cli.manifest.reader import read_manifest
+from lecun_cli.spec.parser import spec_help
+
+if TYPE_CHECKING:
+    from lecun_cli.formats.stored_tensor import StoredTensor
+    from lecun_cli.plan.types import Plan
+
+INDEX = ".safetensors.index.json"
+_HELP = "give a safetensors or HDF5 file, a manifest, an index of shards, or a folder of one of these"
+_SUFFIXES = (".safetensors", ".h5", ".hdf5")
+_PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".npz", ".npy", ".msgpack")
+_MAX_INDEX_NBYTES = 2**30
+
+
+@dataclass(frozen=True)
+class Found:
+    """A tensor of a file.
+
+    Attributes:
+        path: The file.
+        stored: Where it lies and what the file calls it.
+        name: What people call it: the manifest's name for it, or the file's.
+        expected: What it should hold, or None where that is not known.
+    """
+
+    path: Path
+    stored: StoredTensor
+    name: str
+    expected: Expected | None
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a path means.
+
+    Attributes:
+        path: As it was given.
+        files: The weight files, in order.
+        tensors: Their tensors, in the order of files and offsets.
+        warnings: What could not be known, and why.
+    """
+
+    path: str
+    files: tuple[Path, ...]
+    tensors: tuple[Found, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the tensors in the files."""
+        return sum(tensor.stored.nbytes for tensor in self.tensors)
+
+    def matching(self, globs: Sequence[str]) -> Source:
+        """The same with only the tensors whose names one of the globs matches; all without globs.
+
+        Raises:
+            UsageError: There are none.
+        """
+        if not self.tensors:
+            raise UsageError(f"there are no tensors in {self.path}")
+        if not globs:
+            return self
+        found = tuple(t for t in self.tensors if any(fnmatchcase(t.name, glob) for glob in globs))
+        if not found:
+            raise UsageError(
+                f"none of the {len(self.tensors):,} tensors matches {', '.join(globs)}",
+                help=f'a glob matches a whole name, such as "{self.tensors[0].name}"',
+            )
+        return replace(self, tensors=found)
+
+
+def find(path: str | Path, *, use_manifest: bool = True) -> Source:
+    """The files and tensors that a path means.
+
+    Args:
+        path: A weight file, a manifest, an index of shards, or a folder that holds some of these.
+        use_manifest: Whether what a manifest states is believed; else all follows from the layers' kinds.
+
+    Raises:
+        UsageError: It means no weight files.
+        ManifestError: It is a manifest, and a damaged one.
+        WeightFileError: A file is damaged.
+    """
+    path = Path(path)
+    groups, manifests = _groups(path)
+    warnings: list[str] = []
+    tensors: list[Found] = []
+    for group in groups:
+        derived: Mapping[str, Expected] | None = None
+        for file in group.files:
+            stored = _read(file)
+            manifest = None
+            if use_manifest:
+                manifest, why = _manifest_of(file, manifests, stored)
+                warnings += why
+            if manifest is not None:
+                entries = {e.stored_name: e.tensor for e in manifest.tensors if e.file == file.name}
+                tensors += [
+                    Found(file, t, entries[t.name].name, expected_of(entries[t.name], is_stated=True))
+                    for t in stored
+                ]
+                continue
+            if derived is None:
+                derived, why = _laws_of(group.origin)
+                warnings += why
+            tensors += [Found(file, t, t.name, derived.get(t.name)) for t in stored]
+    files = tuple(file for group in groups for file in group.files)
+    return Source(str(path), files, tuple(tensors), tuple(dict.fromkeys(warnings)))
+
+
+def _read(file: Path) -> tuple[StoredTensor, ...]:
+    try:
+        return FORMATS[_format(file)].read(file)
+    except WeightFileError as error:
+        advice = error.help or "it is damaged, cut short or of another kind: fetch it or make it again"
+        raise WeightFileError(error.message, help=advice) from error
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Files that make up one checkpoint.
+
+    Attributes:
+        origin: What a spec of it can be derived from.
+        files: Its files.
+    """
+
+    origin: Path
+    files: tuple[Path, ...]
+
+
+def _groups(path: Path) -> tuple[tuple[_Group, ...], dict[str, Manifest]]:
+    """(checkpoints, manifests by the name of their file)."""
+    if not path.exists():
+        raise UsageError(f"there is no {path}", help=spec_help(str(path)) or f"check the path; {_HELP}")
+    if path.is_dir():
+        return _folder(path), {}
+    if not path.is_file():
+        raise UsageError(f"{path} is a pipe or a device, and only a file can be inspected", help=_HELP)
+    if path.name.endswith(SUFFIX):
+        manifest = read_manifest(path)
+        files = _of_manifest(path.parent, manifest)
+        return tuple(_Group(file, (file,)) for file in files), {f.name: manifest for f in manifest.files}
+    if path.name.endswith(INDEX):
+        return (_Group(path, _of_index(path)),), {}
+    return (_Group(path, (path,)),), {}
+
+
+def _folder(folder: Path) -> tuple[_Group, ...]:
+    try:
+        names = sorted(p.name for p in folder.iterdir() if p.is_file())
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be read: {error.strerror or error}") from error
+    found = [_Group(folder / name, _of_index(folder / name)) for name in names if name.endswith(INDEX)]
+    sharded = {file for group in found for file in group.files}
+    others = [folder / name for name in names if name.lower().endswith(_SUFFIXES)]
+    found += [_Group(file, (file,)) for file in others if file not in sharded]
+    if not found:
+        raise UsageError(f"there is no weight file in {folder}", help=_HELP)
+    return tuple(found)
+
+
+def _of_manifest(folder: Path, manifest: Manifest) -> tuple[Path, ...]:
+    files = tuple(folder / file.name for file in manifest.files)
+    for file in files:
+        if not file.is_file():
+            raise UsageError(f"there is no {file.name} in {folder}, which the manifest names")
+    return files
+
+
+def _of_index(path: Path) -> tuple[Path, ...]:
+    """The shards that an index names, in order."""
+    try:
+        if path.stat().st_size > _MAX_INDEX_NBYTES:
+            raise WeightFileError(f"{path} is larger than an index can be")
+        found = json.loads(path.read_bytes())["weight_map"]
+        names = sorted({str(name) for name in found.values()})
+    except OSError as error:
+        raise WeightFileError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise WeightFileError(f"{path} is no index of shards: it has no sound weight_map") from error
+    for name in names:
+        if "/" in name or "\\" in name or name in {"", ".", ".."}:
+            raise WeightFileError(f"{path} names the shard {name!a}, which is no file name beside it")
+        if not (path.parent / name).is_file():
+            raise WeightFileError(f"{path.name} names the shard {name}, and there is none in {path.parent}")
+    return tuple(path.parent / name for name in names)
+
+
+def _format(path: Path) -> str:
+    """A key of `FORMATS`, by the first bytes of a file and then by its name."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise WeightFileError(f"{path} cannot be read: {error.strerror or error}") from error
+    name = path.name.lower()
+    if start.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "keras" if name.endswith(".weights.h5") else "hdf5"
+    if start[8:] == b"{":
+        return "safetensors"
+    if start.startswith(b"PK\x03\x04") and name.endswith(".keras"):
+        raise UsageError(
+            f"{path} is an archive, and its weights are in a file inside it",
+            help=f"unzip {path.name} model.weights.h5, and inspect that",
+        )
+    if name.endswith(_PICKLES):
+        raise UsageError(
+            f"{path} is no file that is read here: a pickle runs code when it is opened",
+            help="save it as safetensors (safetensors.torch.save_file)",
+        )
+    found = next((f.name for f in FORMATS.values() if name.endswith(f.suffixes)), None)
+    if found is None:
+        raise UsageError(f"{path} is of no kind that is known here", help=spec_help(str(path)) or _HELP)
+    return found
+
+
+def _manifest_of(
+    file: Path, given: Mapping[str, Manifest], stored: tuple[StoredTensor, ...]
+) -> tuple[Manifest | None, list[str]]:
+    """The manifest of a file, if there is one and the file holds just what it says; and why not."""
+    manifest = given.get(file.name)
+    beside = file.with_name(file.name + SUFFIX)
+    if manifest is None:
+        if not beside.is_file():
+            return None, []
+        try:
+            manifest = read_manifest(beside)
+        except LecunInitError as error:
+            return None, [f"{error.message}; fan-ins are taken from the layers' kinds"]
+    forms = {(e.stored_name, e.tensor.dtype, e.tensor.shape) for e in manifest.tensors if e.file == file.name}
+    if forms == {(t.name, t.dtype, t.shape) for t in stored}:
+        return manifest, []
+    said = f"{file.name} holds other tensors than its manifest says; fan-ins are taken from the layers' kinds"
+    return None, [said]
+
+
+def _laws_of(origin: Path) -> tuple[Mapping[str, Expected], list[str]]:
+    from lecun_cli.derive import derive_spec
+
+    try:
+        plan = derive_spec(str(origin)).plan
+    except LecunInitError as error:
+        return {}, [f"fan-ins are not known: {error.message}"]
+    names = _keras_paths(plan) if origin.name.lower().endswith(".weights.h5") else {}
+    raw = {name for layer in plan.layers if layer.kind == "tensor" for _, name in layer.tensors}
+    found: dict[str, Expected] = {}
+    for tensor in plan.tensors:
+        expected = expected_of(tensor, is_stated=False, is_guessed=tensor.name in raw)
+        # A counter or a table of positions is no zeros because it is no weights, and what a tensor of no
+        # known kind starts from is anybody's guess.
+        if not (expected.is_constant and (expected.is_guessed or not tensor.storage.is_float)):
+            found[names.get(tensor.name, tensor.name)] = expected
+    return found, []
+
+
+def _keras_paths(plan: Plan) -> dict[str, str]:
+    """The path in a Keras weight file of each tensor that belongs to a class of Keras, by name."""
+    from lecun_cli.formats import keras_h5
+    from lecun_cli.formats.segments import Extent
+
+    layers = tuple(layer for layer in plan.layers if layer.kind not in {"tensor", "experts"})
+    named = {name for layer in layers for _, name in layer.tensors}
+    classes = replace(plan, layers=layers, tensors=tuple(t for t in plan.tensors if t.name in named))
+    found = keras_h5.layout(classes).segments
+    return {s.tensor.name: s.stored_name for s in found if isinstance(s, Extent)}

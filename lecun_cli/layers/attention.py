@@ -1,0 +1,102 @@
+"""Attention: projections to heads and back, each with the width that it reads as its fan-in."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from lecun_cli.initializers.fans import Fans
+from lecun_cli.layers.base import LECUN_NORMAL, ZEROS, Layer, Parameter
+from lecun_cli.layers.fields import InitializerField, Size, fault
+
+
+class _Attention(Layer):
+    embed_dim: Size = Field(description="width of the query and of the output")
+    num_heads: Size = Field(description="heads of the query")
+    head_dim: Size | None = Field(
+        default=None, description="width of a head; embed_dim / num_heads if not given"
+    )
+    bias: bool = Field(default=True, description="whether the projections have biases")
+    kernel_initializer: InitializerField = LECUN_NORMAL
+    bias_initializer: InitializerField = ZEROS
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.head_dim is None and self.embed_dim % self.num_heads:
+            raise fault(
+                f"num_heads divides embed_dim, and {self.embed_dim} is no multiple of {self.num_heads}",
+                "or give head_dim",
+                field="num_heads",
+            )
+        return self
+
+    @property
+    def size_of_head(self) -> int:
+        """Width of a head."""
+        return self.head_dim or self.embed_dim // self.num_heads
+
+    def _projections(self, heads: dict[str, int], widths: dict[str, int]) -> tuple[Parameter, ...]:
+        """`query/kernel (heads, head, in)` and the like, and `output/kernel (out, heads, head)`."""
+        head = self.size_of_head
+        found: list[Parameter] = []
+        for name, count in heads.items():
+            fans = Fans(widths[name], count * head)
+            found.append(
+                Parameter(f"{name}/kernel", (count, head, widths[name]), self.kernel_initializer, fans)
+            )
+            if self.bias:
+                found.append(Parameter(f"{name}/bias", (count, head), self.bias_initializer))
+        inner = self.num_heads * head
+        shape = (self.embed_dim, self.num_heads, head)
+        found.append(Parameter("output/kernel", shape, self.kernel_initializer, Fans(inner, self.embed_dim)))
+        if self.bias:
+            found.append(Parameter("output/bias", (self.embed_dim,), self.bias_initializer))
+        return tuple(found)
+
+
+class MultiHeadAttention(_Attention):
+    """Multi-head attention (Vaswani et al., arXiv:1706.03762)."""
+
+    type: Literal["multi_head_attention"]
+    kdim: Size | None = Field(default=None, description="width of the key; embed_dim if not given")
+    vdim: Size | None = Field(default=None, description="width of the value; embed_dim if not given")
+
+    @property
+    def width_of_key(self) -> int:
+        """Width of the key's input."""
+        return self.kdim or self.embed_dim
+
+    @property
+    def width_of_value(self) -> int:
+        """Width of the value's input."""
+        return self.vdim or self.embed_dim
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Kernel and bias of query, key, value and output."""
+        widths = {"query": self.embed_dim, "key": self.width_of_key, "value": self.width_of_value}
+        return self._projections(dict.fromkeys(widths, self.num_heads), widths)
+
+
+class GroupedQueryAttention(_Attention):
+    """Attention whose query heads share keys and values in groups (Ainslie et al., arXiv:2305.13245)."""
+
+    type: Literal["grouped_query_attention"]
+    num_kv_heads: Size = Field(description="heads of key and value, which num_heads is a multiple of")
+
+    @model_validator(mode="after")
+    def _check_groups(self) -> Self:
+        if self.num_heads % self.num_kv_heads:
+            raise fault(
+                f"num_kv_heads divides num_heads, and {self.num_heads} is no multiple of {self.num_kv_heads}",
+                field="num_kv_heads",
+            )
+        return self
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Kernel and bias of query, key, value and output."""
+        heads = {"query": self.num_heads, "key": self.num_kv_heads, "value": self.num_kv_heads}
+        return self._projections(heads, dict.fromkeys(heads, self.embed_dim))
+
+
+KINDS = (MultiHeadAttention, GroupedQueryAttention)

@@ -1,0 +1,94 @@
+"""Raw tensors: a name and a shape, for what no layer kind describes."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from lecun_cli.initializers.fans import Fans, from_axes
+from lecun_cli.layers.base import LECUN_NORMAL, Layer, Model, Parameter
+from lecun_cli.layers.fields import Axes, DTypeName, InitializerField, Name, Size, Sizes, fault
+
+
+class RawTensor(Model):
+    """A tensor of any name and shape, stored as given in every framework.
+
+    Its fans are given (`fan_in`, `fan_out`) or follow from `in_axes`, `out_axes` and `batch_axes`.
+    """
+
+    name: Name = Field(description="the tensor's name, kept as it is")
+    shape: Sizes = Field(description="its shape, outermost axis first; [] is a scalar")
+    dtype: DTypeName | None = Field(default=None, description="its dtype; the spec's if not given")
+    initializer: InitializerField = LECUN_NORMAL
+    fan_in: Size | None = Field(default=None, description="inputs that feed one output")
+    fan_out: Size | None = Field(default=None, description="outputs that one input feeds")
+    in_axes: Axes | None = Field(default=None, description="axes that one output sums over")
+    out_axes: Axes | None = Field(
+        default=None, description="axes of the outputs; with them, the rest is a window"
+    )
+    batch_axes: Axes | None = Field(default=None, description="axes of independent kernels, such as experts")
+    stream: Name | None = Field(
+        default=None, description="the identity to draw from in place of the tensor's name"
+    )
+
+    collection: Name | None = Field(
+        default=None, description="the Flax collection that it is a variable of; params if not given"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.fan_in is not None and self.in_axes is not None:
+            raise fault(
+                "fan_in and in_axes both say what the fan-in is", "keep one of the two", field="in_axes"
+            )
+        if self.in_axes is None and (self.out_axes or self.batch_axes):
+            raise fault(
+                "out_axes and batch_axes go with in_axes",
+                "give in_axes too",
+                field="out_axes" if self.out_axes else "batch_axes",
+            )
+        seen: dict[int, str] = {}
+        for field in ("in_axes", "out_axes", "batch_axes"):
+            for axis in self._axes(field):
+                if seen.get(axis) == field:
+                    raise fault(f"axis {axis} stands twice in {field}", field=field)
+                if axis in seen:
+                    raise fault(f"axis {axis} stands in both {seen[axis]} and {field}", field=field)
+                seen[axis] = field
+        return self
+
+    def _axes(self, field: str) -> tuple[int, ...]:
+        given: tuple[int, ...] | None = getattr(self, field)
+        rank = len(self.shape)
+        for axis in given or ():
+            if not -rank <= axis < rank:
+                raise fault(f"{field} has axis {axis}, and the shape has {rank} axes", field=field)
+        return tuple(axis % rank for axis in given or ())
+
+    @property
+    def fans(self) -> Fans | None:
+        """The exact fans, or None where nothing is said of them."""
+        if self.in_axes is not None:
+            out = None if self.out_axes is None else self._axes("out_axes")
+            found = from_axes(self.shape, self._axes("in_axes"), out, self._axes("batch_axes"))
+            return Fans(found.fan_in, self.fan_out or found.fan_out)
+        if self.fan_in is None:
+            return None
+        n_elements = 1
+        for n in self.shape:
+            n_elements *= n
+        return Fans(self.fan_in, self.fan_out or max(1, n_elements // self.fan_in))
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The tensor itself."""
+        return (Parameter("", self.shape, self.initializer, self.fans),)
+
+
+class TensorLayer(RawTensor):
+    """A raw tensor among the layers, so that it can repeat and nest."""
+
+    type: Literal["tensor"]
+
+
+KINDS: tuple[type[Layer] | type[TensorLayer], ...] = (TensorLayer,)

@@ -1,0 +1,1 @@
+"""The manifest: its model, and the reader that checks every value."""

@@ -1,0 +1,1 @@
+"""From a plan to bytes: the engine, the digests and the destinations."""

@@ -1,0 +1,1 @@
+"""Where bytes go: a local file, a stream, or nowhere."""

@@ -1,0 +1,254 @@
+"""Layout -> bytes: units made in parallel, written, and digested in order, in bounded memory.
+
+    workers     take a free buffer, then the next unit, and draw it
+    digesters   one thread each, every unit in order
+    writers     each unit once: two threads where the destination takes bytes in any order, else one
+    a buffer    is free again when its unit is digested and written
+
+A worker takes its buffer before it takes its unit, so the oldest unfinished unit always has one and
+the ring cannot lock up. Drawing, digesting and writing release the GIL, so threads keep the cores and
+the disk busy: while a writer waits for the disk, a worker has its core.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lecun_cli.errors import UsageError
+from lecun_cli.formats.segments import Extent, FileLayout, Literal, Unit, units
+from lecun_cli.output.destinations.base import PAGE_NBYTES
+from lecun_cli.output.digests import Digester, Digests, DigestTaker
+from lecun_cli.tensors.generator import Drawer, Range
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lecun_cli.output.destinations.base import Destination
+
+DEFAULT_CHUNK_NBYTES = 4 * 2**20
+MIN_CHUNK_NBYTES = 32
+MAX_WORKERS = 256
+_WRITERS = 2  # one fills the disk's queue while the other's bytes are under way
+
+Progress = Callable[[int, str], None]
+"""Told the bytes done so far and the tensor at work, now and then, from the thread that called `run`."""
+
+
+def default_workers() -> int:
+    """As many as this process has cores, but no more than the ordered digests can follow."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(8, cores))
+
+
+def run(
+    layout: FileLayout,
+    seed: int,
+    destination: Destination,
+    *,
+    chunk_nbytes: int = DEFAULT_CHUNK_NBYTES,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Digests:
+    """Make a file.
+
+    The bytes do not depend on `chunk_nbytes`, `workers` or the destination.
+
+    Args:
+        layout: The file.
+        seed: The seed, 0 to 2**64 - 1.
+        destination: Where the bytes go.
+        chunk_nbytes: The longest unit of work, in bytes; memory is about `workers + 4` of these.
+        workers: Threads that draw.
+        progress: Told the bytes done so far and the tensor at work.
+
+    Raises:
+        UsageError: There are to be no workers, or too many.
+        OutputError: The destination refused; whatever a thread met is raised here.
+    """
+    workers = default_workers() if workers is None else workers
+    if not 1 <= workers <= MAX_WORKERS:
+        raise UsageError(f"workers are 1 to {MAX_WORKERS}, found {workers}")
+    return _Run(layout, seed, destination, chunk_nbytes, workers).run(progress)
+
+
+@dataclass
+class _Made:
+    """A unit that is drawn, and how many consumers have not seen it yet."""
+
+    unit: Unit
+    data: NDArray[np.uint8]
+    buffer: NDArray[np.uint8]
+    waiting: int
+
+
+@dataclass
+class _Consumer:
+    """Sees every unit once, in order; with several threads, they begin in order.
+
+    Attributes:
+        take: What is done with a unit and its bytes.
+        next: The unit that the next free thread takes.
+    """
+
+    take: Callable[[Unit, memoryview], None]
+    n_threads: int = 1
+    next: int = 0
+
+
+class _Run:
+    def __init__(
+        self, layout: FileLayout, seed: int, destination: Destination, chunk_nbytes: int, workers: int
+    ) -> None:
+        self.layout = layout
+        self.seed = seed
+        self.workers = workers
+        self.units = units(layout, chunk_nbytes)
+        self.digests = DigestTaker()
+        self.consumers = [_Consumer(_digesting(digester)) for digester in self.digests.digesters]
+        self.consumers.append(_Consumer(_writing(destination), _WRITERS if destination.random_access else 1))
+        self.longest = min(max(chunk_nbytes, 64), layout.nbytes)
+        self.free: list[NDArray[np.uint8]] = []
+        self.unmade = workers + 2 + _WRITERS  # buffers of the ring that no unit has needed yet
+        self.changed = threading.Condition()
+        self.made: dict[int, _Made] = {}
+        self.n_units: int | None = None
+        self.error: BaseException | None = None
+        self.nbytes_done = 0
+        self.at = ""  # the tensor at work
+
+    def run(self, progress: Progress | None) -> Digests:
+        threads = [threading.Thread(target=self._guard, args=(self._work,)) for _ in range(self.workers)]
+        for consumer in self.consumers:
+            threads += [
+                threading.Thread(target=self._guard, args=(self._consume, consumer))
+                for _ in range(consumer.n_threads)
+            ]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.1)
+                    if progress is not None:
+                        progress(self.nbytes_done, self.at)
+        except BaseException as error:
+            self._stop(error)
+            raise
+        finally:
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+        if self.error is not None:
+            raise self.error
+        if progress is not None:
+            progress(self.nbytes_done, self.at)
+        return self.digests.end()
+
+    def _guard(self, body: Callable[..., None], *arguments: _Consumer) -> None:
+        try:
+            body(*arguments)
+        except BaseException as error:
+            self._stop(error)
+
+    def _stop(self, error: BaseException) -> None:
+        with self.changed:
+            self.error = self.error or error
+            self.changed.notify_all()
+
+    def _work(self) -> None:
+        drawer = Drawer(self.seed)
+        while True:
+            with self.changed:
+                while not self.free and not self.unmade and self.error is None:
+                    self.changed.wait()
+                if self.error is not None:
+                    return
+                unit = next(self.units, None) if self.n_units is None else None
+                if unit is None:
+                    self._end()
+                    return
+                self._count(unit)
+                if self.free:
+                    buffer = self.free.pop()
+                else:
+                    self.unmade -= 1
+                    buffer = _aligned(self.longest + PAGE_NBYTES)
+            # A byte lies as far from a page's start as in the file, so that whole pages of it can be written
+            # straight from here, and elements are aligned as they are there.
+            first = unit.offset % PAGE_NBYTES
+            data = buffer[first : first + unit.nbytes]
+            self.at = _name(unit)
+            _draw(unit, drawer, data)
+            with self.changed:
+                self.made[unit.index] = _Made(unit, data, buffer, len(self.consumers))
+                self.changed.notify_all()
+
+    def _end(self) -> None:
+        """No unit is left: `_count` has met the last one, unless there is no byte to make."""
+        if self.n_units is None:
+            if self.layout.nbytes:
+                raise AssertionError(f"the units end before the {self.layout.nbytes} bytes of the file")
+            self.n_units = 0
+            self.changed.notify_all()
+
+    def _count(self, unit: Unit) -> None:
+        if unit.offset + unit.nbytes == self.layout.nbytes:
+            self.n_units = unit.index + 1
+            self.changed.notify_all()
+
+    def _consume(self, consumer: _Consumer) -> None:
+        while True:
+            with self.changed:
+                while consumer.next not in self.made and self.error is None and consumer.next != self.n_units:
+                    self.changed.wait()
+                if self.error is not None or consumer.next == self.n_units:
+                    return
+                made = self.made[consumer.next]
+                consumer.next += 1
+            consumer.take(made.unit, made.data.data)
+            with self.changed:
+                made.waiting -= 1
+                if not made.waiting:
+                    del self.made[made.unit.index]
+                    self.free.append(made.buffer)
+                    self.nbytes_done += made.unit.nbytes
+                    self.changed.notify_all()
+
+
+def _digesting(digester: Digester) -> Callable[[Unit, memoryview], None]:
+    return lambda unit, data: digester.take(unit.pieces, data)
+
+
+def _writing(destination: Destination) -> Callable[[Unit, memoryview], None]:
+    return lambda unit, data: destination.write(unit.offset, data)
+
+
+def _aligned(nbytes: int) -> NDArray[np.uint8]:
+    """Memory that begins with a page."""
+    memory = np.empty(nbytes + PAGE_NBYTES, np.uint8)
+    first = -memory.ctypes.data % PAGE_NBYTES
+    return memory[first : first + nbytes]
+
+
+def _name(unit: Unit) -> str:
+    """The first tensor of a unit, if it has one."""
+    return next((segment.tensor.name for segment, _, _ in unit.pieces if isinstance(segment, Extent)), "")
+
+
+def _draw(unit: Unit, drawer: Drawer, out: NDArray[np.uint8]) -> None:
+    ranges: list[Range] = []
+    at = 0
+    for segment, start, stop in unit.pieces:
+        length = stop - start
+        if isinstance(segment, Literal):
+            out[at : at + length] = np.frombuffer(segment.data, np.uint8, length, start)
+        else:
+            ranges.append((segment.tensor, start, length, at))
+        at += length
+    drawer.draw_ranges(ranges, out)

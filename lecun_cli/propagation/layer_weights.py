@@ -1,0 +1,228 @@
+"""The parameters of a layer in their canonical layout, drawn or read from a file, a box at a time."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lecun_cli.errors import UsageError, WeightFileError
+from lecun_cli.formats import FORMATS, format_of
+from lecun_cli.frameworks import FRAMEWORKS
+from lecun_cli.initializers.family import Initializer
+from lecun_cli.initializers.fans import Shape
+from lecun_cli.plan.types import Part, Plan, PlannedLayer, TensorPlan
+from lecun_cli.propagation.activations import Array
+from lecun_cli.tensors.boxes import Box, whole
+from lecun_cli.tensors.generator import Drawer
+
+if TYPE_CHECKING:
+    from lecun_cli.formats.stored_tensor import StoredTensor
+    from lecun_cli.layers import AnyLayer
+
+ReadPart = Callable[[TensorPlan, int, Box], Array]
+"""(tensor, index of its part, box of the canonical parameter) -> its values."""
+
+INDEX = ".safetensors.index.json"
+_MOST_UNMAPPED = 2**28
+"""Bytes of a chunked HDF5 dataset that is read whole; others are mapped."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The parameters of one layer.
+
+    Attributes:
+        roles: For each role that the framework stores: the tensor, and which of its parts it is.
+        read_part: Where the values come from.
+    """
+
+    roles: Mapping[str, tuple[TensorPlan, int]]
+    read_part: ReadPart
+
+    def __contains__(self, role: str) -> bool:
+        return role in self.roles
+
+    def shape(self, role: str) -> Shape:
+        """The canonical shape of a parameter."""
+        tensor, k = self.roles[role]
+        return tensor.parts[k].canonical_shape
+
+    def read(self, role: str, box: Box | None = None) -> Array:
+        """A parameter, or a box of it, as float32 `box.dims`."""
+        tensor, k = self.roles[role]
+        return self.read_part(tensor, k, whole(self.shape(role)) if box is None else box)
+
+    def rows(self, role: str, start: int, stop: int) -> Array:
+        """The rows `start .. stop` of a parameter's first axis."""
+        shape = self.shape(role)
+        return self.read(role, Box((start, *(0 for _ in shape[1:])), (stop, *shape[1:])))
+
+
+def roles_of(
+    planned: PlannedLayer, layer: AnyLayer, framework: str, tensors: Mapping[str, TensorPlan]
+) -> dict[str, tuple[TensorPlan, int]]:
+    """Where each canonical parameter of a layer is stored, as (tensor, index of its part).
+
+    A parameter that the framework does not store is not there.
+
+    Args:
+        planned: The layer in the plan.
+        layer: The same layer in the spec.
+        framework: The plan's.
+        tensors: The plan's tensors by name.
+    """
+    if planned.kind == "tensor":
+        return {"": (tensors[planned.tensors[0][1]], 0)}
+    known = {parameter.role for parameter in layer.parameters()}
+    slots = FRAMEWORKS[framework].slots(planned.kind, layer)
+    packed = [own for slot in slots if (own := [role for role in slot.roles if role in known])]
+    return {
+        role: (tensors[name], k)
+        for (_, name), own in zip(planned.tensors, packed, strict=True)
+        for k, role in enumerate(own)
+    }
+
+
+def is_random_kernel(part: Part) -> bool:
+    """Whether another initializer may stand in for a part's own: it is random, and its fans are known."""
+    return part.initializer.is_random and part.fans is not None
+
+
+def drawn(seed: int, initializer: Initializer | None = None) -> ReadPart:
+    """Values from the stream, the very ones that the file would hold.
+
+    Args:
+        seed: The seed.
+        initializer: What stands in for the initializer of every random kernel; each keeps its own stream,
+            so that kernels under two initializers are the same but for their scale and law.
+    """
+    drawer = Drawer(seed)
+
+    def read(tensor: TensorPlan, k: int, box: Box) -> Array:
+        part = tensor.parts[k]
+        if initializer is not None and is_random_kernel(part):
+            part = replace(part, initializer=initializer, law=initializer.law(part.fans))
+        # In the canonical layout no axis is permuted or reversed, whatever the file does with them.
+        part = replace(part, shape=part.canonical_shape, axes=None, flip=())
+        canonical = TensorPlan(tensor.name, tensor.dtype, part.shape, (part,))
+        out = np.empty(box.dims, tensor.storage.numpy())
+        if box == whole(part.shape):
+            drawer.draw_range(canonical, 0, out.reshape(-1))
+        else:
+            drawer.draw_box(canonical, box, out)
+        return out.astype(np.float32, copy=False)
+
+    return read
+
+
+def from_file(path: Path, plan: Plan) -> ReadPart:
+    """Values from a weight file, which is mapped and not read whole.
+
+    Args:
+        path: A safetensors, HDF5 or Keras weight file, or an index of shards.
+        plan: What it should hold, by its names and shapes.
+
+    Raises:
+        UsageError: It does not hold a tensor of the plan in the plan's shape.
+        WeightFileError: It is damaged, or of a dtype that there is not.
+    """
+    files = weight_files(path)
+    form = format_of(files[0].name).name
+    stored = {held.name: (held, file) for file in files for held in FORMATS[form].read(file)}
+    names = _stored_names(plan, form)
+    for tensor in plan.tensors:
+        _check(tensor, stored, names[tensor.name], path)
+    maps = {file: np.memmap(file, np.uint8, "r") for file in files}
+
+    def read(tensor: TensorPlan, k: int, box: Box) -> Array:
+        held, file = stored[names[tensor.name]]
+        flat = _values(maps[file], held, file)
+        part = tensor.parts[k]
+        if tensor.along == 0:
+            first = sum(p.n_elements for p in tensor.parts[:k])
+            own = flat[first : first + part.n_elements].reshape(part.shape)
+        else:
+            first = sum(p.shape[tensor.along] for p in tensor.parts[:k])
+            last = first + part.shape[tensor.along]
+            own = flat.reshape(tensor.shape)[(*(slice(None),) * tensor.along, slice(first, last))]
+        axes = part.axes or tuple(range(len(part.shape)))
+        canonical = np.flip(own, part.flip).transpose(np.argsort(axes))
+        chosen = tuple(slice(a, b) for a, b in zip(box.starts, box.stops, strict=True))
+        return np.ascontiguousarray(canonical[chosen], np.float32)
+
+    return read
+
+
+def weight_files(path: Path) -> tuple[Path, ...]:
+    """The weight files that a path means: itself, or the shards of an index.
+
+    Raises:
+        UsageError: There is no such file, or a shard is missing.
+        WeightFileError: The index is damaged.
+    """
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}")
+    if not path.name.endswith(INDEX):
+        return (path,)
+    try:
+        names = sorted({str(name) for name in json.loads(path.read_bytes())["weight_map"].values()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise WeightFileError(f"{path} is no index of shards: it has no sound weight_map") from error
+    for name in names:
+        if Path(name).name != name or not (path.parent / name).is_file():
+            raise UsageError(f"{path.name} names the shard {name!a}, and there is none beside it")
+    return tuple(path.parent / name for name in names)
+
+
+def _stored_names(plan: Plan, form: str) -> dict[str, str]:
+    """What a file of a format calls each tensor of a plan."""
+    if form != "keras":
+        return {tensor.name: tensor.name for tensor in plan.tensors}
+    from lecun_cli.formats.segments import Extent
+
+    segments = FORMATS[form].layout(plan).segments
+    return {s.tensor.name: s.stored_name for s in segments if isinstance(s, Extent)}
+
+
+def _check(
+    tensor: TensorPlan, stored: Mapping[str, tuple[StoredTensor, Path]], name: str, path: Path
+) -> None:
+    held, _ = stored.get(name, (None, None))
+    if held is None:
+        close = difflib.get_close_matches(name, list(stored)[:10_000], n=1)
+        advice = f"the nearest that it holds is {close[0]}" if close else "is it a file of this spec?"
+        raise UsageError(
+            f'{path} holds no tensor "{name}"',
+            help=f"{advice}; --framework says whose names it has",
+        )
+    if held.shape != tensor.shape:
+        raise UsageError(
+            f'"{name}" is {list(tensor.shape)} by the spec, and {list(held.shape)} in {path}',
+            help="give the file without the spec, or the --set and --framework that it was made with",
+        )
+
+
+def _values(data: np.ndarray[Any, Any], held: StoredTensor, path: Path) -> np.ndarray[Any, Any]:
+    """The elements of a stored tensor, one axis, in the dtype of the file."""
+    from lecun_cli.dtypes import DTYPES
+
+    if held.offset >= 0 and held.dtype in DTYPES:
+        return data[held.offset : held.offset + held.nbytes].view(DTYPES[held.dtype].numpy())
+    n_elements = math.prod(held.shape)
+    if held.dtype in DTYPES and n_elements * DTYPES[held.dtype].itemsize <= _MOST_UNMAPPED:
+        import h5py
+
+        with h5py.File(path, "r") as file:
+            values: np.ndarray[Any, Any] = file[held.name][()]
+        return values.reshape(-1)
+    raise WeightFileError(
+        f'"{held.name}" in {path} is {held.dtype} {list(held.shape)} in pieces, which is not read here',
+        help="save it as safetensors, or as HDF5 without chunks and compression",
+    )

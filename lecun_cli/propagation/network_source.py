@@ -1,0 +1,87 @@
+"""What `propagate` is given: a spec, or a weight file whose layers are recognised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lecun_cli.errors import LecunInitError, UsageError
+from lecun_cli.formats import FORMATS
+from lecun_cli.manifest.model import SUFFIX
+from lecun_cli.propagation.layer_weights import INDEX
+from lecun_cli.spec.load import Spec, load_spec, parse_spec
+
+_SUFFIXES = (INDEX, *(suffix for form in FORMATS.values() for suffix in form.suffixes))
+
+
+@dataclass(frozen=True)
+class Network:
+    """What is walked.
+
+    Attributes:
+        spec: Its layers.
+        weights: The file that their weights are read from, or None where they are drawn.
+        notes: What was assumed.
+    """
+
+    spec: Spec
+    weights: Path | None = None
+    notes: tuple[str, ...] = ()
+
+
+def is_weights(path: str | Path) -> bool:
+    """Whether a path names weights, by its suffix, or a folder of them."""
+    path = Path(path)
+    return path.name.lower().endswith(_SUFFIXES) or path.is_dir()
+
+
+def read_network(path: str | Path, *, seed: int | None = None) -> Network:
+    """The network that a path means.
+
+    Args:
+        path: A spec, a weight file, an index of shards, or a folder that holds one of these.
+        seed: In place of that of the spec, or of the manifest beside the file.
+
+    Raises:
+        UsageError: There is no such file, or a folder holds no checkpoint, or several.
+        SpecError: The spec has faults.
+        DeriveError: The file holds what no spec can name.
+    """
+    if not is_weights(path):
+        return Network(load_spec(str(path), seed=seed))
+    from lecun_cli.derive import derive_spec
+
+    if not Path(path).exists():
+        raise UsageError(f"there is no weight file {path}", help="check the path, or give a spec")
+    file = _in_folder(Path(path)) if Path(path).is_dir() else Path(path)
+    derived = derive_spec(str(file))
+    seed = _manifest_seed(file) if seed is None else seed
+    spec = parse_spec(derived.text, str(file), seed=0 if seed is None else seed)
+    order = "class by class" if file.name.lower().endswith(".weights.h5") else "by name"
+    said = (
+        f"the layers are recognised in the file and follow each other {order}; a spec with --weights FILE "
+        "gives their order and activations"
+    )
+    return Network(spec, file, (said, *derived.warnings))
+
+
+def _in_folder(folder: Path) -> Path:
+    """The one checkpoint of a folder: an index, or a file."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    indices = [name for name in names if name.endswith(INDEX)]
+    found = indices or [name for name in names if name.lower().endswith(_SUFFIXES)]
+    if len(found) != 1:
+        said = f"holds {len(found)} checkpoints: {', '.join(found[:5])}" if found else "holds no checkpoint"
+        raise UsageError(f"{folder} {said}", help="name one file")
+    return folder / found[0]
+
+
+def _manifest_seed(file: Path) -> int | None:
+    """The seed in the manifest beside a file, if there is a sound one."""
+    from lecun_cli.manifest.reader import read_manifest
+
+    beside = file.with_name(file.name + SUFFIX)
+    try:
+        return read_manifest(beside).seed if beside.is_file() else None
+    except LecunInitError:
+        return None  # the seed is only for what is compared with the file

@@ -1,0 +1,373 @@
+"""Text -> nodes: YAML 1.2 (and so JSON), every value with its place.
+
+libyaml gives the events; the meanings of plain scalars are those of the YAML 1.2 core schema
+(https://yaml.org/spec/1.2.2/#103-core-schema), since PyYAML's own are YAML 1.1 (`1e-3` a string,
+`no` a boolean, `017` an octal). The tree is built without recursion, and what a text can cost is
+bounded: its bytes, its depth, and its values counted with every alias written out.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lecun_cli.errors import Diagnostic, LecunInitError, Place, SpecError, UsageError
+from lecun_cli.spec.nodes import Mapping, Node, Scalar, Sequence
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+MAX_NBYTES = 32 * 1024 * 1024
+MAX_DEPTH = 64
+MAX_VALUES = 4_000_000
+_MAX_DIGITS = 400
+_TOO_DEEP = f"values are nested more than {MAX_DEPTH} deep here"
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_NULL = re.compile(r"(?:null|Null|NULL|~|)\Z")
+_BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
+_INT = re.compile(r"[-+]?[0-9]+\Z")
+_OCTAL = re.compile(r"0o[0-7]+\Z")
+_HEX = re.compile(r"0x[0-9a-fA-F]+\Z")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
+_SPECIAL_FLOAT = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
+_CORE_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")}
+_BARE_TEMPLATE = re.compile(r"""\{.*: *[^\s"'{}\[]*\{""")
+_SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+
+
+def read_bytes(path: str) -> tuple[str, bytes]:
+    """The name to show and the bytes of a spec; `-` is standard input.
+
+    Raises:
+        UsageError: The spec is not there, is a directory, or may not be read.
+        SpecError: It is larger than `MAX_NBYTES`.
+    """
+    if path == "-":
+        return "<stdin>", _bounded(sys.stdin.buffer, "<stdin>")
+    file = Path(path)
+    try:
+        if file.is_dir():
+            raise UsageError(
+                f"{path} is a directory, and a spec is one file",
+                help="name the spec inside it, or - for stdin",
+            )
+        with file.open("rb") as stream:
+            return path, _bounded(stream, path)
+    except LecunInitError:  # ours are ValueErrors too
+        raise
+    except FileNotFoundError:
+        raise UsageError(f"there is no spec {path}", help=_where_specs_are(file)) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"the spec {path!r} cannot be read: {reason}") from error
+
+
+def spec_help(path: str) -> str | None:
+    """What to do where a spec is given and weights are asked for, or None where it is no spec."""
+    from lecun_cli.spec.samples import sample_path
+
+    if path.lower().endswith((".yaml", ".yml")) or sample_path(path) is not None:
+        return f"a spec holds no weights: lecun-init {path} -o OUT.safetensors makes them"
+    return None
+
+
+def _where_specs_are(path: Path) -> str:
+    """Advice where there is no spec: the nearest that there is."""
+    from lecun_cli.spec.samples import sample_names
+
+    try:
+        beside = [p.name for p in path.parent.iterdir() if p.suffix in {".yaml", ".yml", ".json"}]
+    except (OSError, ValueError):
+        beside = []
+    near = difflib.get_close_matches(path.name, [*sample_names(), *beside], n=1, cutoff=0.75)
+    if near:
+        return f"did you mean {near[0] if near[0] in sample_names() else path.with_name(near[0])}?"
+    return f"check the path; - reads stdin; samples by name: {', '.join(sample_names())}"
+
+
+def _bounded(stream: BinaryIO, source: str) -> bytes:
+    data = stream.read(MAX_NBYTES + 1)
+    if len(data) > MAX_NBYTES:
+        raise _fault(
+            source,
+            f"a spec is at most {MAX_NBYTES // 2**20} MiB, and this one is larger",
+            help="repeat blocks with `repeat:`; if this is a weight file, it is not a spec",
+        )
+    return data
+
+
+def decode(data: bytes, source: str) -> str:
+    """The text of a spec, which is UTF-8.
+
+    Raises:
+        SpecError: The bytes are those of a weight file, are not UTF-8, or hold control characters as no
+            text does.
+    """
+    # A safetensors file begins with the length of its header in eight bytes, and the header.
+    if data.startswith(_HDF5) or data[5:9] == b"\0\0\0{":
+        raise _fault(
+            source,
+            "this is a weight file, and no spec",
+            help="lecun-init inspect shows what is in it, and lecun-init derive writes a spec of it",
+        )
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _fault(
+            source,
+            f"a spec is UTF-8 text, and byte {error.start} (line {line}) is not",
+            help="save the file as UTF-8; if this is a weight file, it is not a spec",
+        ) from None
+    if "\0" in text:
+        raise _fault(
+            source,
+            "a spec is text, and this file is binary (it holds a NUL)",
+            help="give a YAML or JSON file",
+        )
+    return text
+
+
+def read_nodes(text: str, source: str) -> Mapping:
+    """The tree of one spec.
+
+    Raises:
+        SpecError: The text is not YAML 1.2, is empty, holds more than one document, repeats a key,
+            or is larger, deeper or more aliased than a spec may be.
+    """
+    if text.lstrip().startswith("{"):
+        text = _SURROGATES.sub(_join_surrogates, text)
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        root = _Builder(source, text).build(yaml.parse(text, Loader=loader))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(mark.line + 1, mark.column + 1) if mark else None
+        said = ", ".join(part for part in (error.context, error.problem) if part)
+        if "nesting" in said:  # newer releases of libyaml have a bound of their own
+            raise _fault(source, _TOO_DEEP, place=place, text=text) from None
+        opened = error.context_mark if "flow" in said else None
+        related = (
+            (Place(opened.line + 1, opened.column + 1), "it begins here")
+            if opened and place and opened.line + 1 != place.line
+            else None
+        )
+        found = Diagnostic(f"this is not YAML: {said}", place, _yaml_help(text, place, said), related)
+        raise SpecError((found,), source=source, text=text) from None
+    except yaml.YAMLError as error:
+        said = " ".join(str(error).split())
+        raise _fault(source, f"this is not YAML: {said}", text=text) from None
+    if root is None:
+        raise _fault(source, "the spec is empty", help=f"a spec has `layers:` or `tensors:`; {_BEGIN}")
+    if not isinstance(root, Mapping):
+        raise _fault(
+            source,
+            "a spec is a mapping (`layers:`, `tensors:`, ...), and this text is not",
+            place=root.place,
+            text=text,
+            help="write `layers:` on a line before the list" if isinstance(root, Sequence) else _BEGIN,
+        )
+    return root
+
+
+def _join_surrogates(match: re.Match[str]) -> str:
+    """JSON writes what lies outside the basic plane as two escapes, YAML as one."""
+    high, low = int(match[2], 16), int(match[3], 16)
+    return f"{match[1]}\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
+
+
+def _yaml_help(text: str, place: Place | None, said: str) -> str | None:
+    """Advice for the mistakes that this language invites, by the line and by what libyaml says."""
+    lines = text.splitlines()
+    line = lines[place.line - 1] if place and place.line <= len(lines) else ""
+    if _BARE_TEMPLATE.search(line):
+        return 'between { and }, a name with a template in it needs quotes: {name: "block_{i}"}'
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return "indent with spaces: YAML takes no tabs there"
+    if place and any(
+        _NO_BLANK.match(lines[k]) for k in range(place.line - 2, place.line) if 0 <= k < len(lines)
+    ):
+        return "a blank follows the colon: `type: dense`"
+    return next((advice for part, advice in _ADVICE if part in said), None)
+
+
+_NO_BLANK = re.compile(r"\s*(?:- )?\w+:[\w\"'\[{]")
+_BEGIN = "lecun-init samples selu_mlp > spec.yaml gives one to begin with"
+_COLUMNS = (
+    "a list has a dash before each item, all in one column, and the keys of an item stand in one column"
+)
+# A part of what libyaml says, and what to do.
+_ADVICE = (
+    ("expected '-' indicator", _COLUMNS),
+    ("block mapping", _COLUMNS),
+    ("did not find expected ',' or '}'", "put a comma between two keys, and close what { opens with a }"),
+    ("did not find expected ',' or ']'", "put a comma between two items, and close what [ opens with a ]"),
+    ("flow", "put a comma between two items, and close every { and ["),
+    ("mapping values are not allowed", f"one line holds one `key: value`; {_COLUMNS}"),
+    ("could not find expected ':'", "write `key: value`"),
+    ("quoted scalar, found unexpected end", "close the quotes"),
+    ("tab character", "indent with spaces: YAML takes no tabs there"),
+    ("cannot start any token", "put the value in quotes"),
+)
+
+
+def _fault(
+    source: str, message: str, *, place: Place | None = None, text: str = "", help: str | None = None
+) -> SpecError:
+    return SpecError((Diagnostic(message, place, help),), source=source, text=text)
+
+
+class _Open:
+    """A list or a mapping that is still being read."""
+
+    __slots__ = ("anchor", "is_mapping", "items", "place")
+
+    def __init__(self, *, is_mapping: bool, place: Place, anchor: str | None) -> None:
+        self.is_mapping = is_mapping
+        self.items: list[Node] = []
+        self.place = place
+        self.anchor = anchor
+
+
+class _Builder:
+    """Events -> nodes."""
+
+    def __init__(self, source: str, text: str) -> None:
+        self.source = source
+        self.text = text
+        self.values = 0
+        self.anchors: dict[str, tuple[Node, int]] = {}
+        self.faults: list[Diagnostic] = []
+
+    def build(self, events: Any) -> Node | None:  # noqa: ANN401 - PyYAML's events have no stubs for their attributes
+        import yaml
+
+        open_nodes: list[tuple[_Open, int]] = []
+        root: Node | None = None
+        documents = 0
+        for event in events:
+            done: Node
+            match event:
+                case yaml.DocumentStartEvent():
+                    documents += 1
+                    if documents > 1:
+                        raise self._fatal(event, "a spec is one YAML document, and here a second one starts")
+                    continue
+                case yaml.ScalarEvent():
+                    done = self._scalar(event)
+                    self._remember(event.anchor, done, 1)
+                case yaml.AliasEvent():
+                    if event.anchor not in self.anchors:
+                        raise self._fatal(event, f"the alias *{event.anchor} has no anchor before it")
+                    done, weight = self.anchors[event.anchor]
+                    self._count(event, weight)
+                case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
+                    self._count(event, 1)
+                    self._check_tag(event)
+                    if len(open_nodes) >= MAX_DEPTH:
+                        raise self._fatal(event, _TOO_DEEP)
+                    is_mapping = isinstance(event, yaml.MappingStartEvent)
+                    opened = _Open(is_mapping=is_mapping, place=_start(event), anchor=event.anchor)
+                    open_nodes.append((opened, self.values - 1))
+                    continue
+                case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
+                    opened, before = open_nodes.pop()
+                    done = self._close(opened)
+                    self._remember(opened.anchor, done, self.values - before)
+                case _:
+                    continue
+            if open_nodes:
+                open_nodes[-1][0].items.append(done)
+            else:
+                root = done
+        if self.faults:
+            raise SpecError(tuple(self.faults), source=self.source, text=self.text)
+        return root
+
+    def _close(self, opened: _Open) -> Node:
+        if not opened.is_mapping:
+            return Sequence(tuple(opened.items), opened.place)
+        entries: dict[str, Node] = {}
+        keys: dict[str, Place] = {}
+        pairs = iter(opened.items)
+        for key, value in zip(pairs, pairs, strict=True):
+            if not isinstance(key, Scalar) or not isinstance(key.value, str):
+                self.faults.append(
+                    Diagnostic("a key is a string, and this one is not", key.place, "put it in quotes")
+                )
+            elif key.value in entries:
+                self.faults.append(
+                    Diagnostic(
+                        f'the key "{key.value}" stands twice in one mapping',
+                        key.place,
+                        "keep one of the two",
+                        (keys[key.value], "it was first given here"),
+                    )
+                )
+            else:
+                entries[key.value] = value
+                keys[key.value] = key.place
+        return Mapping(entries, keys, opened.place)
+
+    def _scalar(self, event: Any) -> Scalar:  # noqa: ANN401
+        self._count(event, 1)
+        self._check_tag(event)
+        place = _start(event)
+        if event.start_mark.line == event.end_mark.line:
+            place = Place(place.line, place.column, max(1, event.end_mark.column - event.start_mark.column))
+        if not event.implicit[0]:  # quoted, a block, or tagged as a string
+            return Scalar(event.value, place)
+        if len(event.value) > _MAX_DIGITS and (_INT.match(event.value) or _HEX.match(event.value)):
+            self.faults.append(Diagnostic(f"a number has at most {_MAX_DIGITS} digits", place))
+            return Scalar(0, place)
+        return Scalar(core_scalar(event.value), place)
+
+    def _remember(self, anchor: str | None, node: Node, weight: int) -> None:
+        if anchor is not None:
+            self.anchors[anchor] = (node, weight)
+
+    def _count(self, event: Any, weight: int) -> None:  # noqa: ANN401
+        self.values += weight
+        if self.values > MAX_VALUES:
+            raise self._fatal(
+                event,
+                f"with its aliases written out, this spec has more than {MAX_VALUES:,} values",
+                help="use `repeat:` for blocks that repeat",
+            )
+
+    def _check_tag(self, event: Any) -> None:  # noqa: ANN401
+        if event.tag is not None and event.tag not in _CORE_TAGS and event.tag != "!":
+            raise self._fatal(event, f"a spec has no tags, and here is {event.tag}", help="remove the tag")
+
+    def _fatal(self, event: Any, message: str, *, help: str | None = None) -> SpecError:  # noqa: ANN401
+        found = (*self.faults, Diagnostic(message, _start(event), help))
+        return SpecError(found, source=self.source, text=self.text)
+
+
+def _start(event: Any) -> Place:  # noqa: ANN401
+    return Place(event.start_mark.line + 1, event.start_mark.column + 1)
+
+
+def core_scalar(text: str) -> str | int | float | bool | None:
+    """The value of a plain scalar in the YAML 1.2 core schema."""
+    if _NULL.match(text):
+        return None
+    if _BOOL.match(text):
+        return text[0] in "tT"
+    if _INT.match(text):
+        return int(text)
+    if _OCTAL.match(text):
+        return int(text[2:], 8)
+    if _HEX.match(text):
+        return int(text[2:], 16)
+    if _FLOAT.match(text):
+        return float(text)
+    if _SPECIAL_FLOAT.match(text):
+        return float(text.lower().replace(".", ""))
+    return text

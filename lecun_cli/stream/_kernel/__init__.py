@@ -1,0 +1,1 @@
+"""The C kernel: its source, the loader that verifies it, and its bindings."""

@@ -1,0 +1,34 @@
+/* Stream 1 in C: see ../README.md for the contract. One pass from counter to stored bytes. */
+#ifndef LECUN_DRAW_H
+#define LECUN_DRAW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum law { TRUNCATED_NORMAL, UNIFORM, UNIFORM_OFF_CENTER };
+enum dtype { FLOAT64, FLOAT32, BFLOAT16, FLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2 };
+
+/* A law and a dtype made ready, as `sampler.py` makes them: the numbers are already rounded to the working type. */
+typedef struct {
+    uint64_t key[2];
+    enum law law;
+    enum dtype dtype;
+    double factor, center, low, high;
+} recipe;
+
+#define MAX_AXES 64
+
+/* A box of the canonical layout, and where its elements go. */
+typedef struct {
+    int n_axes;
+    size_t dims[MAX_AXES];      /* elements along each canonical axis */
+    uint64_t counts[MAX_AXES];  /* distance in the stream between neighbours along each axis; the last is 1 */
+    ptrdiff_t steps[MAX_AXES];  /* distance in bytes between neighbours in the output */
+    uint64_t start;             /* index of the first element in the stream */
+    unsigned char *out;
+} box;
+
+size_t itemsize(enum dtype dtype);
+void draw(const recipe *made, const box *wanted);
+
+#endif

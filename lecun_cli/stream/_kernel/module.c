@@ -1,0 +1,258 @@
+/* The Python face of the kernel, in the limited API. What it does is in draw.h and sha256.h. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <string.h>
+
+#include "draw.h"
+#include "sha256.h"
+
+static int is_known(int law, int dtype) {
+    return law >= TRUNCATED_NORMAL && law <= UNIFORM_OFF_CENTER && dtype >= FLOAT64 && dtype <= FLOAT8_E5M2;
+}
+
+static int read_box(PyObject *counts, const Py_buffer *view, box *wanted) {
+    if (view->ndim < 1 || view->ndim > MAX_AXES || PyTuple_Size(counts) != view->ndim) {
+        PyErr_SetString(PyExc_ValueError, "out and counts must have the same axes, 1 to 64");
+        return 0;
+    }
+    wanted->n_axes = view->ndim;
+    wanted->out = view->buf;
+    for (int axis = 0; axis < view->ndim; axis++) {
+        wanted->dims[axis] = (size_t)view->shape[axis];
+        wanted->steps[axis] = view->strides[axis];
+        wanted->counts[axis] = PyLong_AsUnsignedLongLong(PyTuple_GetItem(counts, axis));
+        if (PyErr_Occurred()) {
+            return 0;
+        }
+        if (view->shape[axis] < 1) {
+            PyErr_SetString(PyExc_ValueError, "out must not be empty");
+            return 0;
+        }
+    }
+    if (wanted->counts[view->ndim - 1] != 1) {
+        PyErr_SetString(PyExc_ValueError, "the last axis must follow the stream");
+        return 0;
+    }
+    return 1;
+}
+
+static PyObject *py_draw(PyObject *self, PyObject *arguments) {
+    PyObject *out, *counts;
+    unsigned long long start, key0, key1;
+    int law, dtype;
+    recipe made;
+    box wanted;
+    Py_buffer view;
+    (void)self;
+    if (!PyArg_ParseTuple(arguments, "OKO!(KK)ii(dddd)", &out, &start, &PyTuple_Type, &counts, &key0, &key1, &law,
+                          &dtype, &made.factor, &made.center, &made.low, &made.high)) {
+        return NULL;
+    }
+    if (!is_known(law, dtype)) {
+        PyErr_SetString(PyExc_ValueError, "no such law or dtype");
+        return NULL;
+    }
+    if (PyObject_GetBuffer(out, &view, PyBUF_STRIDES | PyBUF_WRITABLE) < 0) {
+        return NULL;
+    }
+    made.key[0] = key0;
+    made.key[1] = key1;
+    made.law = (enum law)law;
+    made.dtype = (enum dtype)dtype;
+    wanted.start = start;
+    if (view.itemsize != (Py_ssize_t)itemsize(made.dtype)) {
+        PyErr_SetString(PyExc_ValueError, "out has elements of another size");
+    } else if (read_box(counts, &view, &wanted)) {
+        Py_BEGIN_ALLOW_THREADS
+        draw(&made, &wanted);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&view);
+    if (PyErr_Occurred()) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+/* A run of consecutive elements, as `bindings.py` packs it. */
+typedef struct {
+    uint64_t offset, n_elements, start, key[2]; /* the offset is in bytes */
+    int32_t law, dtype;
+    double numbers[4];
+} packed_run;
+
+static int fits(const packed_run *run, size_t nbytes) {
+    if (!is_known(run->law, run->dtype) || run->n_elements == 0) {
+        return 0;
+    }
+    const size_t size = itemsize((enum dtype)run->dtype);
+    return run->offset <= nbytes && run->n_elements <= (nbytes - run->offset) / size;
+}
+
+static void draw_run(const packed_run *run, unsigned char *out) {
+    const recipe made = {{run->key[0], run->key[1]}, (enum law)run->law, (enum dtype)run->dtype,
+                         run->numbers[0], run->numbers[1], run->numbers[2], run->numbers[3]};
+    box wanted;
+    wanted.n_axes = 1;
+    wanted.dims[0] = (size_t)run->n_elements;
+    wanted.counts[0] = 1;
+    wanted.steps[0] = (ptrdiff_t)itemsize(made.dtype);
+    wanted.start = run->start;
+    wanted.out = out + run->offset;
+    draw(&made, &wanted);
+}
+
+static PyObject *py_draw_runs(PyObject *self, PyObject *arguments) {
+    Py_buffer out, runs;
+    (void)self;
+    if (!PyArg_ParseTuple(arguments, "w*y*", &out, &runs)) {
+        return NULL;
+    }
+    const size_t n_runs = (size_t)runs.len / sizeof(packed_run);
+    int good = (size_t)runs.len == n_runs * sizeof(packed_run);
+    packed_run run;
+    for (size_t i = 0; i < n_runs && good; i++) {
+        memcpy(&run, (const char *)runs.buf + i * sizeof run, sizeof run);
+        good = fits(&run, (size_t)out.len);
+    }
+    if (good) {
+        Py_BEGIN_ALLOW_THREADS
+        for (size_t i = 0; i < n_runs; i++) {
+            memcpy(&run, (const char *)runs.buf + i * sizeof run, sizeof run);
+            draw_run(&run, out.buf);
+        }
+        Py_END_ALLOW_THREADS
+    } else {
+        PyErr_SetString(PyExc_ValueError, "a run is not whole, not in out, or has no such law or dtype");
+    }
+    PyBuffer_Release(&runs);
+    PyBuffer_Release(&out);
+    return good ? Py_BuildValue("") : NULL;
+}
+
+/* What `digests.py` keeps between calls: the file's digest and that of the tensor at work. */
+typedef struct {
+    sha256 file, tensor;
+} pair;
+
+enum what { TENSOR = 1, BEGINS = 2, ENDS = 4 };
+
+/* A stretch of a file, as `digests.py` packs it. */
+typedef struct {
+    uint64_t nbytes, what;
+} stretch;
+
+static size_t take(pair *digests, const unsigned char *data, const stretch *stretches, size_t n, unsigned char *out) {
+    size_t n_ended = 0;
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t what = stretches[i].what;
+        if (what & BEGINS) {
+            sha256_begin(&digests->tensor);
+        }
+        sha256_take(&digests->file, what & TENSOR ? &digests->tensor : NULL, data, (size_t)stretches[i].nbytes);
+        data += stretches[i].nbytes;
+        if (what & ENDS) {
+            sha256_end(&digests->tensor, out + SHA256_NBYTES * n_ended++);
+        }
+    }
+    return n_ended;
+}
+
+static PyObject *py_digest_begin(PyObject *self, PyObject *arguments) {
+    pair digests;
+    (void)self;
+    (void)arguments;
+    if (!sha256_available()) {
+        return Py_BuildValue("");
+    }
+    memset(&digests, 0, sizeof digests);
+    sha256_begin(&digests.file);
+    sha256_begin(&digests.tensor);
+    return PyByteArray_FromStringAndSize((const char *)&digests, sizeof digests);
+}
+
+static PyObject *py_digest(PyObject *self, PyObject *arguments) {
+    Py_buffer state, data, stretches;
+    PyObject *ended = NULL;
+    (void)self;
+    if (!PyArg_ParseTuple(arguments, "w*y*y*", &state, &data, &stretches)) {
+        return NULL;
+    }
+    const size_t n = (size_t)stretches.len / sizeof(stretch);
+    stretch *all = PyMem_Malloc((n + 1) * sizeof(stretch));
+    size_t n_ending = 0;
+    uint64_t left = (uint64_t)data.len;
+    if (all == NULL) {
+        PyErr_NoMemory();
+    } else if ((size_t)stretches.len != n * sizeof(stretch) || (size_t)state.len != sizeof(pair) || !sha256_available()) {
+        PyErr_SetString(PyExc_ValueError, "the state or the stretches are not whole, or nothing digests here");
+    } else {
+        memcpy(all, stretches.buf, (size_t)stretches.len);
+        for (size_t i = 0; i < n; i++) {
+            n_ending += (all[i].what & ENDS) != 0;
+            if (all[i].nbytes > left) {
+                break;
+            }
+            left -= all[i].nbytes;
+        }
+        if (left != 0) {
+            PyErr_SetString(PyExc_ValueError, "the stretches are not as long as the data");
+        } else {
+            ended = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(SHA256_NBYTES * n_ending));
+        }
+    }
+    if (ended != NULL) {
+        unsigned char *out = (unsigned char *)PyBytes_AsString(ended);
+        pair digests;
+        memcpy(&digests, state.buf, sizeof digests);
+        Py_BEGIN_ALLOW_THREADS
+        take(&digests, data.buf, all, n, out);
+        Py_END_ALLOW_THREADS
+        memcpy(state.buf, &digests, sizeof digests);
+    }
+    PyMem_Free(all);
+    PyBuffer_Release(&stretches);
+    PyBuffer_Release(&data);
+    PyBuffer_Release(&state);
+    return ended;
+}
+
+static PyObject *py_digest_end(PyObject *self, PyObject *arguments) {
+    Py_buffer state;
+    (void)self;
+    if (!PyArg_ParseTuple(arguments, "y*", &state)) {
+        return NULL;
+    }
+    PyObject *ended = NULL;
+    if ((size_t)state.len != sizeof(pair) || !sha256_available()) {
+        PyErr_SetString(PyExc_ValueError, "the state is not whole, or nothing digests here");
+    } else {
+        unsigned char out[SHA256_NBYTES];
+        pair digests;
+        memcpy(&digests, state.buf, sizeof digests);
+        sha256_end(&digests.file, out);
+        ended = PyBytes_FromStringAndSize((const char *)out, sizeof out);
+    }
+    PyBuffer_Release(&state);
+    return ended;
+}
+
+static PyMethodDef methods[] = {
+    {"draw", py_draw, METH_VARARGS,
+     "draw(out, start, counts, key, law, dtype, numbers): fill a strided array with elements of a stream."},
+    {"draw_runs", py_draw_runs, METH_VARARGS, "draw_runs(out, runs): fill runs of a buffer with elements of streams."},
+    {"digest_begin", py_digest_begin, METH_NOARGS,
+     "digest_begin(): the state of a file's SHA-256 and its tensors', or None where the processor has no instructions."},
+    {"digest", py_digest, METH_VARARGS,
+     "digest(state, data, stretches): take the file's next bytes; the digests of the tensors that end in them."},
+    {"digest_end", py_digest_end, METH_VARARGS, "digest_end(state): the file's digest."},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "lecun_cli.stream._kernel._native", "Stream 1 and SHA-256 in C; see loader.py.", -1,
+    methods, NULL, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__native(void) { return PyModule_Create(&definition); }

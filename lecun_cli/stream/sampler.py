@@ -1,0 +1,126 @@
+"""A law and a dtype, made ready: the numbers of the law in the working type, and the arithmetic.
+
+Everything is worked in float32, or in float64 for float64 tensors, then rounded once to the dtype.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lecun_cli.errors import UsageError
+from lecun_cli.initializers.distributions import Constant, Law, TruncatedNormal
+from lecun_cli.stream.rounding import narrow
+from lecun_cli.stream.truncated_normal import Scalar, evaluate
+
+if TYPE_CHECKING:
+    from lecun_cli.dtypes import DType
+
+AnyArray = np.ndarray[Any, np.dtype[Any]]
+
+_IN_PLACE = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the random elements of one dtype are made from stream words.
+
+    Attributes:
+        dtype: What is stored.
+        scalar: The working type, float32 or float64.
+        word: The type of a stream word, int32 or int64, little-endian.
+        unit: What makes a word a number on [-1, 1].
+        factor: sigma of a truncated normal, half the width of a uniform law.
+        center: Of a uniform law that is not centred on 0, else None.
+        low: The least value of such a law.
+        high: Its largest.
+        normal: Whether the law is a truncated normal.
+    """
+
+    dtype: DType
+    scalar: type[np.float32 | np.float64]
+    word: np.dtype[Any]
+    unit: Scalar
+    factor: Scalar
+    center: Scalar | None
+    low: Scalar
+    high: Scalar
+    normal: bool
+
+    @property
+    def per_block(self) -> int:
+        """Elements that one Philox block makes."""
+        return 32 // self.word.itemsize
+
+    def apply(self, words: AnyArray, out: AnyArray, work: tuple[Any, Any, Any, Any]) -> None:
+        """Make one element of `out` from each word.
+
+        Args:
+            words: 1-D, of `word`.
+            out: As many elements of the dtype, 1-D, of any alignment.
+            work: Four working arrays of `scalar`, as long.
+        """
+        u, t, p, q = work
+        direct = self.dtype.name in _IN_PLACE
+        np.copyto(u, words, casting="unsafe")
+        np.multiply(u, self.unit, out=u)
+        if self.normal:
+            z = evaluate(u, t, p, q)
+            np.multiply(z, self.factor, out=out if direct else z)
+            if not direct:
+                narrow(z, out, self.dtype.name, (u, t, q))
+            return
+        if self.center is None:
+            np.multiply(u, self.factor, out=out if direct else u)
+        else:
+            np.multiply(u, self.factor, out=u)
+            np.add(u, self.center, out=u)
+            np.maximum(u, self.low, out=u)
+            np.minimum(u, self.high, out=out if direct else u)
+        if not direct:
+            narrow(u, out, self.dtype.name, (t, p, q))
+
+
+@lru_cache(maxsize=256)
+def recipe(law: Law, dtype: DType) -> Recipe:
+    """Make a random law ready for a dtype.
+
+    Args:
+        law: TruncatedNormal or Uniform.
+        dtype: A float dtype.
+
+    Raises:
+        UsageError: The law has no meaning, or does not fit in the dtype.
+    """
+    if isinstance(law, Constant):
+        raise TypeError(f"A constant has no stream: {law}.")
+    if not dtype.is_float:
+        raise UsageError(
+            f"Random weights need a float dtype, got {law} in {dtype.name}.",
+            help="choose a float dtype, or a constant initializer",
+        )
+    if not law.bound <= dtype.largest:
+        raise UsageError(
+            f"The largest weight must fit in {dtype.name} (up to {dtype.largest!r}), got {law}.",
+            help="choose a smaller law or a wider dtype",
+        )
+    wide = dtype.name == "float64"
+    scalar = np.float64 if wide else np.float32
+    word = np.dtype("<i8" if wide else "<i4")
+    unit = scalar(2.0**-63 if wide else 2.0**-31)
+    zero = scalar(0)
+    if isinstance(law, TruncatedNormal):
+        if law.sigma < 0:
+            raise UsageError(f"sigma must not be negative, got {law}.")
+        return Recipe(dtype, scalar, word, unit, scalar(law.sigma), None, zero, zero, normal=True)
+    half, center = (law.maxval - law.minval) / 2, (law.minval + law.maxval) / 2
+    if not (0 <= half < math.inf and abs(center) < math.inf):
+        raise UsageError(f"minval must not be above maxval, nor their difference infinite, got {law}.")
+    # Adding 0 turns -0 into 0: which of two zeros is the maximum would be the processor's choice.
+    low, high = scalar(law.minval) + zero, scalar(law.maxval) + zero
+    middle = scalar(center) + zero if center else None
+    return Recipe(dtype, scalar, word, unit, scalar(half), middle, low, high, normal=False)

@@ -1,0 +1,1 @@
+"""The elements of tensors: boxes of them, generated from the stream."""

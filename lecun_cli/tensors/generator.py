@@ -1,0 +1,211 @@
+"""The elements of a planned tensor: any range or box of it, made from the stream and nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lecun_cli.initializers.distributions import Constant
+from lecun_cli.plan.types import Part, TensorPlan
+from lecun_cli.stream._kernel import bindings
+from lecun_cli.stream.constant import constant
+from lecun_cli.stream.fill import Scratch, fill, fill_box, fill_runs
+from lecun_cli.stream.philox import key_of, key_prefix
+from lecun_cli.stream.sampler import recipe
+from lecun_cli.tensors.boxes import Box, Runs, boxes_of_range, runs_of, split, to_draw, whole
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_MOST_DRAWN = 2**18
+"""Elements of a transposed part that are drawn at once: they and their place stay in the cache."""
+
+
+Range = tuple[TensorPlan, int, int, int]
+"""A tensor, where a range of it begins and how long it is, as stored, and where it goes, all in bytes."""
+
+
+class Drawer:
+    """Makes elements of tensors under one seed; each thread has its own, with its own buffers.
+
+    Args:
+        seed: The seed, 0 to 2**64 - 1.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._prefix = key_prefix(seed)
+        self._drawn = np.empty(0, np.uint8)
+
+    @cached_property
+    def _scratch(self) -> Scratch:
+        """Only what the kernel does not draw needs it."""
+        return Scratch()
+
+    def draw_ranges(self, ranges: Iterable[Range], out: NDArray[np.uint8]) -> None:
+        """Make ranges of many tensors in one buffer.
+
+        Args:
+            ranges: What goes where; they do not overlap in `out`.
+            out: Bytes.
+        """
+        runs = []
+        batched = bindings.available()
+        form = made = None
+        itemsize = 1
+        for tensor, start, nbytes, offset in ranges:
+            if tensor.form is not form:
+                form = tensor.form
+                itemsize = tensor.storage.itemsize
+                made = _packed_recipe(tensor) if batched else None
+            if made is None:
+                elements = out[offset : offset + nbytes].view(tensor.storage.numpy())
+                self.draw_range(tensor, start // itemsize, elements)
+            else:
+                key = key_of(self._prefix, tensor.identities[0])
+                runs.append(bindings.packed_run(made, key, start // itemsize, offset, nbytes // itemsize))
+        if runs:
+            bindings.draw_runs(out, runs)
+
+    def draw_range(self, tensor: TensorPlan, start: int, out: NDArray[np.generic]) -> None:
+        """Make the elements `start .. start + len(out)` of a tensor, in the C order of its stored shape.
+
+        Args:
+            tensor: The tensor.
+            start: The first element.
+            out: One axis, of the tensor's dtype, little-endian; it may be unaligned.
+        """
+        if tensor.along > 0:
+            done = 0
+            for box in boxes_of_range(tensor.shape, start, start + len(out)):
+                self.draw_box(tensor, box, out[done : done + box.n_elements].reshape(box.dims))
+                done += box.n_elements
+            return
+        at = 0
+        for part in tensor.parts:
+            first, last = max(start, at), min(start + len(out), at + part.n_elements)
+            if first < last:
+                self._draw_part_range(tensor, part, first - at, out[first - start : last - start])
+            at += part.n_elements
+
+    def draw_box(self, tensor: TensorPlan, box: Box, out: NDArray[np.generic]) -> None:
+        """Make a box of a tensor.
+
+        Args:
+            tensor: The tensor.
+            box: A box in its stored shape.
+            out: An array of the box's dims, of the tensor's dtype; it may be a view with any strides.
+        """
+        if len(tensor.parts) == 1 and tensor.parts[0].shape == tensor.shape:
+            self._draw_part_box(tensor, tensor.parts[0], box, out)
+        elif tensor.along > 0:
+            at = 0
+            for part in tensor.parts:
+                share = box.cut(tensor.along, at, at + part.shape[tensor.along])
+                if share is not None:
+                    inner = share.shifted(tensor.along, -at)
+                    self._draw_part_box(tensor, part, inner, out[share.within(box)])
+                at += part.shape[tensor.along]
+        else:  # axes are merged, so a box of the tensor is none of its parts; its runs are ranges of them
+            runs = runs_of(tensor.shape, box)
+            flat = np.empty((runs.count, runs.length), tensor.storage.numpy())
+            for row, start in zip(flat, _starts(runs).tolist(), strict=True):
+                self.draw_range(tensor, start, row)
+            out[...] = flat.reshape(box.dims)
+
+    def _draw_part_range(self, tensor: TensorPlan, part: Part, start: int, out: NDArray[np.generic]) -> None:
+        if part.in_order:
+            fill(out, part.law, key_of(self._prefix, part.identity), start, tensor.storage, self._scratch)
+            return
+        done = 0
+        for box in boxes_of_range(part.shape, start, start + len(out)):
+            self._draw_part_box(tensor, part, box, out[done : done + box.n_elements].reshape(box.dims))
+            done += box.n_elements
+
+    def _draw_part_box(self, tensor: TensorPlan, part: Part, box: Box, out: NDArray[np.generic]) -> None:
+        if isinstance(part.law, Constant):
+            out[...] = constant(part.law.value, tensor.storage)
+            return
+        for axis in part.flip:
+            box = box.flipped(axis, part.shape[axis])
+            out = np.flip(out, axis)
+        axes = part.axes or tuple(range(len(part.shape)))
+        shape = part.canonical_shape
+        if self._draw_natively(tensor, part, box.permuted(axes), out.transpose(np.argsort(axes))):
+            return
+        for piece in split(box.permuted(axes), _MOST_DRAWN):
+            for share in split(to_draw(shape, piece), _MOST_DRAWN):
+                kept = piece.overlap(share)
+                if kept is not None:
+                    drawn = self._draw_canonical(tensor, part, share)
+                    stored = Box(
+                        tuple(kept.starts[axis] for axis in axes), tuple(kept.stops[axis] for axis in axes)
+                    )
+                    out[stored.within(box)] = drawn[kept.within(share)].transpose(axes)
+
+    def _draw_natively(self, tensor: TensorPlan, part: Part, box: Box, out: NDArray[np.generic]) -> bool:
+        """The same in one pass, where the kernel is; `box` and `out` have the canonical axes."""
+        shape = part.canonical_shape
+        counts = tuple(math.prod(shape[k + 1 :]) for k in range(len(shape)))
+        start = sum(a * count for a, count in zip(box.starts, counts, strict=True))
+        key = key_of(self._prefix, part.identity)
+        return fill_box(out, part.law, key, start, counts, tensor.storage)
+
+    def _draw_canonical(self, tensor: TensorPlan, part: Part, box: Box) -> NDArray[np.generic]:
+        """A box of the canonical parameter, in a buffer that the next call reuses."""
+        dtype = tensor.storage
+        nbytes = box.n_elements * dtype.itemsize
+        if len(self._drawn) < nbytes:
+            self._drawn = np.empty(_MOST_DRAWN * dtype.itemsize, np.uint8)
+        flat = self._drawn[:nbytes].view(dtype.numpy())
+        runs = runs_of(part.canonical_shape, box)
+        key = key_of(self._prefix, part.identity)
+        if runs.count == 1:
+            fill(flat, part.law, key, runs.base, dtype, self._scratch)
+        else:
+            fill_runs(
+                flat.reshape(runs.count, runs.length),
+                part.law,
+                key,
+                _starts(runs),
+                dtype,
+                self._scratch,
+            )
+        return flat.reshape(box.dims)
+
+
+def _packed_recipe(tensor: TensorPlan) -> bytes | None:
+    """How the kernel draws a tensor of whose stream each range is a run; None for any other."""
+    first, *more = tensor.form.parts
+    if more or not first.in_order or isinstance(first.law, Constant):
+        return None
+    return bindings.packed_recipe(recipe(first.law, tensor.storage))
+
+
+def _starts(runs: Runs) -> NDArray[np.int64]:
+    """The first element of every run."""
+    starts = np.full((), runs.base, np.int64)
+    for count, stride in runs.outer:
+        starts = np.add.outer(starts, np.arange(count, dtype=np.int64) * stride)
+    return starts.reshape(-1)
+
+
+def draw_tensor(tensor: TensorPlan, seed: int, box: Box | None = None) -> NDArray[np.generic]:
+    """A tensor, or a box of it, as an array.
+
+    Args:
+        tensor: The tensor.
+        seed: The seed.
+        box: A box in its stored shape; the whole tensor if not given.
+    """
+    box = whole(tensor.shape) if box is None else box
+    out = np.empty(box.dims, tensor.storage.numpy())
+    drawer = Drawer(seed)
+    if box == whole(tensor.shape):
+        drawer.draw_range(tensor, 0, out.reshape(-1))
+    else:
+        drawer.draw_box(tensor, box, out)
+    return out

@@ -1,0 +1,109 @@
+"""Any part of one tensor, without making the rest."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lecun_cli.errors import UsageError
+from lecun_cli.initializers.fans import Shape
+from lecun_cli.tensors.boxes import Box
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lecun_cli.plan.types import Plan, TensorPlan
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A box of a tensor, and the axes that single indices take away.
+
+    Attributes:
+        box: The box, in the stored shape.
+        shape: The shape of the result.
+    """
+
+    box: Box
+    shape: Shape
+
+
+def parse_range(text: str, shape: Shape) -> Selection:
+    """A selection from NumPy's notation without steps: `3`, `0:5`, `:, -1`.
+
+    Args:
+        text: The notation; axes that it leaves out are whole.
+        shape: The stored shape.
+
+    Raises:
+        UsageError: It is no selection, or leads out of the shape.
+    """
+    inner = text.strip().strip("[]").strip()
+    items = [item.strip() for item in inner.split(",")] if inner else []
+    if len(items) > len(shape):
+        raise UsageError(
+            f'the range "{text}" has {len(items)} axes, and the tensor has {len(shape)}',
+            help=f"its shape is {'x'.join(map(str, shape)) or 'that of a scalar'}",
+        )
+    starts, stops, kept = [], [], []
+    for axis, n in enumerate(shape):
+        item = items[axis] if axis < len(items) else ":"
+        low, colon, high = item.partition(":")
+        try:
+            if colon:
+                start, stop, _ = slice(int(low) if low else None, int(high) if high else None).indices(n)
+                kept.append(stop - start)
+            else:
+                start = int(low) + n if int(low) < 0 else int(low)
+                stop = start + 1
+        except ValueError:
+            raise UsageError(
+                f'"{item}" is neither an index nor a range',
+                help="write 3, 0:5 or : for every axis, for example 0:2,:8",
+            ) from None
+        if not 0 <= start < stop <= n:
+            raise UsageError(
+                f'"{item}" selects nothing from an axis of {n}', help=f"its elements are 0 to {n - 1}"
+            )
+        starts.append(start)
+        stops.append(stop)
+    return Selection(Box(tuple(starts), tuple(stops)), tuple(kept))
+
+
+def find_tensor(plan: Plan, name: str) -> TensorPlan:
+    """A tensor of a plan by its name.
+
+    Raises:
+        UsageError: There is none; the message names the nearest.
+    """
+    tensor = plan.tensor(name)
+    if tensor is None:
+        close = difflib.get_close_matches(name, [t.name for t in plan.tensors], n=1)
+        advice = f"did you mean {close[0]}?" if close else "lecun-init plan SPEC lists them"
+        raise UsageError(f'the spec makes no tensor "{name}"', help=advice)
+    return tensor
+
+
+def slice_tensor(plan: Plan, name: str, text: str = "") -> NDArray[np.generic]:
+    """A part of a tensor, as the file holds it.
+
+    Args:
+        plan: A plan with a seed.
+        name: The tensor's name.
+        text: The part, in NumPy's notation without steps; the whole tensor if empty.
+
+    Returns:
+        An array of the selected shape, little-endian.
+
+    Raises:
+        UsageError: There is no such tensor or part, or no seed.
+    """
+    from lecun_cli.tensors.generator import draw_tensor
+
+    if plan.seed is None:
+        raise UsageError("a slice needs the seed, and the spec gives none", help="give --seed")
+    tensor = find_tensor(plan, name)
+    selection = parse_range(text, tensor.shape)
+    return draw_tensor(tensor, plan.seed, selection.box).reshape(selection.shape)
