@@ -36,7 +36,7 @@ demo: $(VENV)/.installed
 	$(BIN)/lecun-init slice sample_specs/selu_mlp.yaml hidden/kernel 0,:5
 
 test: $(VENV)/.dev
-	LECUN_INIT_KERNEL=0 $(BIN)/python -m pytest -n auto --deselect tests/stream/test_kernel.py::TestKernel --deselect tests/test_digests.py::TestKernel tests/stream tests/test_elements.py tests/test_engine.py tests/test_digests.py
+	LECUN_INIT_KERNEL=0 $(BIN)/python -m pytest -n auto --deselect tests/stream/_kernel/test_native.py::TestKernel --deselect tests/output/test_digests.py::TestKernel tests/stream tests/tensors/test_generator.py tests/output/test_engine.py tests/output/test_digests.py
 	$(BIN)/python -m pytest -n auto
 
 test-frameworks: $(VENV)/.frameworks

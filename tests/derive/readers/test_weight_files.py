@@ -20,7 +20,7 @@ from lecun_cli.plan.types import Plan
 from tests.derive.sources import Held, held_by, plan_of, write_safetensors
 from tests.frameworks.cases import CASES, Case
 
-SAMPLES = sorted((Path(__file__).parents[2] / "sample_specs").glob("*.yaml"))
+SAMPLES = sorted((Path(__file__).parents[3] / "sample_specs").glob("*.yaml"))
 
 
 def again(plan: Plan, path: Path, framework: str) -> Plan:
@@ -74,7 +74,7 @@ class TestSamples:
             assert [f.fan_in for f in fans] == [f.fan_in for f in expected[name]], name
 
     def test_a_decoder_reads_as_a_person_writes_it(self, tmp_path: Path) -> None:
-        plan = plan_of((Path(__file__).parents[2] / "sample_specs" / "llama3.yaml").read_text())
+        plan = plan_of((Path(__file__).parents[3] / "sample_specs" / "llama3.yaml").read_text())
         path = write_safetensors(tmp_path / "llama.safetensors", held_by(plan), {"format": "pt"})
         assert derive_spec(str(path)).text.split("\n\n", 1)[1] == (
             "framework: torch\n"

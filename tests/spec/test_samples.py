@@ -10,7 +10,7 @@ from lecun_cli import load_spec, make_plan
 from lecun_cli.errors import UsageError
 from lecun_cli.spec.samples import describe, sample_names, sample_path, sample_text
 
-FOLDER = Path(__file__).parents[1] / "sample_specs"
+FOLDER = Path(__file__).parents[2] / "sample_specs"
 
 
 class TestSamples:
