@@ -19,7 +19,8 @@ From a spec to a file
     `seed`, `framework`, `dtype`, `fan_rule`, and `params` for `--set`.
     `make_plan(spec)` -> `Plan`, whose `tensors` are `TensorPlan`s: name, dtype, shape, and parts with their
     fans, initializer and law. No array is made; 405 billion weights take 0.05 s.
-    `generate(plan, path, Options(...))` -> `Written`, with the `Manifest`. `-` is standard output.
+    `generate(plan, path, GenerateOptions(...))` -> `GenerateResult`, with the `Manifest`. `-` is standard
+    output.
 
 Arrays, without a file
     `slice_tensor(plan, name, "0:2,:8")` makes any part of one tensor, the very elements of the file.
@@ -30,7 +31,8 @@ Arrays, without a file
     True
 
 Files, ours or anybody's
-    `verify(path, regenerate=True)` -> a `Report` for each manifest: every digest, every bit from the seed.
+    `verify(path, regenerate=True)` -> a `VerifyReport` for each manifest: every digest, every bit from the
+    seed.
     `read_manifest(path)` -> `Manifest`, all that is needed to make any tensor again.
     `inspect(path)` -> `Inspection`, of a `TensorReport` for each tensor: its statistics against its law, and
     a verdict.
@@ -71,7 +73,7 @@ if TYPE_CHECKING:
         UsageError,
         WeightFileError,
     )
-    from lecun_cli.generation import Options, Written, generate
+    from lecun_cli.generation import GenerateOptions, GenerateResult, generate
     from lecun_cli.inspection.inspector import Inspection, TensorReport, inspect
     from lecun_cli.manifest.model import Manifest
     from lecun_cli.manifest.reader import read_manifest
@@ -82,7 +84,7 @@ if TYPE_CHECKING:
     from lecun_cli.spec.load import Spec, load_spec, parse_spec
     from lecun_cli.tensors.arrays import lecun_normal
     from lecun_cli.tensors.slices import slice_tensor
-    from lecun_cli.verification import Report, verify
+    from lecun_cli.verification import VerifyReport, verify
 
 _HOMES = {
     "derive": ("Derivation", "derive_spec"),
@@ -90,7 +92,7 @@ _HOMES = {
         "DeriveError", "LecunInitError", "ManifestError", "OutputError", "PlanError", "SpecError",
         "UsageError", "WeightFileError",
     ),
-    "generation": ("Options", "Written", "generate"),
+    "generation": ("GenerateOptions", "GenerateResult", "generate"),
     "manifest.model": ("Manifest",),
     "plan.types": ("Plan", "TensorPlan"),
     "plan.planner": ("make_plan",),
@@ -100,31 +102,33 @@ _HOMES = {
     "tensors.arrays": ("lecun_normal",),
     "tensors.slices": ("slice_tensor",),
     "spec.load": ("Spec", "load_spec", "parse_spec"),
-    "verification": ("Report", "verify"),
+    "verification": ("VerifyReport", "verify"),
     "manifest.reader": ("read_manifest",),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
+_ALIASES = {"Options": "GenerateOptions", "Report": "VerifyReport", "Written": "GenerateResult"}
+"""Names of earlier releases, which still work."""
 
 __all__ = [
     "Derivation",
     "DeriveError",
+    "GenerateOptions",
+    "GenerateResult",
     "Inspection",
     "LecunInitError",
     "Manifest",
     "ManifestError",
-    "Options",
     "OutputError",
     "Plan",
     "PlanError",
     "Propagation",
-    "Report",
     "Spec",
     "SpecError",
     "TensorPlan",
     "TensorReport",
     "UsageError",
+    "VerifyReport",
     "WeightFileError",
-    "Written",
     "__version__",
     "derive_spec",
     "generate",
@@ -141,6 +145,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public thing
+    name = _ALIASES.get(name, name)
     if name in _HOME:
         value = getattr(import_module(f"lecun_cli.{_HOME[name]}"), name)
         globals()[name] = value  # also where a module has the same name: the function is what is public

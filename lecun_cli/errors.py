@@ -44,7 +44,7 @@ class UsageError(LecunInitError, ValueError):
 
 
 @dataclass(frozen=True)
-class Place:
+class Span:
     """A range of one line of a spec. Lines and columns count from 1."""
 
     line: int
@@ -58,15 +58,15 @@ class Diagnostic:
 
     Attributes:
         message: The rule and what was found.
-        place: Where, if it has a place.
+        span: Where, if it has a place.
         help: What to do about it.
         related: A second place with a word about it ("first given here").
     """
 
     message: str
-    place: Place | None = None
+    span: Span | None = None
     help: str | None = None
-    related: tuple[Place, str] | None = None
+    related: tuple[Span, str] | None = None
 
 
 class SpecError(LecunInitError, ValueError):
@@ -111,15 +111,15 @@ class WeightFileError(LecunInitError, ValueError):
 def render(diagnostic: Diagnostic, source: str, lines: list[str]) -> str:
     """One fault as text: `spec.yaml:12:14: message`, the source line, a caret, and what to do."""
     out = []
-    place = diagnostic.place
-    head = f"{source}:{place.line}:{place.column}" if place else source
+    span = diagnostic.span
+    head = f"{source}:{span.line}:{span.column}" if span else source
     out.append(f"{head}: error: {diagnostic.message}")
-    if place:
-        out += _excerpt(place, lines)
+    if span:
+        out += _excerpt(span, lines)
     if diagnostic.related:
-        where, word = diagnostic.related
-        out.append(f"{source}:{where.line}:{where.column}: note: {word}")
-        out += _excerpt(where, lines)
+        note_span, note = diagnostic.related
+        out.append(f"{source}:{note_span.line}:{note_span.column}: note: {note}")
+        out += _excerpt(note_span, lines)
     if diagnostic.help:
         out.append(f"  = help: {diagnostic.help}")
     return "\n".join(out)
@@ -128,15 +128,15 @@ def render(diagnostic: Diagnostic, source: str, lines: list[str]) -> str:
 _WIDEST = 120
 
 
-def _excerpt(place: Place, lines: list[str]) -> list[str]:
-    if not 1 <= place.line <= len(lines):
+def _excerpt(span: Span, lines: list[str]) -> list[str]:
+    if not 1 <= span.line <= len(lines):
         return []
-    text = lines[place.line - 1].replace("\t", " ")
-    first = max(0, place.column - 1 - _WIDEST // 2) if len(text) > _WIDEST else 0
+    text = lines[span.line - 1].replace("\t", " ")
+    first = max(0, span.column - 1 - _WIDEST // 2) if len(text) > _WIDEST else 0
     shown = text[first : first + _WIDEST].rstrip()
-    column = place.column - 1 - first
-    width = max(1, min(place.width, len(shown) - column))
-    number = str(place.line)
+    column = span.column - 1 - first
+    width = max(1, min(span.width, len(shown) - column))
+    number = str(span.line)
     gutter = " " * len(number)
     return [f"{gutter} |", f"{number} | {shown}", f"{gutter} | {' ' * column}{'^' * width}"]
 

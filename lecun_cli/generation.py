@@ -19,11 +19,11 @@ from lecun_cli.output.digests import Digests
 from lecun_cli.output.engine import Progress
 from lecun_cli.output.publishing import publish
 from lecun_cli.plan.types import Plan
-from lecun_cli.signals import Hold, held
+from lecun_cli.signals import Hold, hold_signals
 
 
 @dataclass(frozen=True)
-class Options:
+class GenerateOptions:
     """How a file is made; none of it changes a byte but `format`.
 
     Attributes:
@@ -44,7 +44,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Written:
+class GenerateResult:
     """What has been written.
 
     Attributes:
@@ -66,8 +66,8 @@ def choose_seed() -> int:
 
 
 def generate(
-    plan: Plan, out: str | Path, options: Options | None = None, *, progress: Progress | None = None
-) -> Written:
+    plan: Plan, out: str | Path, options: GenerateOptions | None = None, *, progress: Progress | None = None
+) -> GenerateResult:
     """Make the file of a plan.
 
     Args:
@@ -81,13 +81,15 @@ def generate(
         PlanError: The format cannot hold the plan.
         OutputError: The disk, the folder or the pipe refused.
     """
-    options = options or Options()
+    options = options or GenerateOptions()
     plan = plan.with_seed(choose_seed()) if plan.seed is None else plan
-    with held() as hold:
+    with hold_signals() as hold:
         return _generate(plan, str(out), options, progress, hold)
 
 
-def _generate(plan: Plan, path: str, options: Options, progress: Progress | None, hold: Hold) -> Written:
+def _generate(
+    plan: Plan, path: str, options: GenerateOptions, progress: Progress | None, hold: Hold
+) -> GenerateResult:
     to_stream = path == "-" or is_stream(path)
     name = options.format or (DEFAULT_FORMAT if to_stream else format_of(path).name)
     if name not in FORMATS:
@@ -122,19 +124,19 @@ def _generate(plan: Plan, path: str, options: Options, progress: Progress | None
         warnings: tuple[str, ...] = ()
         if manifest_path is not None:
             warnings = write_whole(manifest_path, manifest.to_bytes(), force=options.force)
-        return Written(manifest, path, manifest_path, warnings)
+        return GenerateResult(manifest, path, manifest_path, warnings)
 
     with LocalFile(path, layout.nbytes, force=options.force) as file:
         manifest = make_manifest(plan, layout, Path(path).name, run(file))
         if manifest_path is None:
-            return Written(manifest, path, None, file.commit())
+            return GenerateResult(manifest, path, None, file.commit())
         data = manifest.to_bytes()
         with LocalFile(manifest_path, len(data), force=options.force) as beside:
             beside.write(0, memoryview(data))
-            return Written(manifest, path, manifest_path, publish([file.flush(), beside.flush()]))
+            return GenerateResult(manifest, path, manifest_path, publish([file.flush(), beside.flush()]))
 
 
-def _manifest_path(path: str, options: Options, *, to_stream: bool) -> str | None:
+def _manifest_path(path: str, options: GenerateOptions, *, to_stream: bool) -> str | None:
     if options.no_manifest:
         if options.manifest is not None:
             raise UsageError("--manifest and --no-manifest contradict each other")

@@ -2,10 +2,11 @@
 
 A Python signal handler raises between any two instructions. That is fine in a computation, and wrong in two
 places: between the renames that publish a set of files, and inside a callback that a C library calls, which
-may swallow the exception and go on with half of its work. Such code runs inside `held()`: a signal is then
+may swallow the exception and go on with half of its work. Such code runs inside `hold_signals()`: a signal
+is then
 only noted, and delivered when the code asks for it (`Hold.check`) or leaves.
 
-    with held() as hold:
+    with hold_signals() as hold:
         for dataset in datasets:
             hold.check()  # a safe point: raises KeyboardInterrupt if a signal has arrived
             create(dataset)
@@ -81,7 +82,7 @@ def check() -> None:
 
 
 class _State:
-    """Shared by every `held()` of the main thread, which is the one that Python runs handlers in."""
+    """Shared by every `hold_signals()` of the main thread, which is the one that Python runs handlers in."""
 
     depth = 0
     pending: int | None = None
@@ -105,7 +106,7 @@ def _deliver(number: int, frame: FrameType | None = None) -> None:
 
 
 class Hold:
-    """A range of code in which signals are noted, not raised. Use `held()`.
+    """A range of code in which signals are noted, not raised. Use `hold_signals()`.
 
     Only signals with a Python handler are held: one that kills the process at once still does. In a thread
     other than the main one it does nothing, since Python raises nothing there.
@@ -132,7 +133,7 @@ class Hold:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, exc_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self._active:
             return
@@ -179,7 +180,7 @@ class Hold:
             _State.outcome = outcome
 
 
-def held() -> Hold:
+def hold_signals() -> Hold:
     """Hold signals back in a `with` block; see `Hold`. Blocks may be nested."""
     return Hold()
 

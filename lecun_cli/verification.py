@@ -18,7 +18,7 @@ from lecun_cli.formats.segments import Extent, FileLayout
 from lecun_cli.manifest.model import SUFFIX, FileEntry, Manifest, TensorEntry
 from lecun_cli.manifest.reader import read_manifest
 from lecun_cli.output import engine
-from lecun_cli.output.destinations.null import Nowhere
+from lecun_cli.output.destinations.null import NullDestination
 from lecun_cli.spec.parser import spec_help
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Report:
+class VerifyReport:
     """What the verification of one manifest found.
 
     Attributes:
@@ -79,13 +79,13 @@ def find_manifests(path: str | Path) -> tuple[Path, ...]:
     """
     path = Path(path)
     if path.is_dir():
-        found = tuple(sorted(path.glob(f"*{SUFFIX}")))
-        if not found:
+        manifests = tuple(sorted(path.glob(f"*{SUFFIX}")))
+        if not manifests:
             raise UsageError(
                 f"there is no manifest in {path}",
                 help=f"manifests end in {SUFFIX}; lecun-init inspect looks at files that have none",
             )
-        return found
+        return manifests
     if path.suffix == Path(SUFFIX).suffix:
         if not path.is_file():
             raise UsageError(f"there is no manifest {path}", help="check the path, or give the weight file's")
@@ -111,7 +111,7 @@ def verify(
     regenerate: bool = False,
     workers: int | None = None,
     progress: engine.Progress | None = None,
-) -> tuple[Report, ...]:
+) -> tuple[VerifyReport, ...]:
     """Hold every file that a path means against its manifest.
 
     Args:
@@ -130,32 +130,35 @@ def verify(
     workers = engine.default_workers() if workers is None else workers
     path = Path(path)
     asked = path.name if path.is_file() and path.suffix != Path(SUFFIX).suffix else None
-    return tuple(_verify_one(found, asked, regenerate, workers, progress) for found in find_manifests(path))
+    return tuple(
+        _verify_one(manifest_path, asked, regenerate, workers, progress)
+        for manifest_path in find_manifests(path)
+    )
 
 
 def _verify_one(
     path: Path, asked: str | None, regenerate: bool, workers: int, progress: engine.Progress | None
-) -> Report:
+) -> VerifyReport:
     """Hold the files of one manifest against it, of which the file that was asked for must be one."""
     manifest = read_manifest(path)
     differences: list[Difference] = []
     names = [file.name for file in manifest.files]
     if asked is not None and asked not in names:
-        said = f"the manifest beside it is that of {', '.join(names[:3])}"
-        differences.append(Difference("file", asked, "extra", said))
+        detail = f"the manifest beside it is that of {', '.join(names[:3])}"
+        differences.append(Difference("file", asked, "extra", detail))
     actual: dict[str, str] = {}
     count = _Counter(progress)
     for file in manifest.files:
         entries = tuple(entry for entry in manifest.tensors if entry.file == file.name)
         try:
-            for found in _verify_file(path.parent / file.name, file, entries, workers, count, actual):
-                differences.append(found)  # noqa: PERF402 - what is found before an error counts
+            for difference in _verify_file(path.parent / file.name, file, entries, workers, count, actual):
+                differences.append(difference)  # noqa: PERF402 - what is found before an error counts
         except OSError as error:
-            said = f"it cannot be read: {error.strerror or error}"
-            differences.append(Difference("file", file.name, "damaged", said))
+            detail = f"it cannot be read: {error.strerror or error}"
+            differences.append(Difference("file", file.name, "damaged", detail))
     if regenerate:
         differences += _regenerate(manifest, actual, workers, count)
-    return Report(
+    return VerifyReport(
         str(path),
         len(manifest.files),
         len(manifest.tensors),
@@ -168,8 +171,8 @@ def _verify_one(
 def work_nbytes(path: str | Path, *, regenerate: bool = False) -> int:
     """Bytes that `verify` will go through, for a progress bar."""
     total = 0
-    for found in find_manifests(path):
-        manifest = read_manifest(found)
+    for manifest_path in find_manifests(path):
+        manifest = read_manifest(manifest_path)
         data = sum(entry.tensor.nbytes for entry in manifest.tensors)
         total += sum(file.nbytes for file in manifest.files) + data * (2 if regenerate else 1)
     return total
@@ -212,7 +215,7 @@ def _verify_file(
         yield Difference(
             "file", file.name, "size", f"it has {nbytes} bytes, and the manifest says {file.nbytes}"
         )
-    places = {entry.tensor.name: (entry.offset, entry.tensor.nbytes) for entry in entries}
+    ranges = {entry.tensor.name: (entry.offset, entry.tensor.nbytes) for entry in entries}
     try:
         if file.format not in FORMATS:
             raise WeightFileError(f'this release reads no format "{file.format}"')
@@ -220,75 +223,80 @@ def _verify_file(
     except WeightFileError as error:
         yield Difference("file", file.name, "damaged", error.message)
     else:
-        held = {tensor.name: tensor for tensor in stored}
-        yield from _compare_forms(entries, held)
-        places = {
-            entry.tensor.name: (held[entry.stored_name].offset, held[entry.stored_name].nbytes)
+        stored_by_name = {tensor.name: tensor for tensor in stored}
+        yield from _compare_dtypes_and_shapes(entries, stored_by_name)
+        ranges = {
+            entry.tensor.name: (
+                stored_by_name[entry.stored_name].offset,
+                stored_by_name[entry.stored_name].nbytes,
+            )
             for entry in entries
-            if entry.stored_name in held
+            if entry.stored_name in stored_by_name
         }
 
-    with _digests(path, nbytes, places, workers, count) as (whole, of_tensor):
-        if whole() != file.sha256:
+    with _digests(path, nbytes, ranges, workers, count) as (file_digest, of_tensor):
+        if file_digest() != file.sha256:
             yield Difference("file", file.name, "digest", "its SHA-256 is not the manifest's")
         else:  # in a file of other bytes, tensors may lie elsewhere
-            yield from _compare_places(entries, places)
+            yield from _compare_offsets(entries, ranges)
         for entry in entries:
             name = entry.tensor.name
             if name not in of_tensor:
                 continue
-            found = of_tensor[name]()
-            actual[name] = found
-            if found != entry.sha256:
+            digest = of_tensor[name]()
+            actual[name] = digest
+            if digest != entry.sha256:
                 yield Difference("tensor", name, "digest", f"its bytes in {file.name} are not the manifest's")
 
 
-def _compare_forms(entries: tuple[TensorEntry, ...], held: dict[str, StoredTensor]) -> Iterator[Difference]:
+def _compare_dtypes_and_shapes(
+    entries: tuple[TensorEntry, ...], stored_by_name: dict[str, StoredTensor]
+) -> Iterator[Difference]:
     for entry in entries:
         tensor = entry.tensor
-        found = held.get(entry.stored_name)
-        if found is None:
+        stored_tensor = stored_by_name.get(entry.stored_name)
+        if stored_tensor is None:
             yield Difference("tensor", tensor.name, "missing", f"it is not in {entry.file}")
-        elif (found.dtype, found.shape) != (tensor.dtype, tensor.shape):
-            said = f"{tensor.dtype} {list(tensor.shape)}"
+        elif (stored_tensor.dtype, stored_tensor.shape) != (tensor.dtype, tensor.shape):
+            detail = f"{tensor.dtype} {list(tensor.shape)}"
             yield Difference(
                 "tensor",
                 tensor.name,
                 "form",
-                f"it is {found.dtype} {list(found.shape)}, the manifest says {said}",
+                f"it is {stored_tensor.dtype} {list(stored_tensor.shape)}, the manifest says {detail}",
             )
     names = {entry.stored_name for entry in entries}
-    for name in held:
+    for name in stored_by_name:
         if name not in names:
             yield Difference("tensor", name, "extra", "the manifest does not know it")
 
 
-def _compare_places(
-    entries: tuple[TensorEntry, ...], places: dict[str, tuple[int, int]]
+def _compare_offsets(
+    entries: tuple[TensorEntry, ...], ranges: dict[str, tuple[int, int]]
 ) -> Iterator[Difference]:
     for entry in entries:
         name = entry.tensor.name
-        offset, _ = places.get(name, (entry.offset, 0))
+        offset, _ = ranges.get(name, (entry.offset, 0))
         if offset != entry.offset:
-            said = f"it is at byte {offset}, the manifest says {entry.offset}"
-            yield Difference("tensor", name, "form", said)
+            detail = f"it is at byte {offset}, the manifest says {entry.offset}"
+            yield Difference("tensor", name, "form", detail)
 
 
 @contextmanager
 def _digests(
-    path: Path, nbytes: int, places: dict[str, tuple[int, int]], workers: int, count: _Counter
+    path: Path, nbytes: int, ranges: dict[str, tuple[int, int]], workers: int, count: _Counter
 ) -> Iterator[tuple[Callable[[], str], dict[str, Callable[[], str]]]]:
     """Digests of the file and of ranges of it, under way in threads; each is waited for when called."""
     stop = Event()
     fd = os.open(path, os.O_RDONLY)
     pool = ThreadPoolExecutor(workers + 1)
     try:
-        whole = pool.submit(_digest, fd, 0, nbytes, path.name, count, stop)
+        file_future = pool.submit(_digest, fd, 0, nbytes, path.name, count, stop)
         parts = {
             name: pool.submit(_digest, fd, offset, length, name, count, stop)
-            for name, (offset, length) in places.items()
+            for name, (offset, length) in ranges.items()
         }
-        yield whole.result, {name: future.result for name, future in parts.items()}
+        yield file_future.result, {name: future.result for name, future in parts.items()}
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)
@@ -318,10 +326,10 @@ def _regenerate(
         extents.append(Extent(at, entry.tensor))
         at += entry.tensor.nbytes
     layout = FileLayout("tensors", at, tuple(extents))
-    made = engine.run(layout, manifest.seed, Nowhere(), workers=workers, progress=count.since())
+    digests = engine.run(layout, manifest.seed, NullDestination(), workers=workers, progress=count.since())
     for entry in manifest.tensors:
         name = entry.tensor.name
-        again = made.tensors[name]
+        again = digests.tensors[name]
         if again != entry.sha256:
             yield Difference("tensor", name, "regenerated", "the seed gives other bytes than the manifest's")
         elif name in actual and actual[name] != again:

@@ -12,7 +12,7 @@ from hypothesis import settings
 from lecun_cli.initializers.family import Initializer, make
 from lecun_cli.initializers.fans import Fans
 from lecun_cli.plan.planner import make_plan
-from lecun_cli.plan.types import Part, Plan, TensorPlan
+from lecun_cli.plan.types import PackedParameter, Plan, TensorPlan
 from lecun_cli.spec.load import parse_spec
 from lecun_cli.stream.fill import fill
 from lecun_cli.stream.philox import stream_key
@@ -64,11 +64,13 @@ def part(
     initializer: Initializer | None = None,
     identity: str = "t",
     flip: tuple[int, ...] = (),
-) -> Part:
+) -> PackedParameter:
     """A parameter of a stored shape; lecun_normal of fan-in 50 if nothing else is said."""
     initializer = initializer or make("lecun_normal")
     fans = Fans(50, 60) if initializer.needs_fans else None
-    return Part(identity, shape, axes, initializer, fans, fans, initializer.law(fans), flip)
+    return PackedParameter(
+        identity, shape, axes, initializer, fans, fans, initializer.distribution(fans), flip
+    )
 
 
 def tensor(
@@ -89,16 +91,16 @@ def plan_with(*tensors: TensorPlan, seed: int = SEED) -> Plan:
 
 def drawn(planned: TensorPlan, seed: int = SEED) -> NDArray[np.generic]:
     """The whole tensor by the definition: canonical in C order from the stream, transposed, packed."""
-    found = []
+    arrays = []
     for one in planned.parts:
         flat = np.empty(int(np.prod(one.shape, dtype=np.int64)), planned.storage.numpy())
-        fill(flat, one.law, stream_key(seed, one.identity), 0, planned.storage, Scratch())
+        fill(flat, one.distribution, stream_key(seed, one.identity), 0, planned.storage, Scratch())
         canonical = flat.reshape(one.canonical_shape)
         stored = canonical if one.axes is None else canonical.transpose(one.axes)
-        found.append(np.flip(stored, one.flip))
-    if planned.along == 0:
-        found = [array.reshape(-1) for array in found]
-    return np.ascontiguousarray(np.concatenate(found, planned.along)).reshape(planned.shape)
+        arrays.append(np.flip(stored, one.flip))
+    if planned.concat_axis == 0:
+        arrays = [array.reshape(-1) for array in arrays]
+    return np.ascontiguousarray(np.concatenate(arrays, planned.concat_axis)).reshape(planned.shape)
 
 
 @pytest.fixture

@@ -16,21 +16,21 @@ ROWS = pytest.mark.parametrize("dtype", DTYPES.values(), ids=lambda dtype: dtype
 class TestTable:
     @ROWS
     def test_size_and_kind_are_those_of_numpy(self, dtype: DType) -> None:
-        found = dtype.numpy()
-        assert found.itemsize == dtype.itemsize
-        assert found.name == dtype.name
+        numpy_dtype = dtype.numpy()
+        assert numpy_dtype.itemsize == dtype.itemsize
+        assert numpy_dtype.name == dtype.name
         expected = {"f": "float", "V": "float", "i": "int", "u": "uint", "b": "bool"}
-        assert dtype.kind == expected[found.kind]
+        assert dtype.kind == expected[numpy_dtype.kind]
         assert dtype.is_float == (dtype.name in FLOAT_DTYPES)
 
     @ROWS
     def test_largest_is_that_of_numpy(self, dtype: DType) -> None:
-        found: Any = dtype.numpy()
+        numpy_dtype: Any = dtype.numpy()
         info: Any = ml_dtypes.finfo
         if dtype.is_float:
-            assert dtype.largest == float(info(found).max)
+            assert dtype.largest == float(info(numpy_dtype).max)
         else:
-            assert dtype.largest == (1 if dtype.kind == "bool" else int(np.iinfo(found).max))
+            assert dtype.largest == (1 if dtype.kind == "bool" else int(np.iinfo(numpy_dtype).max))
 
     @ROWS
     def test_is_stored_little_endian(self, dtype: DType) -> None:

@@ -15,7 +15,7 @@ import pytest
 from lecun_cli import generation
 from lecun_cli.errors import OutputError, PlanError, UsageError
 from lecun_cli.formats import FORMATS
-from lecun_cli.generation import Options, choose_seed, generate, make_manifest
+from lecun_cli.generation import GenerateOptions, choose_seed, generate, make_manifest
 from lecun_cli.manifest.model import SUFFIX
 from lecun_cli.manifest.reader import parse_manifest
 from lecun_cli.output import engine
@@ -64,7 +64,10 @@ class TestFiles:
 
     @pytest.mark.parametrize("name", ["w.safetensors", "w.h5"])
     def test_are_the_same_twice_byte_for_byte(self, tmp_path: Path, name: str) -> None:
-        for folder, options in (("a", Options()), ("b", Options(chunk_nbytes=100, workers=3))):
+        for folder, options in (
+            ("a", GenerateOptions()),
+            ("b", GenerateOptions(chunk_nbytes=100, workers=3)),
+        ):
             (tmp_path / folder).mkdir()
             generate(plan(), tmp_path / folder / name, options)
         for file in (name, name + SUFFIX):
@@ -118,7 +121,7 @@ class TestOptions:
         assert generate(plan(), tmp_path / "w.hdf5").manifest.files[0].format == "hdf5"
 
     def test_format_goes_over_the_suffix(self, tmp_path: Path) -> None:
-        written = generate(plan(), tmp_path / "w.h5", Options(format="safetensors"))
+        written = generate(plan(), tmp_path / "w.h5", GenerateOptions(format="safetensors"))
         assert written.manifest.files[0].format == "safetensors"
         (report,) = verify(tmp_path)
         assert report.ok
@@ -130,7 +133,7 @@ class TestOptions:
 
     def test_an_unknown_format_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match='there is no format "zarr"') as caught:
-            generate(plan(), tmp_path / "w.h5", Options(format="zarr"))
+            generate(plan(), tmp_path / "w.h5", GenerateOptions(format="zarr"))
         assert caught.value.help == f"formats are: {', '.join(FORMATS)}"
 
     def test_a_plan_that_the_format_cannot_hold_is_refused(self, tmp_path: Path) -> None:
@@ -143,20 +146,20 @@ class TestOptions:
     def test_the_manifest_may_go_elsewhere(self, tmp_path: Path) -> None:
         (tmp_path / "other").mkdir()
         elsewhere = tmp_path / "other" / "m.json"
-        written = generate(plan(), tmp_path / "w.h5", Options(manifest=str(elsewhere)))
+        written = generate(plan(), tmp_path / "w.h5", GenerateOptions(manifest=str(elsewhere)))
         assert written.manifest_path == str(elsewhere)
         assert elsewhere.read_bytes() == written.manifest.to_bytes()
         assert names(tmp_path) == ["other", "w.h5"]
 
     def test_there_may_be_no_manifest(self, tmp_path: Path) -> None:
-        written = generate(plan(), tmp_path / "w.h5", Options(no_manifest=True))
+        written = generate(plan(), tmp_path / "w.h5", GenerateOptions(no_manifest=True))
         assert written.manifest_path is None
         assert written.manifest.files[0].nbytes == (tmp_path / "w.h5").stat().st_size
         assert names(tmp_path) == ["w.h5"]
 
     def test_a_manifest_and_none_contradict_each_other(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="--manifest and --no-manifest contradict each other"):
-            generate(plan(), tmp_path / "w.h5", Options(manifest="m.json", no_manifest=True))
+            generate(plan(), tmp_path / "w.h5", GenerateOptions(manifest="m.json", no_manifest=True))
         assert names(tmp_path) == []
 
     @pytest.mark.parametrize("force", [False, True])
@@ -167,7 +170,7 @@ class TestOptions:
         (tmp_path / "sub").mkdir()
         (tmp_path / "link.h5").symlink_to("w.h5")
         before = names(tmp_path)
-        options = Options(manifest=f"{tmp_path}/{spelling}", force=force)
+        options = GenerateOptions(manifest=f"{tmp_path}/{spelling}", force=force)
         with pytest.raises(UsageError, match="the weights and their manifest cannot both be"):
             generate(plan(), tmp_path / "w.h5", options)
         assert names(tmp_path) == before
@@ -182,7 +185,7 @@ class TestOptions:
 
     def test_force_replaces_both(self, tmp_path: Path) -> None:
         generate(plan().with_seed(1), tmp_path / "w.h5")
-        generate(plan().with_seed(2), tmp_path / "w.h5", Options(force=True))
+        generate(plan().with_seed(2), tmp_path / "w.h5", GenerateOptions(force=True))
         (report,) = verify(tmp_path, regenerate=True)
         assert report.ok
         assert json.loads((tmp_path / ("w.h5" + SUFFIX)).read_bytes())["seed"] == 2
@@ -190,7 +193,7 @@ class TestOptions:
     @pytest.mark.parametrize("workers", [0, -1, 10_000])
     def test_workers_are_bounded(self, tmp_path: Path, workers: int) -> None:
         with pytest.raises(UsageError, match="workers are 1 to 256"):
-            generate(plan(), tmp_path / "w.h5", Options(workers=workers))
+            generate(plan(), tmp_path / "w.h5", GenerateOptions(workers=workers))
         assert names(tmp_path) == []
 
 
@@ -211,11 +214,11 @@ class Reader(threading.Thread):
 class TestPipe:
     @pytest.mark.parametrize("name", ["safetensors", "hdf5"])
     def test_takes_the_bytes_of_the_file_and_is_closed(self, tmp_path: Path, name: str) -> None:
-        generate(plan(), tmp_path / "file", Options(format=name, no_manifest=True))
+        generate(plan(), tmp_path / "file", GenerateOptions(format=name, no_manifest=True))
         os.mkfifo(tmp_path / "pipe")
         reader = Reader(tmp_path / "pipe")
         reader.start()
-        written = generate(plan(), tmp_path / "pipe", Options(format=name, chunk_nbytes=200))
+        written = generate(plan(), tmp_path / "pipe", GenerateOptions(format=name, chunk_nbytes=200))
         reader.join(10)
         assert not reader.is_alive()
         assert reader.data == (tmp_path / "file").read_bytes()
@@ -234,7 +237,7 @@ class TestPipe:
         os.mkfifo(tmp_path / "pipe")
         reader = Reader(tmp_path / "pipe")
         reader.start()
-        written = generate(plan(), tmp_path / "pipe", Options(manifest=str(tmp_path / "m.json")))
+        written = generate(plan(), tmp_path / "pipe", GenerateOptions(manifest=str(tmp_path / "m.json")))
         reader.join(10)
         data = (tmp_path / "m.json").read_bytes()
         assert parse_manifest(data, "m.json") == written.manifest
@@ -246,7 +249,7 @@ class TestPipe:
         os.mkfifo(tmp_path / "pipe")
         Reader(tmp_path / "pipe", most=10).start()
         with pytest.raises(BrokenPipeError):
-            generate(large, tmp_path / "pipe", Options(manifest=str(tmp_path / "m.json")))
+            generate(large, tmp_path / "pipe", GenerateOptions(manifest=str(tmp_path / "m.json")))
         assert names(tmp_path) == ["pipe"]
 
 
@@ -287,7 +290,7 @@ class TestNeither:
         assert names(tmp_path) == []
 
     def test_when_drawing_fails(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("lecun_cli.tensors.generator.Drawer.draw_range", fail)
+        monkeypatch.setattr("lecun_cli.tensors.generator.TensorGenerator.draw_range", fail)
         with pytest.raises(OSError, match="Input/output error"):
             generate(plan(), tmp_path / "w.h5")
         assert names(tmp_path) == []
@@ -326,7 +329,9 @@ class TestNeither:
         monkeypatch.setattr(engine, "run", fail)
         for force in (False, True):
             with pytest.raises(UsageError, match=message):
-                generate(plan(), tmp_path / "w.h5", Options(manifest=f"{tmp_path}/{manifest}", force=force))
+                generate(
+                    plan(), tmp_path / "w.h5", GenerateOptions(manifest=f"{tmp_path}/{manifest}", force=force)
+                )
         assert names(tmp_path) == ["dir", "pipe"]
 
     def test_when_the_disk_is_too_small(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,7 +346,7 @@ class TestNeither:
 class TestMakeManifest:
     def test_needs_the_seed(self) -> None:
         layout = FORMATS["hdf5"].layout(plan())
-        digests = engine.run(layout, SEED, null.Nowhere())
+        digests = engine.run(layout, SEED, null.NullDestination())
         unseeded = plan_of(SPEC.replace("seed: 42\n", ""))
         with pytest.raises(AssertionError, match="without a seed"):
             make_manifest(unseeded, layout, "w.h5", digests)

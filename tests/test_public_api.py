@@ -28,11 +28,11 @@ class TestNames:
 
     @pytest.mark.parametrize("name", lecun_cli.__all__)
     def test_lead_to_what_their_module_calls_so(self, name: str) -> None:
-        found = getattr(lecun_cli, name)
+        value = getattr(lecun_cli, name)
         if name != "__version__":
-            assert found.__name__ == name
-            assert found.__module__.startswith("lecun_cli.")
-            assert inspect.getdoc(found)
+            assert value.__name__ == name
+            assert value.__module__.startswith("lecun_cli.")
+            assert inspect.getdoc(value)
 
     def test_are_told_by_dir(self) -> None:
         assert set(lecun_cli.__all__) <= set(dir(lecun_cli))
@@ -75,3 +75,10 @@ class TestImport:
 def test_examples_of_the_package_run() -> None:
     assert doctest.testmod(lecun_cli).attempted > 0
     assert doctest.testmod(lecun_cli).failed == 0
+
+
+class TestAliases:
+    @pytest.mark.parametrize(("old", "new"), lecun_cli._ALIASES.items())
+    def test_names_of_earlier_releases_still_work(self, old: str, new: str) -> None:
+        assert getattr(lecun_cli, old) is getattr(lecun_cli, new)
+        assert old not in lecun_cli.__all__

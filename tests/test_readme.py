@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lecun_cli.initializers.family import FAMILY
-from lecun_cli.layers import KINDS
+from lecun_cli.layers import LAYER_TYPES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -132,17 +132,17 @@ class TestLoads:
 
 
 class TestLists:
-    def test_every_layer_kind_is_named(self) -> None:
-        assert [kind for kind in KINDS if f"`{kind}`" not in README] == []
+    def test_every_layer_type_is_named(self) -> None:
+        assert [kind for kind in LAYER_TYPES if f"`{kind}`" not in README] == []
 
-    @pytest.mark.parametrize("kind", KINDS)
-    def test_the_keys_of_every_layer_kind_stand_in_its_row(self, kind: str) -> None:
+    @pytest.mark.parametrize("kind", LAYER_TYPES)
+    def test_the_keys_of_every_layer_type_stand_in_its_row(self, kind: str) -> None:
         (row,) = (line for line in README.splitlines() if re.match(rf"\| [^|]*`{kind}`", line))
         _, _, needed, may, _ = row.split("|")
         shared = {"type", "name", "dtype", "stream"}
         fields = {
             key: field.is_required()
-            for key, field in KINDS[kind].model_fields.items()
+            for key, field in LAYER_TYPES[kind].model_fields.items()
             if key not in shared and not key.endswith("_initializer")
         }
         assert set(re.findall(r"`(\w+)`", needed)) == {key for key, is_needed in fields.items() if is_needed}

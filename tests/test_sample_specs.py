@@ -141,7 +141,7 @@ class TestSeluNetworks:
     def test_kernels_are_lecun_normal_of_their_fan_in(self) -> None:
         kernel = plan_of("selu_mlp").tensor("hidden/kernel")
         assert kernel is not None
-        assert kernel.parts[0].law.std == pytest.approx(math.sqrt(1 / 100), rel=1e-15)
+        assert kernel.parts[0].distribution.std == pytest.approx(math.sqrt(1 / 100), rel=1e-15)
 
     @pytest.mark.parametrize("width", [256, 7])
     def test_the_deep_network_has_32_layers_of_one_width_and_a_head(self, width: int) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lecun_cli import signals
-from lecun_cli.signals import Terminated, handle_signals, held
+from lecun_cli.signals import Terminated, handle_signals, hold_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,14 +33,14 @@ def handlers() -> Iterator[None]:
 class TestHeld:
     def test_a_signal_is_raised_when_the_block_ends(self) -> None:
         done = []
-        with pytest.raises(KeyboardInterrupt), held():
+        with pytest.raises(KeyboardInterrupt), hold_signals():
             signal.raise_signal(signal.SIGINT)
             done.append(1)
         assert done == [1]
 
     def test_a_safe_point_raises_it(self) -> None:
         done = []
-        with pytest.raises(KeyboardInterrupt), held() as hold:
+        with pytest.raises(KeyboardInterrupt), hold_signals() as hold:
             hold.check()
             signal.raise_signal(signal.SIGINT)
             assert hold.pending
@@ -51,46 +51,46 @@ class TestHeld:
 
     def test_an_inner_block_leaves_it_to_the_outer_one(self) -> None:
         done = []
-        with pytest.raises(KeyboardInterrupt), held():
-            with held():
+        with pytest.raises(KeyboardInterrupt), hold_signals():
+            with hold_signals():
                 signal.raise_signal(signal.SIGINT)
             done.append(1)
         assert done == [1]
 
     def test_an_inner_safe_point_raises_it_through_both(self) -> None:
-        with pytest.raises(KeyboardInterrupt), held(), held() as hold:
+        with pytest.raises(KeyboardInterrupt), hold_signals(), hold_signals() as hold:
             signal.raise_signal(signal.SIGINT)
             hold.check()
-        with held():
+        with hold_signals():
             pass  # nothing is left of it
 
     def test_it_wins_over_an_error_of_the_block(self) -> None:
-        with pytest.raises(KeyboardInterrupt) as caught, held():
+        with pytest.raises(KeyboardInterrupt) as caught, hold_signals():
             signal.raise_signal(signal.SIGINT)
             raise ValueError("first")
         assert isinstance(caught.value.__context__, ValueError)
 
     def test_handlers_are_as_before(self) -> None:
         before = signal.getsignal(signal.SIGINT)
-        with held():
+        with hold_signals():
             assert signal.getsignal(signal.SIGINT) is not before
         assert signal.getsignal(signal.SIGINT) is before
 
     def test_the_handler_of_the_host_program_is_called(self) -> None:
         calls = []
         signal.signal(signal.SIGTERM, lambda number, _: calls.append(number))
-        with held():
+        with hold_signals():
             signal.raise_signal(signal.SIGTERM)
             assert calls == []
         assert calls == [signal.SIGTERM]
 
     def test_a_signal_that_is_ignored_stays_ignored(self) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        with held():
+        with hold_signals():
             signal.raise_signal(signal.SIGHUP)
 
     def test_a_late_signal_knows_what_is_complete(self) -> None:
-        with pytest.raises(KeyboardInterrupt) as caught, held() as hold:
+        with pytest.raises(KeyboardInterrupt) as caught, hold_signals() as hold:
             hold.completed("w is complete")
             signal.raise_signal(signal.SIGINT)
         assert caught.value.__notes__ == ["w is complete"]
@@ -99,7 +99,7 @@ class TestHeld:
         pending = []
 
         def work() -> None:
-            with held() as hold:
+            with hold_signals() as hold:
                 hold.check()
                 pending.append(hold.pending)
 
@@ -141,5 +141,5 @@ class TestHandlers:
             signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signals.check()
-        with pytest.raises(KeyboardInterrupt), held() as hold:
+        with pytest.raises(KeyboardInterrupt), hold_signals() as hold:
             hold.check()

@@ -16,10 +16,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from lecun_cli.errors import ManifestError, UsageError
-from lecun_cli.generation import Options, generate
+from lecun_cli.generation import GenerateOptions, generate
 from lecun_cli.manifest.model import SUFFIX
 from lecun_cli.manifest.reader import read_manifest
-from lecun_cli.verification import Report, find_manifests, verify, work_nbytes
+from lecun_cli.verification import VerifyReport, find_manifests, verify, work_nbytes
 from tests.conftest import plan_of
 
 if TYPE_CHECKING:
@@ -42,12 +42,12 @@ def plan() -> Plan:
     return plan_of(SPEC)
 
 
-def made(folder: Path, name: str) -> Path:
+def generated(folder: Path, name: str) -> Path:
     generate(plan(), folder / name)
     return folder / name
 
 
-def found(path: Path, *, regenerate: bool = False) -> list[tuple[str, str, str]]:
+def differences_of(path: Path, *, regenerate: bool = False) -> list[tuple[str, str, str]]:
     (report,) = verify(path, regenerate=regenerate)
     assert report.ok == (not report.differences)
     return [(d.what, d.name, d.kind) for d in report.differences]
@@ -76,21 +76,21 @@ class TestSound:
     @pytest.mark.parametrize("name", FORMATS)
     @pytest.mark.parametrize("regenerate", [False, True])
     def test_a_file_as_it_was_made_is_ok(self, tmp_path: Path, name: str, regenerate: bool) -> None:
-        path = made(tmp_path, name)
+        path = generated(tmp_path, name)
         (report,) = verify(path, regenerate=regenerate)
-        assert report == Report(
+        assert report == VerifyReport(
             str(path) + SUFFIX, 1, 4, path.stat().st_size, regenerated=regenerate, differences=()
         )
         assert report.ok
 
     @pytest.mark.parametrize("workers", [1, 2, 8])
     def test_for_any_number_of_workers(self, tmp_path: Path, workers: int) -> None:
-        (report,) = verify(made(tmp_path, "w.h5"), regenerate=True, workers=workers)
+        (report,) = verify(generated(tmp_path, "w.h5"), regenerate=True, workers=workers)
         assert report.ok
 
     @pytest.mark.parametrize("regenerate", [False, True])
     def test_progress_rises_to_the_work_foretold(self, tmp_path: Path, regenerate: bool) -> None:
-        path = made(tmp_path, "w.safetensors")
+        path = generated(tmp_path, "w.safetensors")
         told: list[int] = []
         verify(path, regenerate=regenerate, workers=1, progress=lambda nbytes, _: told.append(nbytes))
         assert max(told) == work_nbytes(path, regenerate=regenerate)
@@ -98,7 +98,7 @@ class TestSound:
 
 class TestAnotherManifest:
     def test_beside_a_file_says_nothing_of_it(self, tmp_path: Path) -> None:
-        path = made(tmp_path, "w.safetensors")
+        path = generated(tmp_path, "w.safetensors")
         other = tmp_path / "other.safetensors"
         other.write_bytes(b"anything")
         (tmp_path / f"other.safetensors{SUFFIX}").write_bytes(Path(str(path) + SUFFIX).read_bytes())
@@ -113,72 +113,72 @@ class TestDamage:
     def test_a_flipped_byte_is_told_of_its_tensor_and_no_other(
         self, tmp_path: Path, file: str, name: str, end: int
     ) -> None:
-        path = made(tmp_path, file)
+        path = generated(tmp_path, file)
         offset, nbytes = extent(path, name)
         flip(path, offset + range(nbytes)[end])
-        assert found(path) == [("file", file, "digest"), ("tensor", name, "digest")]
-        assert found(path, regenerate=True) == [
+        assert differences_of(path) == [("file", file, "digest"), ("tensor", name, "digest")]
+        assert differences_of(path, regenerate=True) == [
             ("file", file, "digest"),
             ("tensor", name, "digest"),
             ("tensor", name, "regenerated"),
         ]
 
     def test_a_truncated_file(self, tmp_path: Path, file: str) -> None:
-        path = made(tmp_path, file)
+        path = generated(tmp_path, file)
         os.truncate(path, path.stat().st_size - 1)
-        assert found(path)[:3] == [
+        assert differences_of(path)[:3] == [
             ("file", file, "size"),
             ("file", file, "damaged"),
             ("file", file, "digest"),
         ]
 
     def test_an_appended_byte(self, tmp_path: Path, file: str) -> None:
-        path = made(tmp_path, file)
+        path = generated(tmp_path, file)
         with path.open("ab") as out:
             out.write(b"\0")
-        assert {d for d in found(path) if d[2] != "damaged"} == {
+        assert {d for d in differences_of(path) if d[2] != "damaged"} == {
             ("file", file, "size"),
             ("file", file, "digest"),
         }
 
     def test_a_file_that_is_emptied(self, tmp_path: Path, file: str) -> None:
-        path = made(tmp_path, file)
+        path = generated(tmp_path, file)
         path.write_bytes(b"")
-        kinds = found(path)
+        kinds = differences_of(path)
         assert kinds[:3] == [("file", file, "size"), ("file", file, "damaged"), ("file", file, "digest")]
         assert {d[1] for d in kinds[3:]} == set(NAMES)
 
     def test_a_missing_file(self, tmp_path: Path, file: str) -> None:
-        path = made(tmp_path, file)
+        path = generated(tmp_path, file)
         path.unlink()
-        assert found(path) == [("file", file, "missing")]
-        assert found(path, regenerate=True) == [("file", file, "missing")]
+        assert differences_of(path) == [("file", file, "missing")]
+        assert differences_of(path, regenerate=True) == [("file", file, "missing")]
 
     def test_a_folder_in_its_place(self, tmp_path: Path, file: str) -> None:
-        path = made(tmp_path, file)
+        path = generated(tmp_path, file)
         path.unlink()
         path.mkdir()
-        assert found(Path(str(path) + SUFFIX)) == [("file", file, "missing")]
+        assert differences_of(Path(str(path) + SUFFIX)) == [("file", file, "missing")]
 
     def test_a_file_that_may_not_be_read(
         self, tmp_path: Path, file: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        path = made(tmp_path, file)
+        path = generated(tmp_path, file)
 
         def refuse(*_: object) -> int:
             raise PermissionError(13, "Permission denied")
 
         monkeypatch.setattr(os, "open", refuse)
-        assert found(path) == [("file", file, "damaged")]
+        assert differences_of(path) == [("file", file, "damaged")]
 
     def test_another_format_in_its_place(self, tmp_path: Path, file: str) -> None:
-        path = made(tmp_path, file)
-        other = made(tmp_path, "other.h5" if file == "w.safetensors" else "other.safetensors")
+        path = generated(tmp_path, file)
+        other = generated(tmp_path, "other.h5" if file == "w.safetensors" else "other.safetensors")
         path.write_bytes(other.read_bytes())
-        assert ("file", file, "damaged") in found(path)
+        assert ("file", file, "damaged") in differences_of(path)
 
     def test_a_manifest_that_was_edited_to_match_falls_to_regenerate(self, tmp_path: Path, file: str) -> None:
-        path = made(tmp_path, file)
+        path = generated(tmp_path, file)
         offset, _ = extent(path, "hidden/kernel")
         flip(path, offset + 100)
         data = path.read_bytes()
@@ -190,8 +190,8 @@ class TestDamage:
                 row["sha256"] = hashlib.sha256(stored).hexdigest()
 
         edit_manifest(path, cover_up)
-        assert found(path) == []
-        assert found(path, regenerate=True) == [("tensor", "hidden/kernel", "regenerated")]
+        assert differences_of(path) == []
+        assert differences_of(path, regenerate=True) == [("tensor", "hidden/kernel", "regenerated")]
 
 
 def keep(_: dict[str, Any]) -> None:
@@ -245,40 +245,43 @@ CHANGES = (
 @pytest.mark.parametrize("case", CHANGES, ids=lambda case: case.id)
 class TestSavedAgain:
     def test_by_the_safetensors_library(self, tmp_path: Path, case: Expect) -> None:
-        path = made(tmp_path, "w.safetensors")
+        path = generated(tmp_path, "w.safetensors")
         values: dict[str, Any] = load_file(path)
         case.change(values)
         save_file(values, path, metadata={"by": "someone else"})
-        differences = [d for d in found(path) if d != ("file", "w.safetensors", "size")]
+        differences = [d for d in differences_of(path) if d != ("file", "w.safetensors", "size")]
         assert differences.count(("file", "w.safetensors", "digest")) == 1
         assert set(differences) - {("file", "w.safetensors", "digest")} == case.differences
         assert len(set(differences)) == len(differences)
 
     def test_by_h5py(self, tmp_path: Path, case: Expect) -> None:
-        path = made(tmp_path, "w.h5")
+        path = generated(tmp_path, "w.h5")
         with h5py.File(path) as file:
             values = {name: np.asarray(file[name][()]) for name in NAMES}
         case.change(values)
         with h5py.File(path, "w") as file:
             for name, array in values.items():
                 file[name] = array
-        differences = [d for d in found(path) if d != ("file", "w.h5", "size")]
+        differences = [d for d in differences_of(path) if d != ("file", "w.h5", "size")]
         assert set(differences) - {("file", "w.h5", "digest")} == case.differences
 
 
 class TestHeader:
     def test_another_header_of_the_same_tensors_is_told_of_the_file_alone(self, tmp_path: Path) -> None:
-        path = made(tmp_path, "w.safetensors")
+        path = generated(tmp_path, "w.safetensors")
         data = path.read_bytes()
         (length,) = struct.unpack("<Q", data[:8])
         header = json.loads(data[8 : 8 + length])
         header["__metadata__"] = {"x" * 2000: "y" * 4000}
         text = json.dumps(header, indent=1).encode()
         path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + length :])
-        assert found(path) == [("file", "w.safetensors", "size"), ("file", "w.safetensors", "digest")]
+        assert differences_of(path) == [
+            ("file", "w.safetensors", "size"),
+            ("file", "w.safetensors", "digest"),
+        ]
         os.unlink(path)
         path.write_bytes(data.replace(b'"keras"', b'"kEras"'))
-        assert found(path) == [("file", "w.safetensors", "digest")]
+        assert differences_of(path) == [("file", "w.safetensors", "digest")]
 
     @pytest.mark.parametrize(
         ("before", "after", "differences"),
@@ -291,65 +294,71 @@ class TestHeader:
     def test_a_changed_word_of_it_is_told_of_its_tensor(
         self, tmp_path: Path, before: bytes, after: bytes, differences: set[tuple[str, str]]
     ) -> None:
-        path = made(tmp_path, "w.safetensors")
+        path = generated(tmp_path, "w.safetensors")
         data = path.read_bytes()
         assert data.count(before) == 1
         path.write_bytes(data.replace(before, after))
-        kinds = found(path)
+        kinds = differences_of(path)
         assert kinds.count(("file", "w.safetensors", "digest")) == 1
         assert {(name, kind) for what, name, kind in kinds if what == "tensor"} == differences
 
     def test_broken_it_leaves_the_tensors_to_the_manifest_s_places(self, tmp_path: Path) -> None:
-        path = made(tmp_path, "w.safetensors")
+        path = generated(tmp_path, "w.safetensors")
         flip(path, 9)
-        assert found(path) == [("file", "w.safetensors", "damaged"), ("file", "w.safetensors", "digest")]
+        assert differences_of(path) == [
+            ("file", "w.safetensors", "damaged"),
+            ("file", "w.safetensors", "digest"),
+        ]
 
     def test_chunked_datasets_have_no_place(self, tmp_path: Path) -> None:
-        path = made(tmp_path, "w.h5")
+        path = generated(tmp_path, "w.h5")
         with h5py.File(path, "r+") as file:
             values = file["hidden/kernel"][()]
             del file["hidden/kernel"]
             file.create_dataset("hidden/kernel", data=values, chunks=(10, 10))
-        assert ("tensor", "hidden/kernel", "digest") in found(path)
+        assert ("tensor", "hidden/kernel", "digest") in differences_of(path)
 
 
 class TestManifest:
     @pytest.mark.parametrize("file", FORMATS)
     def test_a_wrong_offset_is_told(self, tmp_path: Path, file: str) -> None:
-        path = made(tmp_path, file)
+        path = generated(tmp_path, file)
         edit_manifest(path, lambda value: value["tensors"][0].update(offset=1))
-        assert found(path) == [("tensor", read_manifest_names(path)[0], "form")]
+        assert differences_of(path) == [("tensor", read_manifest_names(path)[0], "form")]
 
     def test_a_wrong_digest_is_told(self, tmp_path: Path) -> None:
-        path = made(tmp_path, "w.safetensors")
+        path = generated(tmp_path, "w.safetensors")
         edit_manifest(path, lambda value: value["tensors"][1].update(sha256="0" * 64))
         name = read_manifest_names(path)[1]
-        assert found(path) == [("tensor", name, "digest")]
-        assert found(path, regenerate=True) == [("tensor", name, "digest"), ("tensor", name, "regenerated")]
+        assert differences_of(path) == [("tensor", name, "digest")]
+        assert differences_of(path, regenerate=True) == [
+            ("tensor", name, "digest"),
+            ("tensor", name, "regenerated"),
+        ]
 
     def test_another_seed_falls_to_regenerate(self, tmp_path: Path) -> None:
-        path = made(tmp_path, "w.safetensors")
+        path = generated(tmp_path, "w.safetensors")
         edit_manifest(path, lambda value: value.update(seed=43))
-        assert found(path) == []
-        assert found(path, regenerate=True) == [
+        assert differences_of(path) == []
+        assert differences_of(path, regenerate=True) == [
             ("tensor", "hidden/kernel", "regenerated"),
             ("tensor", "words/embeddings", "regenerated"),
         ]
 
     def test_an_unknown_format_is_told(self, tmp_path: Path) -> None:
-        path = made(tmp_path, "w.safetensors")
+        path = generated(tmp_path, "w.safetensors")
         edit_manifest(path, lambda value: value["files"][0].update(format="zarr"))
         (report,) = verify(path)
         (difference,) = report.differences
         assert (difference.kind, difference.detail) == ("damaged", 'this release reads no format "zarr"')
 
     def test_without_tensors_is_regenerated_at_once(self, tmp_path: Path) -> None:
-        path = made(tmp_path, "w.safetensors")
+        path = generated(tmp_path, "w.safetensors")
         edit_manifest(path, lambda value: value.update(tensors=[]))
-        assert {d[2] for d in found(path, regenerate=True)} == {"extra"}
+        assert {d[2] for d in differences_of(path, regenerate=True)} == {"extra"}
 
     def test_too_large_to_be_one_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        path = made(tmp_path, "w.safetensors")
+        path = generated(tmp_path, "w.safetensors")
         monkeypatch.setattr("lecun_cli.manifest.reader.MAX_MANIFEST_NBYTES", 10)
         with pytest.raises(ManifestError, match="is larger than a manifest can be"):
             verify(path)
@@ -366,14 +375,14 @@ def read_manifest_names(path: Path) -> list[str]:
 
 class TestPaths:
     def test_a_file_its_manifest_and_its_folder_mean_the_same(self, tmp_path: Path) -> None:
-        path = made(tmp_path, "w.safetensors")
+        path = generated(tmp_path, "w.safetensors")
         manifest = Path(str(path) + SUFFIX)
         for meant in (path, manifest, tmp_path, str(path)):
             assert find_manifests(meant) == (manifest,)
 
     def test_a_folder_means_all_its_manifests(self, tmp_path: Path) -> None:
-        made(tmp_path, "b.safetensors")
-        made(tmp_path, "a.h5")
+        generated(tmp_path, "b.safetensors")
+        generated(tmp_path, "a.h5")
         (tmp_path / "notes.json").write_text("{}")
         flip(tmp_path / "b.safetensors", -1)
         reports = verify(tmp_path)
@@ -383,18 +392,18 @@ class TestPaths:
         ]
 
     def test_a_manifest_of_any_name_may_be_given(self, tmp_path: Path) -> None:
-        generate(plan(), tmp_path / "w.h5", Options(manifest=str(tmp_path / "m.json")))
-        assert found(tmp_path / "m.json") == []
+        generate(plan(), tmp_path / "w.h5", GenerateOptions(manifest=str(tmp_path / "m.json")))
+        assert differences_of(tmp_path / "m.json") == []
 
     def test_files_are_looked_for_beside_the_manifest(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "sub").mkdir()
-        made(tmp_path / "sub", "w.h5")
+        generated(tmp_path / "sub", "w.h5")
         monkeypatch.chdir(tmp_path)
-        assert found(Path("sub/w.h5")) == []
+        assert differences_of(Path("sub/w.h5")) == []
         monkeypatch.chdir(tmp_path / "sub")
-        assert found(Path()) == found(Path("w.h5")) == []
+        assert differences_of(Path()) == differences_of(Path("w.h5")) == []
 
     @pytest.mark.parametrize(
         ("name", "message"),

@@ -30,9 +30,14 @@ class DefaultCommandGroup(TyperGroup):
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         """Put the default command in front where no command is named."""
-        own = {option for p in self.get_params(ctx) for option in (*p.opts, *p.secondary_opts)}
-        word = args[0].partition("=")[0] if args else ""
-        if args and args[0] not in self.commands and word not in own and not self._is_near(word, own):
+        group_options = {option for p in self.get_params(ctx) for option in (*p.opts, *p.secondary_opts)}
+        first = args[0].partition("=")[0] if args else ""
+        if (
+            args
+            and args[0] not in self.commands
+            and first not in group_options
+            and not self._is_near(first, group_options)
+        ):
             self._check_typo(ctx, args)
             args = [self.default, *args]
         return super().parse_args(ctx, args)
@@ -50,15 +55,17 @@ class DefaultCommandGroup(TyperGroup):
 
         from lecun_cli.cli.completion import samples as matching
 
-        found = super().shell_complete(ctx, incomplete)
-        return found + [CompletionItem(name) for name in matching(incomplete)] if incomplete else found
+        items = super().shell_complete(ctx, incomplete)
+        return items + [CompletionItem(name) for name in matching(incomplete)] if incomplete else items
 
     @staticmethod
-    def _is_near(word: str, own: set[str]) -> bool:
+    def _is_near(argument: str, options: set[str]) -> bool:
         """Whether a word is a mistyped option of the group, which then says so itself."""
         import difflib
 
-        return word.startswith("--") and bool(difflib.get_close_matches(word, own, n=1, cutoff=0.75))
+        return argument.startswith("--") and bool(
+            difflib.get_close_matches(argument, options, n=1, cutoff=0.75)
+        )
 
     def _check_typo(self, ctx: Context, args: list[str]) -> None:
         """A mistyped command is not taken for a spec; nor is any word, where nothing else speaks for it."""
@@ -67,14 +74,21 @@ class DefaultCommandGroup(TyperGroup):
 
         from lecun_cli.spec.samples import sample_names
 
-        word = args[0]
-        if word.startswith("-") or ctx.resilient_parsing or Path(word).exists() or word in sample_names():
+        argument = args[0]
+        if (
+            argument.startswith("-")
+            or ctx.resilient_parsing
+            or Path(argument).exists()
+            or argument in sample_names()
+        ):
             return
-        close = difflib.get_close_matches(word, [*self.commands, *sample_names()], n=1, cutoff=0.7)
+        close = difflib.get_close_matches(argument, [*self.commands, *sample_names()], n=1, cutoff=0.7)
         if close and (close[0] in self.commands or not _names_output(args)):
-            ctx.fail(f"there is no command and no spec {word!r}; did you mean {close[0]}?")
+            ctx.fail(f"there is no command and no spec {argument!r}; did you mean {close[0]}?")
         if not _names_output(args):
-            ctx.fail(f"there is no command and no spec {word!r}; commands are: {', '.join(self.commands)}")
+            ctx.fail(
+                f"there is no command and no spec {argument!r}; commands are: {', '.join(self.commands)}"
+            )
 
 
 def _names_output(args: list[str]) -> bool:

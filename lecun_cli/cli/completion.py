@@ -102,28 +102,28 @@ def assignments(ctx: typer.Context, incomplete: str) -> list[str]:
     from lecun_cli.spec.parser import decode, read_bytes, read_nodes
     from lecun_cli.spec.samples import sample_path
 
-    given = _given(ctx)
-    if given is None:
+    spec = _spec_argument(ctx)
+    if spec is None:
         return []
     try:
-        source, data = read_bytes(str(sample_path(given) or given))
+        source, data = read_bytes(str(sample_path(spec) or spec))
         params = read_nodes(decode(data, source), source).get("params")
     except Exception:
         return []
     return _starting(params.entries, incomplete, suffix="=") if isinstance(params, Mapping) else []
 
 
-def _given(ctx: typer.Context) -> str | None:
+def _spec_argument(ctx: typer.Context) -> str | None:
     """The SPEC that stands before; a line that ends in an option without its value is not parsed."""
-    words = (word for word in ctx.args if not word.startswith("-"))
-    given: str | None = ctx.params.get("spec") or next(words, None)
-    return None if given == "-" else given
+    arguments = (argument for argument in ctx.args if not argument.startswith("-"))
+    spec: str | None = ctx.params.get("spec") or next(arguments, None)
+    return None if spec == "-" else spec
 
 
 def _spec(ctx: typer.Context) -> Spec | None:
     from lecun_cli.cli.options import read_spec
 
-    spec = _given(ctx)
+    spec = _spec_argument(ctx)
     if spec is None:
         return None
     try:

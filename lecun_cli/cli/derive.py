@@ -42,12 +42,12 @@ def derive(
 
     if out != "-":
         LocalFile(out, 0, force=force).check()  # before a large model is built for nothing
-    found = derive_spec(source, keep_initializers=keep_initializers)
-    warn(found.warnings, quiet=quiet)
+    derivation = derive_spec(source, keep_initializers=keep_initializers)
+    warn(derivation.warnings, quiet=quiet)
     if out == "-":
-        emit(found.text.removesuffix("\n"))
+        emit(derivation.text.removesuffix("\n"))
         return
-    warn(write_whole(Path(out), found.text.encode(), force=force), quiet=quiet)
+    warn(write_whole(Path(out), derivation.text.encode(), force=force), quiet=quiet)
     if not quiet:
-        n_tensors, n_elements = len(found.plan.tensors), found.plan.n_elements
+        n_tensors, n_elements = len(derivation.plan.tensors), derivation.plan.n_elements
         typer.echo(f"wrote    {out}: {n_tensors:,} tensors, {n_elements:,} weights", err=True)

@@ -22,7 +22,7 @@ from lecun_cli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from lecun_cli.generation import Written
+    from lecun_cli.generation import GenerateResult
 
 
 def generate(
@@ -70,7 +70,7 @@ def generate(
     from lecun_cli.cli.report import warn
     from lecun_cli.display.units import parse_nbytes
     from lecun_cli.errors import UsageError
-    from lecun_cli.generation import Options
+    from lecun_cli.generation import GenerateOptions
     from lecun_cli.generation import generate as generate_file
     from lecun_cli.output import engine
     from lecun_cli.output.destinations.stream import standard_output
@@ -83,7 +83,7 @@ def generate(
         )
     if out == "-":
         standard_output()  # refuses a terminal, before anything is worked out for it
-    options = Options(
+    options = GenerateOptions(
         format=file_format,
         chunk_nbytes=parse_nbytes(chunk_size, what="--chunk-size", least=engine.MIN_CHUNK_NBYTES),
         workers=workers,
@@ -103,19 +103,19 @@ def generate(
     _print(written, bar.seconds, drawn=plan.seed is None, as_json=as_json, quiet=quiet)
 
 
-def _print(written: Written, seconds: float, *, drawn: bool, as_json: bool, quiet: bool) -> None:
+def _print(outcome: GenerateResult, seconds: float, *, drawn: bool, as_json: bool, quiet: bool) -> None:
     import json
 
     from lecun_cli.cli.report import emit
     from lecun_cli.display.units import counted, format_nbytes, format_seconds
 
-    manifest = written.manifest
+    manifest = outcome.manifest
     file = manifest.files[0]
     n_elements = sum(entry.tensor.n_elements for entry in manifest.tensors)
     if as_json:
         result = {
-            "path": written.path,
-            "manifest": written.manifest_path,
+            "path": outcome.path,
+            "manifest": outcome.manifest_path,
             "seed": manifest.seed,
             "format": file.format,
             "bytes": file.nbytes,
@@ -126,7 +126,7 @@ def _print(written: Written, seconds: float, *, drawn: bool, as_json: bool, quie
         emit(json.dumps(result, ensure_ascii=False))
     if quiet:
         return
-    where = "stdout" if written.path == "-" else written.path
+    where = "stdout" if outcome.path == "-" else outcome.path
     # A rate over the blink that a small file takes says nothing.
     rate = f" ({format_nbytes(round(file.nbytes / seconds))}/s)" if seconds > 0.1 else ""
     lines = [
@@ -135,8 +135,8 @@ def _print(written: Written, seconds: float, *, drawn: bool, as_json: bool, quie
         f"seed     {manifest.seed}" + ("  (drawn; --seed repeats it)" if drawn else ""),
         f"sha256   {file.sha256}",
     ]
-    if written.manifest_path is not None:
-        lines.append(f"manifest {written.manifest_path}")
-        if written.path != "-":
-            lines.append(f"verify   lecun-init verify {written.manifest_path}")
+    if outcome.manifest_path is not None:
+        lines.append(f"manifest {outcome.manifest_path}")
+        if outcome.path != "-":
+            lines.append(f"verify   lecun-init verify {outcome.manifest_path}")
     typer.echo("\n".join(lines), err=True)

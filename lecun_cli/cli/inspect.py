@@ -75,24 +75,26 @@ def inspect(
     source = find(path, use_manifest=not no_manifest).matching(match or ())
     warn(source.warnings, quiet=quiet)
     with Bar("inspecting", source.nbytes, quiet=quiet) as bar:
-        found = inspect_source(source, standard=picture is not None, workers=workers, progress=bar.update)
-    tensors = sorted_tensors(found.tensors, sort)[:limit]
+        inspection = inspect_source(
+            source, standard=picture is not None, workers=workers, progress=bar.update
+        )
+    tensors = sorted_tensors(inspection.tensors, sort)[:limit]
     if as_json:
-        emit(as_json_text(found, tensors))
+        emit(as_json_text(inspection, tensors))
     elif as_csv:
         emit(as_csv_text(tensors))
     elif not quiet:
-        print_tables(found, tensors, bar.seconds)
+        print_tables(inspection, tensors, bar.seconds)
     if picture is not None:
         from lecun_cli.inspection.tensor_plots import draw, title_of
 
         write_picture(
-            lambda chosen: draw(found, chosen),
+            lambda chosen: draw(inspection, chosen),
             picture,
             theme,
-            title=title_of(found),
+            title=title_of(inspection),
             force=force,
             quiet=quiet,
         )
-    if check and not found.ok:
+    if check and not inspection.ok:
         raise typer.Exit(BAD)

@@ -47,7 +47,7 @@ _COLUMNS = (
 
 
 def _of_verdict(tensor: TensorReport) -> tuple[int, float]:
-    return VERDICTS.index(tensor.verdict), _low(tensor.judgement.p_value)
+    return VERDICTS.index(tensor.verdict), _low(tensor.judgment.p_value)
 
 
 def _low(value: float | None) -> float:
@@ -61,7 +61,7 @@ SORTS: dict[str, Callable[[TensorReport], Any] | None] = {
     "size": lambda t: -t.nbytes,
     "std": lambda t: math.inf if t.statistics is None else _low(-t.statistics.std),
     "ratio": lambda t: -abs(math.log(t.ratio)) if t.ratio and t.ratio > 0 else math.inf,
-    "p": lambda t: _low(t.judgement.p_value),
+    "p": lambda t: _low(t.judgment.p_value),
     "verdict": _of_verdict,
 }
 """Keys of `--sort`; what deserves a look comes first."""
@@ -73,22 +73,22 @@ def sorted_tensors(tensors: Sequence[TensorReport], by: str) -> list[TensorRepor
     return list(tensors) if key is None else sorted(tensors, key=key)
 
 
-def print_tables(found: Inspection, tensors: Sequence[TensorReport], seconds: float) -> None:
+def print_tables(inspection: Inspection, tensors: Sequence[TensorReport], seconds: float) -> None:
     """Print the table, the reasons of what is bad, and a summary, on stdout."""
     room = width()
     bins = 16 if room is None or room >= _WIDE else 8
     fitted_table(_COLUMNS, [_row(tensor, bins) for tensor in tensors])
-    left = len(found.tensors) - len(tensors)
+    left = len(inspection.tensors) - len(tensors)
     lines = [f"... and {left:,} more tensors", ""] if left else [""]
     lines += _reasons([t for t in tensors if t.is_bad], None if room is None else _MOST_REASONS)
-    lines += _summary(found, seconds)
+    lines += _summary(inspection, seconds)
     emit("\n".join(lines if room is None else _wrapped(lines, room)))
 
 
 def _row(tensor: TensorReport, bins: int) -> list[Cell]:
     s, expected = tensor.statistics, tensor.expected
-    further = sum(finding.is_bad for finding in tensor.judgement.findings) - 1
-    word = tensor.verdict + (f" +{further}" if further > 0 else "")
+    further = sum(finding.is_bad for finding in tensor.judgment.findings) - 1
+    verdict = tensor.verdict + (f" +{further}" if further > 0 else "")
     style = "bold red" if tensor.is_bad else "dim" if tensor.verdict in SILENT else "green"
     fan = None if expected is None else expected.fan_in
     head: list[Cell] = [
@@ -99,10 +99,10 @@ def _row(tensor: TensorReport, bins: int) -> list[Cell]:
         "" if fan is None else f"{fan:.10g}",
     ]
     if s is None:
-        return [*head, *[""] * (len(_COLUMNS) - len(head) - 1), (word, style)]
-    bound = expected.law.bound if expected is not None and expected.is_random else None
+        return [*head, *[""] * (len(_COLUMNS) - len(head) - 1), (verdict, style)]
+    bound = expected.distribution.bound if expected is not None and expected.is_random else None
     ratio = tensor.ratio
-    p = tensor.judgement.p_value
+    p = tensor.judgment.p_value
     return [
         *head,
         "" if math.isnan(s.mean) else f"{s.mean:.2g}",
@@ -116,7 +116,7 @@ def _row(tensor: TensorReport, bins: int) -> list[Cell]:
         _distinct(tensor),
         blocks(s.histogram, bins),
         "" if p is None else f"{p:.2f}" if p >= 0.01 else f"{p:.0e}" if p > 1e-99 else "<1e-99",
-        (word, style),
+        (verdict, style),
     ]
 
 
@@ -154,15 +154,15 @@ def _reasons(bad: Sequence[TensorReport], most: int | None) -> list[str]:
     """The reasons of what is bad, those of like tensors once."""
     alike: dict[tuple[str, ...], list[TensorReport]] = {}
     for tensor in bad:
-        words = (finding.verdict for finding in tensor.judgement.findings)
-        key = (re.sub(r"\d+", "*", tensor.name), *words, tensor.judgement.law or "")
+        verdicts = (finding.verdict for finding in tensor.judgment.findings)
+        key = (re.sub(r"\d+", "*", tensor.name), *verdicts, tensor.judgment.distribution or "")
         alike.setdefault(key, []).append(tensor)
     lines = []
     for group in list(alike.values())[:most]:
         first = group[0]
         more = f"  (and {len(group) - 1:,} like it)" if len(group) > 1 else ""
         lines.append(first.name + more)
-        lines += [f"  {f.verdict}: {f.reason}" for f in first.judgement.findings if f.is_bad]
+        lines += [f"  {f.verdict}: {f.reason}" for f in first.judgment.findings if f.is_bad]
     if most is not None and len(alike) > most:
         lines.append(f"and {len(alike) - most:,} other kinds of fault; --json and --csv have all")
     return [*lines, ""] if lines else lines
@@ -180,23 +180,23 @@ def _wrapped(lines: Sequence[str], room: int) -> list[str]:
     return folded
 
 
-def _summary(found: Inspection, seconds: float) -> list[str]:
-    counts = Counter(tensor.verdict for tensor in found.tensors)
-    words = ", ".join(f"{counts[word]:,} {word}" for word in VERDICTS if counts[word])
-    files = found.files[0] if len(found.files) == 1 else f"{len(found.files):,} files"
+def _summary(inspection: Inspection, seconds: float) -> list[str]:
+    counts = Counter(tensor.verdict for tensor in inspection.tensors)
+    verdicts = ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in VERDICTS if counts[verdict])
+    files = inspection.files[0] if len(inspection.files) == 1 else f"{len(inspection.files):,} files"
     rate = f" in {seconds:.1f} s" if seconds >= 0.05 else ""
-    n_elements = sum(math.prod(tensor.shape) for tensor in found.tensors)
+    n_elements = sum(math.prod(tensor.shape) for tensor in inspection.tensors)
     lines = [
-        f"{files}: {_tensors(len(found.tensors))}, {n_elements:,} values, "
-        f"{format_nbytes(found.nbytes)}{rate}: {words}",
+        f"{files}: {_tensors(len(inspection.tensors))}, {n_elements:,} values, "
+        f"{format_nbytes(inspection.nbytes)}{rate}: {verdicts}",
     ]
-    expected = [tensor.expected for tensor in found.tensors if tensor.expected is not None]
+    expected = [tensor.expected for tensor in inspection.tensors if tensor.expected is not None]
     tested = sum(e.is_random for e in expected)
     if tested:
         stated = all(e.is_stated for e in expected)
-        law = "the manifest's law" if stated else "LeCun normal, fan-ins by layer kind"
+        distribution = "the manifest's law" if stated else "LeCun normal, fan-ins by layer kind"
         lines.append(
-            f"held against {law}; a p below {found.level:.2g} contradicts it "
+            f"held against {distribution}; a p below {inspection.level:.2g} contradicts it "
             f"({LEVEL:g} over {_tensors(tested)} of weights)"
         )
     return lines
@@ -206,29 +206,29 @@ def _tensors(count: int) -> str:
     return "1 tensor" if count == 1 else f"{count:,} tensors"
 
 
-def as_json_text(found: Inspection, tensors: Iterable[TensorReport]) -> str:
+def as_json_text(inspection: Inspection, tensors: Iterable[TensorReport]) -> str:
     """Everything that was found, as JSON; what is no number is null."""
-    whole = {
-        "path": found.path,
-        "files": list(found.files),
-        "ok": found.ok,
-        "level": found.level,
+    document = {
+        "path": inspection.path,
+        "files": list(inspection.files),
+        "ok": inspection.ok,
+        "level": inspection.level,
         "tensors": [_json(tensor) for tensor in tensors],
-        "warnings": list(found.warnings),
+        "warnings": list(inspection.warnings),
     }
-    return json.dumps(whole, ensure_ascii=False)
+    return json.dumps(document, ensure_ascii=False)
 
 
 def _json(tensor: TensorReport) -> dict[str, Any]:
-    findings = [{"verdict": f.verdict, "reason": f.reason} for f in tensor.judgement.findings]
+    findings = [{"verdict": f.verdict, "reason": f.reason} for f in tensor.judgment.findings]
     return {**_flat(tensor), "histogram": _histogram(tensor), "findings": findings}
 
 
 def _flat(tensor: TensorReport) -> dict[str, Any]:
     """A tensor as one row of plain values."""
     s, expected = tensor.statistics, tensor.expected
-    has_law = expected is not None and expected.is_random
-    bound = expected.law.bound if expected is not None and has_law else None
+    has_density = expected is not None and expected.is_random
+    bound = expected.distribution.bound if expected is not None and has_density else None
     return {
         "name": tensor.name,
         "file": tensor.file,
@@ -243,7 +243,7 @@ def _flat(tensor: TensorReport) -> dict[str, Any]:
         "fan_out": None if expected is None else expected.fan_out,
         "mean": None if s is None else _number(s.mean),
         "std": None if s is None else _number(s.std),
-        "asked_std": expected.law.std if expected is not None and has_law else None,
+        "asked_std": expected.distribution.std if expected is not None and has_density else None,
         "ratio": None if tensor.ratio is None else _number(tensor.ratio),
         "min": None if s is None else _number(s.minimum),
         "max": None if s is None else _number(s.maximum),
@@ -253,10 +253,10 @@ def _flat(tensor: TensorReport) -> dict[str, Any]:
         "nan": None if s is None else s.n_nan,
         "inf": None if s is None else s.n_infinite,
         "distinct": None if s is None else s.n_distinct,
-        "p": tensor.judgement.p_value,
+        "p": tensor.judgment.p_value,
         "verdict": tensor.verdict,
         "bad": tensor.is_bad,
-        "follows": tensor.judgement.law,
+        "follows": tensor.judgment.distribution,
     }
 
 
@@ -278,7 +278,7 @@ def as_csv_text(tensors: Iterable[TensorReport]) -> str:
     for tensor in tensors:
         row = _flat(tensor)
         row["shape"] = "x".join(map(str, tensor.shape))
-        row["reason"] = "; ".join(f.reason for f in tensor.judgement.findings)
+        row["reason"] = "; ".join(f.reason for f in tensor.judgment.findings)
         if writer is None:
             writer = csv.DictWriter(out, row.keys(), lineterminator="\n")
             writer.writeheader()

@@ -83,9 +83,9 @@ def _report(error: Exception) -> int:
         return _say(message, error.exit_code, error.help)
     if os.environ.get("LECUN_INIT_DEBUG"):
         raise error
-    said = " ".join(f"{type(error).__name__}: {error}".split())
+    text = " ".join(f"{type(error).__name__}: {error}".split())
     advice = "this is a fault of lecun-init; please report it (LECUN_INIT_DEBUG=1 shows where it happened)"
-    return _say(f"internal error: {said}", 1, advice)
+    return _say(f"internal error: {text}", 1, advice)
 
 
 def _advice(message: str) -> str | None:
@@ -105,8 +105,8 @@ _ADVICE = (
 
 
 def _say(message: str, code: int, advice: str | None = None) -> int:
-    said = f"{message}\n" if message else ""
-    text = f"{said}  = help: {advice}\n" if advice else said
+    line = f"{message}\n" if message else ""
+    text = f"{line}  = help: {advice}\n" if advice else line
     try:
         sys.stderr.write(text)
         sys.stderr.flush()

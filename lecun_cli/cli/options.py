@@ -103,16 +103,18 @@ def parse_assignments(texts: list[str]) -> dict[str, int | str]:
     """
     from lecun_cli.errors import UsageError
 
-    found: dict[str, int | str] = {}
-    for text in (part for given in texts for part in given.split(",")):
+    assignments: dict[str, int | str] = {}
+    for text in (part for option in texts for part in option.split(",")):
         name, equals, value = text.partition("=")
         if not equals or not name.strip() or not value.strip():
             raise UsageError(f'--set takes NAME=VALUE, found "{text}"', help="for example --set d=4096")
-        if name.strip() in found:
+        if name.strip() in assignments:
             raise UsageError(f"--set gives {name.strip()} twice")
         value = value.strip()
-        found[name.strip()] = int(value) if value.isascii() and value.isdigit() and len(value) < 30 else value
-    return found
+        assignments[name.strip()] = (
+            int(value) if value.isascii() and value.isdigit() and len(value) < 30 else value
+        )
+    return assignments
 
 
 def check_workers(workers: int | None) -> None:

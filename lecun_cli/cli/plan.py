@@ -38,43 +38,43 @@ def plan(
     from lecun_cli.display.tables import RIGHT, TENSOR_COLUMNS, tensor_row
     from lecun_cli.plan.planner import make_plan
 
-    made = make_plan(
+    planned = make_plan(
         read_spec(
             spec, seed=seed, framework=framework, dtype=dtype, fan_rule=fan_rule, assignments=assignments
         )
     )
-    warn(made.warnings)
+    warn(planned.warnings)
     if as_json:
-        emit(json.dumps(_json(made), ensure_ascii=False))
+        emit(json.dumps(_json(planned), ensure_ascii=False))
         return
     columns = [Column(name, right=name in RIGHT, rank=_RANKS.get(name, 0)) for name in TENSOR_COLUMNS]
-    fitted_table(columns, [tensor_row(tensor) for tensor in made.tensors])
+    fitted_table(columns, [tensor_row(tensor) for tensor in planned.tensors])
     emit("")
-    emit("\n".join(_cost(made)))
+    emit("\n".join(_cost(planned)))
 
 
 _RANKS = {"initializer": 1, "weights": 2, "dtype": 3}
 """How little a column matters, where a terminal is too narrow for all."""
 
 
-def _cost(made: Plan) -> list[str]:
+def _cost(plan: Plan) -> list[str]:
     from pathlib import Path
 
     from lecun_cli.display.units import format_nbytes
     from lecun_cli.output.destinations.local_file import free_nbytes
 
-    dtypes = ", ".join(dict.fromkeys(tensor.dtype for tensor in made.tensors))
-    seed = "drawn when the file is made" if made.seed is None else str(made.seed)
+    dtypes = ", ".join(dict.fromkeys(tensor.dtype for tensor in plan.tensors))
+    seed = "drawn when the file is made" if plan.seed is None else str(plan.seed)
     return [
-        f"{len(made.tensors):,} tensors, {made.n_elements:,} weights, {format_nbytes(made.nbytes)} "
-        f"({made.nbytes:,} bytes); {format_nbytes(free_nbytes(Path.cwd()))} free here",
-        f"framework {made.framework}, {dtypes}, fan rule {made.fan_rule}, seed {seed}",
+        f"{len(plan.tensors):,} tensors, {plan.n_elements:,} weights, {format_nbytes(plan.nbytes)} "
+        f"({plan.nbytes:,} bytes); {format_nbytes(free_nbytes(Path.cwd()))} free here",
+        f"framework {plan.framework}, {dtypes}, fan rule {plan.fan_rule}, seed {seed}",
     ]
 
 
-def _json(made: Plan) -> dict[str, Any]:
+def _json(plan: Plan) -> dict[str, Any]:
     tensors = []
-    for tensor in made.tensors:
+    for tensor in plan.tensors:
         parts = [
             {
                 "identity": part.identity,
@@ -82,8 +82,8 @@ def _json(made: Plan) -> dict[str, Any]:
                 "fan_in": None if part.fans is None else part.fans.fan_in,
                 "fan_out": None if part.fans is None else part.fans.fan_out,
                 "exact_fan_in": None if part.exact is None else part.exact.fan_in,
-                "std": part.law.std,
-                "bound": part.law.bound,
+                "std": part.distribution.std,
+                "bound": part.distribution.bound,
             }
             for part in tensor.parts
         ]
@@ -98,10 +98,10 @@ def _json(made: Plan) -> dict[str, Any]:
             }
         )
     return {
-        "seed": made.seed,
-        "framework": made.framework,
-        "fan_rule": made.fan_rule,
-        "elements": made.n_elements,
-        "bytes": made.nbytes,
+        "seed": plan.seed,
+        "framework": plan.framework,
+        "fan_rule": plan.fan_rule,
+        "elements": plan.n_elements,
+        "bytes": plan.nbytes,
         "tensors": tensors,
     }

@@ -23,9 +23,9 @@ class Bar:
         quiet: Whether to show nothing in any case.
     """
 
-    def __init__(self, word: str, nbytes: int | Callable[[], int], *, quiet: bool) -> None:
-        self._word = word
-        self._whole = nbytes
+    def __init__(self, label: str, nbytes: int | Callable[[], int], *, quiet: bool) -> None:
+        self._label = label
+        self._total = nbytes
         self._nbytes = 0
         self._shown = not quiet and sys.stderr.isatty()
         self._progress: Progress | None = None
@@ -47,7 +47,7 @@ class Bar:
             )
             from rich.table import Column
 
-            self._nbytes = self._whole() if callable(self._whole) else self._whole
+            self._nbytes = self._total() if callable(self._total) else self._total
             console = Console(stderr=True)
             self._name_width = max(20, min(60, console.width - 56))
             self._progress = Progress(
@@ -62,12 +62,12 @@ class Bar:
                 redirect_stdout=False,
                 refresh_per_second=8,
             )
-            self._task = self._progress.add_task(self._word, total=self._nbytes, at="", rate="")
+            self._task = self._progress.add_task(self._label, total=self._nbytes, at="", rate="")
             self._progress.start()
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, exc_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.seconds = time.monotonic() - self._began
         if self._progress is not None:

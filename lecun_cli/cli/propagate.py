@@ -120,7 +120,7 @@ def propagate(
     )
     runs = 1 + len(names)
     with Bar("propagating", lambda: runs * make_plan(network.spec).nbytes, quiet=quiet) as bar:
-        found = walk(
+        propagation = walk(
             network,
             compare=names,
             activation=activation,
@@ -130,19 +130,19 @@ def propagate(
             progress=bar.update,
         )
     if as_json:
-        emit(as_json_text(found))
+        emit(as_json_text(propagation))
     elif as_csv:
-        emit(as_csv_text(found))
+        emit(as_csv_text(propagation))
     elif not quiet:
-        print_tables(found)
+        print_tables(propagation)
     if picture is not None:
         from lecun_cli.propagation.signal_plot import draw, title_of
 
         write_picture(
-            lambda chosen: draw(found, chosen),
+            lambda chosen: draw(propagation, chosen),
             picture,
             theme,
-            title=title_of(found),
+            title=title_of(propagation),
             force=force,
             quiet=quiet,
         )
@@ -169,14 +169,14 @@ def _network(
     from lecun_cli.propagation.network_source import Network, is_weights, read_network
 
     if is_weights(source):
-        given = {
+        spec_options = {
             "--weights": weights,
             "--framework": framework,
             "--dtype": dtype,
             "--fan-rule": fan_rule,
             "--set": assignments,
         }
-        for option, value in given.items():
+        for option, value in spec_options.items():
             if value:
                 raise UsageError(
                     f"{option} goes with a spec, and {source} is a weight file, which has its own layers",

@@ -19,13 +19,13 @@ _WIDE = 120
 _LEAST_POWER = 2
 
 
-def print_tables(found: Propagation) -> None:
+def print_tables(propagation: Propagation) -> None:
     """Print the layers, what became of the signal, and what was assumed, on stdout."""
     room = width()
     is_wide = room is None or room >= _WIDE
-    one = len(found.runs) == 1
+    one = len(propagation.runs) == 1
     size = 41 if is_wide and room is not None else 21
-    power = _power(found)
+    power = _power(propagation)
     columns = [Column("layer")]
     if one:
         columns += [Column("kind", rank=6), Column("output", rank=7, right=True)]
@@ -37,19 +37,19 @@ def print_tables(found: Propagation) -> None:
             Column("variance", right=True),
         ]
     else:
-        names = [run.initializer if is_wide else "" for run in found.runs]
+        names = [run.initializer if is_wide else "" for run in propagation.runs]
         columns += [Column(f"{_mark(k)} {name}".strip(), right=True) for k, name in enumerate(names)]
     columns.append(Column(_scale(power, size), style="cyan" if one else ""))
-    fitted_table(columns, _rows(found, one, power, size))
-    lines = _summary(found)
+    fitted_table(columns, _rows(propagation, one, power, size))
+    lines = _summary(propagation)
     if room is not None:
         lines = [textwrap.fill(line, room, subsequent_indent="  ") for line in lines]
     emit("\n".join(["", *lines]))
 
 
-def _rows(found: Propagation, one: bool, power: int, size: int) -> list[list[Cell]]:
+def _rows(propagation: Propagation, one: bool, power: int, size: int) -> list[list[Cell]]:
     rows: list[list[Cell]] = []
-    for layers in zip(*(run.layers for run in found.runs), strict=True):
+    for layers in zip(*(run.layers for run in propagation.runs), strict=True):
         first = layers[0]
         row: list[Cell] = [first.name]
         if one:
@@ -74,16 +74,21 @@ def _log2(layer: LayerMoments) -> float | None:
 
 
 def _style(layer: LayerMoments) -> str:
-    place = _log2(layer)
-    if place is None:
+    exponent = _log2(layer)
+    if exponent is None:
         return "dim"
-    return "green" if abs(place) <= 1 else "yellow" if abs(place) <= 3 else "bold red"
+    return "green" if abs(exponent) <= 1 else "yellow" if abs(exponent) <= 3 else "bold red"
 
 
-def _power(found: Propagation) -> int:
+def _power(propagation: Propagation) -> int:
     """The plot goes from 2^-power to 2^power."""
-    places = [abs(place) for run in found.runs for layer in run.layers if (place := _log2(layer)) is not None]
-    return max([_LEAST_POWER, *(math.ceil(place) for place in places if math.isfinite(place))])
+    exponents = [
+        abs(exponent)
+        for run in propagation.runs
+        for layer in run.layers
+        if (exponent := _log2(layer)) is not None
+    ]
+    return max([_LEAST_POWER, *(math.ceil(exponent) for exponent in exponents if math.isfinite(exponent))])
 
 
 def _ground(layer: LayerMoments) -> str:
@@ -91,11 +96,11 @@ def _ground(layer: LayerMoments) -> str:
     return _DOT if layer.begins and layer.depth > 1 else " "
 
 
-def strip(places: Sequence[float | None], power: int, size: int, *, ground: str = " ") -> str:
+def strip(exponents: Sequence[float | None], power: int, size: int, *, ground: str = " ") -> str:
     """One line of the plot: a mark for every run, and the unit line where none stands.
 
     Args:
-        places: log2 of each variance; infinite where it is past what can be shown, None for no mark.
+        exponents: log2 of each variance; infinite where it is past what can be shown, None for no mark.
         power: The plot goes from `-power` to `power`.
         size: Characters, an odd number.
         ground: What stands where nothing else does.
@@ -103,9 +108,9 @@ def strip(places: Sequence[float | None], power: int, size: int, *, ground: str 
     line = [ground] * size
     middle = size // 2
     line[middle] = _UNIT
-    for k, place in reversed(list(enumerate(places))):  # the first is on top
-        if place is not None:
-            share = max(-1.0, min(1.0, place / power))
+    for k, exponent in reversed(list(enumerate(exponents))):  # the first is on top
+        if exponent is not None:
+            share = max(-1.0, min(1.0, exponent / power))
             line[middle + round(share * middle)] = _mark(k)
     return "".join(line)
 
@@ -132,30 +137,32 @@ def _mean(value: float) -> str:
     return f"{value:+.3f}" if abs(value) < 100 else f"{value:+.3g}"
 
 
-def _summary(found: Propagation) -> list[str]:
-    layers = found.runs[0].layers
+def _summary(propagation: Propagation) -> list[str]:
+    layers = propagation.runs[0].layers
     counts = sorted({layer.samples for layer in layers})
     samples = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
-    wide = max(len(run.initializer) for run in found.runs)
+    wide = max(len(run.initializer) for run in propagation.runs)
     lines = [
-        f"{_mark(k)} {run.initializer.ljust(wide)}  {run.verdict.said}" for k, run in enumerate(found.runs)
+        f"{_mark(k)} {run.initializer.ljust(wide)}  {run.verdict.said}"
+        for k, run in enumerate(propagation.runs)
     ]
-    word = "layer" if len(layers) == 1 else "layers"
+    noun = "layer" if len(layers) == 1 else "layers"
     lines.append(
-        f"{found.source}: {len(layers):,} {word}, {samples} samples of variance 1; "
-        f"framework {found.framework}, seed {found.seed}, seed of the inputs {found.input_seed}"
+        f"{propagation.source}: {len(layers):,} {noun}, {samples} samples of variance 1; "
+        f"framework {propagation.framework}, seed {propagation.seed}, seed of the inputs "
+        f"{propagation.input_seed}"
     )
     if any(_ground(layer) == _DOT for layer in layers):
         lines.append("note: a layer on a dotted line begins anew")
-    return lines + [f"note: {note}" for note in found.notes]
+    return lines + [f"note: {note}" for note in propagation.notes]
 
 
-def as_json_text(found: Propagation) -> str:
+def as_json_text(propagation: Propagation) -> str:
     """Everything that was found, as JSON; what is not finite is null."""
-    return json.dumps(found.to_json(), ensure_ascii=False)
+    return json.dumps(propagation.to_json(), ensure_ascii=False)
 
 
-def as_csv_text(found: Propagation) -> str:
+def as_csv_text(propagation: Propagation) -> str:
     """A row for every layer of every run, as CSV with a header, without the last line's end."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -163,7 +170,7 @@ def as_csv_text(found: Propagation) -> str:
         ["initializer", "depth", "name", "kind", "activation", "entry", "shape", "samples", "mean",
          "variance", "mean_before", "variance_before"]
     )  # fmt: skip
-    for run in found.runs:
+    for run in propagation.runs:
         for layer in run.layers:
             shape = "x".join(map(str, layer.shape))
             writer.writerow(

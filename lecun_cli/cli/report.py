@@ -105,10 +105,10 @@ def fitted_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> N
     from rich.text import Text
 
     kept, widths = fit(columns, rows, room)
-    made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold", show_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold", show_edge=False)
     for i, size in zip(kept, widths, strict=True):
         column = columns[i]
-        made.add_column(
+        table.add_column(
             column.heading, justify="right" if column.right else "left", no_wrap=True, width=size,
             style=column.style,
         )  # fmt: skip
@@ -118,8 +118,8 @@ def fitted_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> N
             cell = row[i]
             style = cell[1] if isinstance(cell, tuple) else ""
             cells.append(Text(shorten(_text(cell), size), style=style))
-        made.add_row(*cells)
-    Console().print(made)
+        table.add_row(*cells)
+    Console().print(table)
 
 
 def fit(

@@ -34,7 +34,9 @@ def samples(
     indent = max(map(len, names)) + 2
     room = width()
     lines = []
-    for known in names:
-        said = [describe(known)] if room is None else textwrap.wrap(describe(known), max(20, room - indent))
-        lines.append(f"{known:<{indent}}" + f"\n{' ' * indent}".join(said))
+    for sample in names:
+        description = (
+            [describe(sample)] if room is None else textwrap.wrap(describe(sample), max(20, room - indent))
+        )
+        lines.append(f"{sample:<{indent}}" + f"\n{' ' * indent}".join(description))
     emit("\n".join(lines))

@@ -60,24 +60,24 @@ def slice_(
             spec, seed=seed, framework=framework, dtype=dtype, fan_rule=fan_rule, assignments=assignments
         )
     )
-    found = slice_tensor(plan, tensor, selection)
+    values = slice_tensor(plan, tensor, selection)
     if raw:
         from lecun_cli.output.destinations.stream import standard_output
 
-        standard_output().write(0, memoryview(found.tobytes()))
+        standard_output().write(0, memoryview(values.tobytes()))
     elif as_json:
         import json
 
-        emit(json.dumps(_exact(found).tolist()))
+        emit(json.dumps(_exact(values).tolist()))
     else:
-        emit(_text(_exact(found)))
+        emit(_text(_exact(values)))
 
 
-def _exact(found: NDArray[np.generic]) -> NDArray[np.generic]:
+def _exact(values: NDArray[np.generic]) -> NDArray[np.generic]:
     """The same values in a type that prints them whole: the narrow floats as float32."""
     import numpy as np
 
-    return found.astype(np.float32) if found.dtype.itemsize < 4 and found.dtype.kind in "fV" else found
+    return values.astype(np.float32) if values.dtype.itemsize < 4 and values.dtype.kind in "fV" else values
 
 
 def _text(values: NDArray[np.generic]) -> str:

@@ -44,13 +44,17 @@ def verify(
             json.dumps([{**asdict(report), "ok": report.ok} for report in reports], ensure_ascii=False)
         )
     for report in reports:
-        for found in report.differences:
-            typer.echo(f'{found.what} "{found.name}" {_WORDS[found.kind]}: {found.detail}', err=True)
+        for difference in report.differences:
+            typer.echo(
+                f'{difference.what} "{difference.name}" {_DESCRIPTIONS[difference.kind]}: '
+                f"{difference.detail}",
+                err=True,
+            )
         if not quiet:
-            word = "ok" if report.ok else counted(len(report.differences), "difference")
+            outcome = "ok" if report.ok else counted(len(report.differences), "difference")
             again = ", every tensor made again from the seed" if report.regenerated else ""
             typer.echo(
-                f"{report.manifest}: {word} ({counted(report.n_files, 'file')}, "
+                f"{report.manifest}: {outcome} ({counted(report.n_files, 'file')}, "
                 f"{counted(report.n_tensors, 'tensor')}, "
                 f"{format_nbytes(report.nbytes)}{again})",
                 err=True,
@@ -59,7 +63,7 @@ def verify(
         raise typer.Exit(DIFFERENT)
 
 
-_WORDS = {
+_DESCRIPTIONS = {
     "missing": "is missing",
     "extra": "is extra",
     "size": "has another size",

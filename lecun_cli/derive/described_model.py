@@ -37,11 +37,11 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Entry:
+class DerivedLayer:
     """A layer of the spec to be, or a raw tensor of it (kind `tensor`).
 
     Attributes:
-        kind: A key of `KINDS`.
+        layer_type: A key of `LAYER_TYPES`.
         name: Its name below the group that it stands in, with the framework's separators.
         fields: Its keys and values, in the order in which they are written, without `type` and `name`.
         comment: What a reader should know about it, on the line above.
@@ -49,7 +49,7 @@ class Entry:
         stored: The tensors of the source that it stands for, if the source names tensors.
     """
 
-    kind: str
+    layer_type: str
     name: str
     fields: Fields
     comment: str | None = None
@@ -62,7 +62,7 @@ class Group:
     """Items under one name; `fields` are its other keys (`model`)."""
 
     name: str
-    items: tuple[Item, ...]
+    items: tuple[DerivedItem, ...]
     fields: Fields = ()
 
 
@@ -82,15 +82,15 @@ class Repeat:
     count: int | str
     index: str
     name: str | None
-    items: tuple[Item, ...]
+    items: tuple[DerivedItem, ...]
     fields: Fields = ()
 
 
-Item = Entry | Group | Repeat
+DerivedItem = DerivedLayer | Group | Repeat
 
 
 @dataclass(frozen=True)
-class Finding:
+class DescribedModel:
     """All that a reader found in a source.
 
     Attributes:
@@ -102,16 +102,16 @@ class Finding:
     """
 
     framework: str
-    items: tuple[Item, ...]
+    items: tuple[DerivedItem, ...]
     tensors: tuple[Tensor, ...] | None = None
     warnings: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
 
-def entries_of(items: Sequence[Item]) -> Iterator[Entry]:
+def layers_of(items: Sequence[DerivedItem]) -> Iterator[DerivedLayer]:
     """Every layer and raw tensor, in order."""
     for item in items:
-        if isinstance(item, Entry):
+        if isinstance(item, DerivedLayer):
             yield item
         else:
-            yield from entries_of(item.items)
+            yield from layers_of(item.items)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from lecun_cli.derive.described_model import Finding
+from lecun_cli.derive.described_model import DescribedModel
 from lecun_cli.derive.readers.json_text import read_json
 from lecun_cli.derive.writing.derivation import Derivation, write_spec
 from lecun_cli.errors import DeriveError
@@ -37,19 +37,19 @@ def derive_spec(source: str, *, keep_initializers: bool = False) -> Derivation:
     except (OSError, ValueError):  # a name that no file can have
         exists = False
     if exists:
-        finding = _read(path, keep_initializers)
+        described = _read(path, keep_initializers)
     elif _CALLABLE.match(source):
         from lecun_cli.derive.readers.callables import from_callable
 
-        finding = from_callable(source, keep_initializers=keep_initializers)
+        described = from_callable(source, keep_initializers=keep_initializers)
     else:
         raise DeriveError(
             f"there is no {source} to derive a spec from", help=_spec_help(source) or f"give {_FORMS}"
         )
-    return write_spec(finding, source)
+    return write_spec(described, source)
 
 
-def _read(path: Path, keep_initializers: bool) -> Finding:
+def _read(path: Path, keep_initializers: bool) -> DescribedModel:
     if path.is_dir():
         return _folder(path, keep_initializers)
     if not path.is_file():
@@ -65,12 +65,12 @@ def _read(path: Path, keep_initializers: bool) -> Finding:
     for suffix, reader in _READERS.items():
         if name.endswith(suffix):
             return reader(path, keep_initializers)
-    found = _by_content(path)
-    if found is None:
+    content_suffix = _by_content(path)
+    if content_suffix is None:
         raise DeriveError(
             f"{path} is of no kind that is known here", help=_spec_help(str(path)) or f"give {_FORMS}"
         )
-    return _READERS[found](path, keep_initializers)
+    return _READERS[content_suffix](path, keep_initializers)
 
 
 def _spec_help(source: str) -> str | None:
@@ -94,7 +94,7 @@ def _by_content(path: Path) -> str | None:
     return ".safetensors" if start[8:] == b"{" else None
 
 
-def _folder(path: Path, keep_initializers: bool) -> Finding:
+def _folder(path: Path, keep_initializers: bool) -> DescribedModel:
     from lecun_cli.derive.readers import weight_files
 
     try:
@@ -103,19 +103,19 @@ def _folder(path: Path, keep_initializers: bool) -> Finding:
         raise DeriveError(f"{path} cannot be read: {error.strerror or error}") from error
     indices = [n for n in names if n.endswith(weight_files.INDEX)]
     files = [n for n in names if n.endswith(".safetensors")]
-    for found, reader in ((indices, weight_files.from_index), (files, weight_files.from_safetensors)):
-        if len(found) > 1:
+    for matching, reader in ((indices, weight_files.from_index), (files, weight_files.from_safetensors)):
+        if len(matching) > 1:
             raise DeriveError(
-                f"{path} holds {len(found)} checkpoints: {', '.join(found[:5])}", help="name one"
+                f"{path} holds {len(matching)} checkpoints: {', '.join(matching[:5])}", help="name one"
             )
-        if found:
-            return _weights(reader(path / found[0]), keep_initializers)
+        if matching:
+            return _weights(reader(path / matching[0]), keep_initializers)
     if "config.json" in names:
         return _json(path / "config.json", keep_initializers)
     raise DeriveError(f"{path} holds no checkpoint and no config.json", help=f"give {_FORMS}")
 
 
-def _json(path: Path, keep_initializers: bool) -> Finding:
+def _json(path: Path, keep_initializers: bool) -> DescribedModel:
     from lecun_cli.derive.readers import weight_files
 
     config = read_json(path, what=str(path))
@@ -135,40 +135,40 @@ def _json(path: Path, keep_initializers: bool) -> Finding:
     )
 
 
-def _weights(finding: Finding, keep_initializers: bool) -> Finding:
+def _weights(described: DescribedModel, keep_initializers: bool) -> DescribedModel:
     """What a file of weights gives, which names no initializers."""
     if not keep_initializers:
-        return finding
-    said = "a file of weights does not name its initializers, so none could be kept"
-    return replace(finding, warnings=(*finding.warnings, said))
+        return described
+    warning = "a file of weights does not name its initializers, so none could be kept"
+    return replace(described, warnings=(*described.warnings, warning))
 
 
-def _safetensors(path: Path, keep_initializers: bool) -> Finding:
+def _safetensors(path: Path, keep_initializers: bool) -> DescribedModel:
     from lecun_cli.derive.readers.weight_files import from_safetensors
 
     return _weights(from_safetensors(path), keep_initializers)
 
 
-def _hdf5(path: Path, keep_initializers: bool) -> Finding:
+def _hdf5(path: Path, keep_initializers: bool) -> DescribedModel:
     from lecun_cli.derive.readers.weight_files import from_hdf5
 
     return _weights(from_hdf5(path), keep_initializers)
 
 
-def _keras_weights(path: Path, keep_initializers: bool) -> Finding:
+def _keras_weights(path: Path, keep_initializers: bool) -> DescribedModel:
     from lecun_cli.derive.readers.keras_weights_file import from_keras_weights
 
     return _weights(from_keras_weights(path), keep_initializers)
 
 
-def _keras_archive(path: Path, keep_initializers: bool) -> Finding:
+def _keras_archive(path: Path, keep_initializers: bool) -> DescribedModel:
     from lecun_cli.derive.readers.keras_archive import read_config
     from lecun_cli.derive.readers.keras_config import from_config
 
     return from_config(read_config(path), str(path), keep_initializers=keep_initializers)
 
 
-_READERS: dict[str, Callable[[Path, bool], Finding]] = {
+_READERS: dict[str, Callable[[Path, bool], DescribedModel]] = {
     ".safetensors": _safetensors,
     ".weights.h5": _keras_weights,
     ".h5": _hdf5,

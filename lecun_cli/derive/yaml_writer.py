@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from lecun_cli.derive.described_model import Entry, Fields, Group, Item, Map, Repeat, Value
+from lecun_cli.derive.described_model import DerivedItem, DerivedLayer, Fields, Group, Map, Repeat, Value
 from lecun_cli.spec.parser import core_scalar
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
@@ -18,7 +18,7 @@ def text_of(
     head: tuple[str, ...],
     top: Fields,
     params: tuple[tuple[str, int], ...],
-    items: tuple[Item, ...],
+    items: tuple[DerivedItem, ...],
     rules: tuple[Fields, ...],
 ) -> str:
     """The text of a spec.
@@ -46,25 +46,25 @@ def comment(text: str) -> str:
     return f"# {shown}".rstrip()
 
 
-def layer_line(entry: Entry) -> str:
+def layer_line(layer: DerivedLayer) -> str:
     """A layer in flow style."""
-    fields: Fields = (("type", entry.kind), ("name", entry.name), *entry.fields)
-    if entry.dtype is not None:
-        fields = (*fields, ("dtype", entry.dtype))
+    fields: Fields = (("type", layer.layer_type), ("name", layer.name), *layer.fields)
+    if layer.dtype is not None:
+        fields = (*fields, ("dtype", layer.dtype))
     return _flow(fields)
 
 
-def _items(items: tuple[Item, ...], indent: str) -> list[str]:
+def _items(items: tuple[DerivedItem, ...], indent: str) -> list[str]:
     lines: list[str] = []
-    said = None
+    last_comment = None
     for item in items:
-        if isinstance(item, Entry):
-            if item.comment is not None and item.comment != said:
+        if isinstance(item, DerivedLayer):
+            if item.comment is not None and item.comment != last_comment:
                 lines.append(f"{indent}{comment(item.comment)}")
-            said = item.comment
+            last_comment = item.comment
             lines.append(f"{indent}- {layer_line(item)}")
             continue
-        said = None
+        last_comment = None
         lines += _block(item, indent)
     return lines
 

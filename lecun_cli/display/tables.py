@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from lecun_cli.manifest.model import Manifest
-    from lecun_cli.plan.types import Part, Plan, TensorPlan
+    from lecun_cli.plan.types import PackedParameter, Plan, TensorPlan
     from lecun_cli.spec.load import Spec
 
 MOST_ROWS = 40
@@ -27,7 +27,7 @@ RIGHT = frozenset({"fan_in", "std", "weights"})
 
 
 @dataclass(frozen=True)
-class Overview:
+class Table:
     """A table with a title.
 
     Attributes:
@@ -43,21 +43,21 @@ class Overview:
     n_rows: int
 
 
-class Shown:
+class TableRepr:
     """Shown by its overview: in one line, by rich, and in notebooks."""
 
-    def overview(self) -> Overview:
+    def table(self) -> Table:
         """What is shown."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        return f"<{self.overview().title}>"
+        return f"<{self.table().title}>"
 
     def __rich__(self) -> RenderableType:
-        return to_rich(self.overview())
+        return to_rich(self.table())
 
     def _repr_html_(self) -> str:
-        return to_html(self.overview())
+        return to_html(self.table())
 
 
 def tensor_row(tensor: TensorPlan) -> Row:
@@ -69,12 +69,12 @@ def tensor_row(tensor: TensorPlan) -> Row:
         "x".join(map(str, tensor.shape)) or "scalar",
         first.initializer.name,
         fan_in(first),
-        f"{first.law.std:.4g}" if first.initializer.is_random else "",
+        f"{first.distribution.std:.4g}" if first.initializer.is_random else "",
         f"{tensor.n_elements:,}",
     )
 
 
-def fan_in(part: Part) -> str:
+def fan_in(part: PackedParameter) -> str:
     """The fan-in in force, and the exact one beside it where the two differ."""
     if part.fans is None or not part.initializer.needs_fans:
         return ""
@@ -84,7 +84,7 @@ def fan_in(part: Part) -> str:
     return shown
 
 
-def of_plan(plan: Plan) -> Overview:
+def of_plan(plan: Plan) -> Table:
     """A plan's tensors."""
     seed = "no seed yet" if plan.seed is None else f"seed {plan.seed}"
     title = (
@@ -92,10 +92,10 @@ def of_plan(plan: Plan) -> Overview:
         f"{plan.framework}, fan rule {plan.fan_rule}, {seed}"
     )
     rows = tuple(tensor_row(tensor) for tensor in plan.tensors[:MOST_ROWS])
-    return Overview(title, TENSOR_COLUMNS, rows, len(plan.tensors))
+    return Table(title, TENSOR_COLUMNS, rows, len(plan.tensors))
 
 
-def of_manifest(manifest: Manifest) -> Overview:
+def of_manifest(manifest: Manifest) -> Table:
     """A manifest's tensors, each with the beginning of its digest."""
     nbytes = sum(file.nbytes for file in manifest.files)
     files = ", ".join(file.name for file in manifest.files[:3]) + (", …" if len(manifest.files) > 3 else "")
@@ -104,28 +104,29 @@ def of_manifest(manifest: Manifest) -> Overview:
         f"{manifest.framework}, seed {manifest.seed}, lecun-init {manifest.version}"
     )
     rows = tuple((*tensor_row(entry.tensor), entry.sha256[:12]) for entry in manifest.tensors[:MOST_ROWS])
-    return Overview(title, (*TENSOR_COLUMNS, "sha256"), rows, len(manifest.tensors))
+    return Table(title, (*TENSOR_COLUMNS, "sha256"), rows, len(manifest.tensors))
 
 
-def of_spec(spec: Spec) -> Overview:
+def of_spec(spec: Spec) -> Table:
     """A spec's layers, with the fields that were given."""
     seed = "no seed" if spec.seed is None else f"seed {spec.seed}"
     title = f"Spec {spec.source}: {len(spec.layers):,} layers, {spec.framework}, {spec.dtype}, {seed}"
     rows = tuple(
-        ("/".join(placed.path), placed.kind, _fields(placed.layer)) for placed in spec.layers[:MOST_ROWS]
+        ("/".join(expanded.path), expanded.layer_type, _fields(expanded.layer))
+        for expanded in spec.layers[:MOST_ROWS]
     )
-    return Overview(title, ("layer", "kind", "fields"), rows, len(spec.layers))
+    return Table(title, ("layer", "kind", "fields"), rows, len(spec.layers))
 
 
 def _fields(layer: object) -> str:
-    given: Iterable[str] = getattr(layer, "model_fields_set", ())
-    shown = (name for name in type(layer).model_fields if name in given)  # type: ignore[attr-defined]
+    fields_set: Iterable[str] = getattr(layer, "model_fields_set", ())
+    shown = (name for name in type(layer).model_fields if name in fields_set)  # type: ignore[attr-defined]
     return ", ".join(
-        f"{name} {_word(getattr(layer, name))}" for name in shown if name not in {"type", "name"}
+        f"{name} {_text(getattr(layer, name))}" for name in shown if name not in {"type", "name"}
     )
 
 
-def _word(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
@@ -133,34 +134,34 @@ def _word(value: object) -> str:
     return str(getattr(value, "name", value))
 
 
-def to_rich(overview: Overview) -> RenderableType:
+def to_rich(table: Table) -> RenderableType:
     """A table for `rich.print` and for consoles."""
     from rich import box
-    from rich.table import Table
+    from rich.table import Table as RichTable
     from rich.text import Text
 
-    made = Table(title=overview.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in overview.columns:
-        made.add_column(heading, justify="right" if heading in RIGHT else "left")
-    for row in overview.rows:
-        made.add_row(*map(Text, row))
-    if _more(overview):
-        made.caption = _more(overview)
-    return made
+    rich_table = RichTable(title=table.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in table.columns:
+        rich_table.add_column(heading, justify="right" if heading in RIGHT else "left")
+    for row in table.rows:
+        rich_table.add_row(*map(Text, row))
+    if _more(table):
+        rich_table.caption = _more(table)
+    return rich_table
 
 
-def to_html(overview: Overview) -> str:
+def to_html(table: Table) -> str:
     """A table for notebooks."""
-    head = "".join(_cell("th", name, name) for name in overview.columns)
+    head = "".join(_cell("th", name, name) for name in table.columns)
     body = "".join(
         "<tr>"
-        + "".join(_cell("td", name, cell) for name, cell in zip(overview.columns, row, strict=True))
+        + "".join(_cell("td", name, cell) for name, cell in zip(table.columns, row, strict=True))
         + "</tr>"
-        for row in overview.rows
+        for row in table.rows
     )
-    caption = f"<p>{escape(_more(overview))}</p>" if _more(overview) else ""
+    caption = f"<p>{escape(_more(table))}</p>" if _more(table) else ""
     return (
-        f"<div><p><b>{escape(overview.title)}</b></p>"
+        f"<div><p><b>{escape(table.title)}</b></p>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{caption}</div>"
     )
 
@@ -170,6 +171,6 @@ def _cell(tag: str, column: str, text: str) -> str:
     return f'<{tag} style="text-align: {side}">{escape(text)}</{tag}>'
 
 
-def _more(overview: Overview) -> str:
-    hidden = overview.n_rows - len(overview.rows)
+def _more(table: Table) -> str:
+    hidden = table.n_rows - len(table.rows)
     return f"… and {hidden:,} more" if hidden else ""

@@ -29,8 +29,8 @@ def parse_nbytes(text: str, *, what: str, least: int = 1) -> int:
     unit = _UNITS.get(match[2].lower()) if match else None
     if match is None or unit is None:
         raise UsageError(f'{what} is a size, found "{text}"', help="write it as 4MiB, 512KiB or 5GB")
-    whole, _, fraction = match[1].partition(".")
-    nbytes = int(whole + fraction) * unit // int("1" + "0" * len(fraction))
+    integer, _, fraction = match[1].partition(".")
+    nbytes = int(integer + fraction) * unit // int("1" + "0" * len(fraction))
     if nbytes < least:
         raise UsageError(f'{what} is at least {least} bytes, found "{text}"')
     return nbytes
@@ -58,8 +58,8 @@ def format_seconds(seconds: float) -> str:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:
         return f"{seconds:.1f} s"
-    whole = round(seconds)
-    return f"{whole // 60} min {whole % 60} s"
+    rounded = round(seconds)
+    return f"{rounded // 60} min {rounded % 60} s"
 
 
 def counted(n: int, noun: str) -> str:

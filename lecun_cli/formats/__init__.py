@@ -53,11 +53,11 @@ def format_of(name: str) -> Format:
     Raises:
         UsageError: The suffix means none.
     """
-    for found in FORMATS.values():
-        if name.lower().endswith(found.suffixes):
-            return found
-    known = ", ".join(suffix for f in FORMATS.values() for suffix in f.suffixes)
+    for file_format in FORMATS.values():
+        if name.lower().endswith(file_format.suffixes):
+            return file_format
+    suffixes = ", ".join(suffix for f in FORMATS.values() for suffix in f.suffixes)
     raise UsageError(
         f'the suffix of "{name}" names no format',
-        help=f"end it in one of {known}, or give --format {' or '.join(FORMATS)}",
+        help=f"end it in one of {suffixes}, or give --format {' or '.join(FORMATS)}",
     )

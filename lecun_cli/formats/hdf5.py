@@ -13,7 +13,7 @@ from lecun_cli.errors import Diagnostic, WeightFileError
 from lecun_cli.formats import skeleton
 from lecun_cli.formats.skeleton import FLOAT_LAYOUTS, Dataset, stored_type
 from lecun_cli.formats.stored_tensor import StoredTensor
-from lecun_cli.signals import held
+from lecun_cli.signals import hold_signals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,31 +39,31 @@ def layout(plan: Plan) -> FileLayout:
 
 def _check(plan: Plan) -> None:
     names = {tensor.name: tensor for tensor in plan.tensors}
-    faults = []
+    diagnostics = []
     for tensor in plan.tensors:
         if len(tensor.shape) > _MAX_RANK:
-            said = f'"{tensor.name}" has {len(tensor.shape)} axes, and HDF5 has at most {_MAX_RANK}'
-            faults.append(Diagnostic(said, tensor.place, "write safetensors"))
+            message = f'"{tensor.name}" has {len(tensor.shape)} axes, and HDF5 has at most {_MAX_RANK}'
+            diagnostics.append(Diagnostic(message, tensor.span, "write safetensors"))
         parts = tensor.name.split("/")
         if not all(parts) or "." in parts:
-            faults.append(
-                Diagnostic(f'"{tensor.name}" is no path in HDF5: a part of it is empty or "."', tensor.place)
+            diagnostics.append(
+                Diagnostic(f'"{tensor.name}" is no path in HDF5: a part of it is empty or "."', tensor.span)
             )
             continue
         for depth in range(1, len(parts)):
             above = names.get("/".join(parts[:depth]))
             if above is not None:
-                related = (above.place, f'"{above.name}" is here') if above.place else None
-                faults.append(
+                related = (above.span, f'"{above.name}" is here') if above.span else None
+                diagnostics.append(
                     Diagnostic(
                         f'in HDF5 "{above.name}" cannot be a tensor and also hold "{tensor.name}"',
-                        tensor.place,
+                        tensor.span,
                         "rename one of them, or write safetensors",
                         related,
                     )
                 )
-    if faults:
-        raise plan.error(*faults)
+    if diagnostics:
+        raise plan.error(*diagnostics)
 
 
 def read(path: Path) -> tuple[StoredTensor, ...]:
@@ -74,7 +74,7 @@ def read(path: Path) -> tuple[StoredTensor, ...]:
     """
     import h5py
 
-    found: list[StoredTensor] = []
+    tensors: list[StoredTensor] = []
 
     def visit(name: str, item: h5py.HLObject) -> bool | None:
         # h5py calls this from C, where an exception may be swallowed: a signal ends the visit instead.
@@ -82,7 +82,7 @@ def read(path: Path) -> tuple[StoredTensor, ...]:
             return True
         if isinstance(item, h5py.Dataset):
             offset = item.id.get_offset()
-            found.append(
+            tensors.append(
                 StoredTensor(
                     name,
                     _dtype_name(item.id.get_type()),
@@ -94,11 +94,11 @@ def read(path: Path) -> tuple[StoredTensor, ...]:
         return None
 
     try:
-        with held() as hold, h5py.File(path, "r") as file:
+        with hold_signals() as hold, h5py.File(path, "r") as file:
             file.visititems(visit)
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise WeightFileError(f"{path} is no sound HDF5 file: {error}") from error
-    return tuple(sorted(found, key=lambda t: (t.offset, t.nbytes)))
+    return tuple(sorted(tensors, key=lambda t: (t.offset, t.nbytes)))
 
 
 def _dtype_name(stored: Any) -> str:  # noqa: ANN401

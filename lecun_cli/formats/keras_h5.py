@@ -33,9 +33,9 @@ _INNER = {
     "gru_cell": "cell",
     "lstm_cell": "cell",
     **{
-        f"{way}_{kind}": f"{way}_layer"
+        f"{way}_{layer_type}": f"{way}_layer"
         for way in ("forward", "backward")
-        for kind in ("simple_rnn", "gru", "lstm")
+        for layer_type in ("simple_rnn", "gru", "lstm")
     },
     "query": "query_dense",
     "key": "key_dense",
@@ -57,24 +57,27 @@ def layout(plan: Plan) -> FileLayout:
                 help="give --framework keras",
             )
         )
-    faults = [
+    diagnostics = [
         Diagnostic(
-            f"{layer.kind} is no layer of Keras, so no Keras weight file can hold it", layer.place, _INSTEAD
+            f"{layer.layer_type} is no layer of Keras, so no Keras weight file can hold it",
+            layer.span,
+            _INSTEAD,
         )
         for layer in plan.layers
-        if layer.kind in _NO_CLASS
+        if layer.layer_type in _NO_CLASS
     ]
-    if faults:
-        raise plan.error(*faults)
+    if diagnostics:
+        raise plan.error(*diagnostics)
     paths = _Paths()
-    places = {name: (path, layer) for layer in plan.layers for name, path in paths.variables(layer)}
+    stored_paths = {name: (path, layer) for layer in plan.layers for name, path in paths.variables(layer)}
     datasets = []
     for tensor in plan.tensors:
-        path, _ = places[tensor.name]
+        path, _ = stored_paths[tensor.name]
         bfloat16 = tensor.dtype == "bfloat16"
         datasets.append(Dataset(path, tensor, bfloat16, {"dtype": "bfloat16"} if bfloat16 else {}))
     names = {
-        path.rpartition("/")[0]: {"name": layer.name.replace("/", "_")} for path, layer in places.values()
+        path.rpartition("/")[0]: {"name": layer.name.replace("/", "_")}
+        for path, layer in stored_paths.values()
     }
     return skeleton.layout("keras", datasets, names)
 
@@ -92,26 +95,26 @@ class _Paths:
     def variables(self, layer: PlannedLayer) -> list[tuple[str, str]]:
         """(name of a tensor, its path) for each of a layer's."""
         above = ""
-        for container in layer.within:
+        for container in layer.parents:
             if container.path not in self._containers:
                 self._containers[container.path] = self._next(above, container.model)
             above = self._containers[container.path]
-        own = self._next(above, layer.kind)
-        found = []
+        path = self._next(above, layer.layer_type)
+        paths = []
         counts: Counter[str] = Counter()
         for leaf, name in layer.tensors:
             *inner, _ = leaf.split("/")
-            private = "_" if layer.kind == "grouped_query_attention" else ""
-            group = "/".join((own, *(private + _INNER[part] for part in inner), "vars"))
-            found.append((name, f"{group}/{counts[group]}"))
+            private = "_" if layer.layer_type == "grouped_query_attention" else ""
+            group = "/".join((path, *(private + _INNER[part] for part in inner), "vars"))
+            paths.append((name, f"{group}/{counts[group]}"))
             counts[group] += 1
-        return found
+        return paths
 
-    def _next(self, above: str, kind: str) -> str:
+    def _next(self, above: str, layer_type: str) -> str:
         inside = f"{above}/layers" if above else "layers"
         count = self._counts.setdefault(inside, Counter())
-        name = f"{kind}_{count[kind]}" if count[kind] else kind
-        count[kind] += 1
+        name = f"{layer_type}_{count[layer_type]}" if count[layer_type] else layer_type
+        count[layer_type] += 1
         return f"{inside}/{name}"
 
 

@@ -39,7 +39,7 @@ def layout(plan: Plan) -> FileLayout:
     if reserved is not None:
         raise plan.error(
             Diagnostic(
-                f'safetensors keeps the name "{_METADATA}" for itself', reserved.place, "rename the tensor"
+                f'safetensors keeps the name "{_METADATA}" for itself', reserved.span, "rename the tensor"
             )
         )
     header = _header(plan)
@@ -64,15 +64,15 @@ def layout(plan: Plan) -> FileLayout:
 def _header(plan: Plan) -> bytes:
     """The header without its padding: what `json.dumps` would make of one dict, in a fifth of the time."""
     entries = [f'{quoted(_METADATA)}:{{"format":{quoted(FRAMEWORKS[plan.framework].header)}}}']
-    kinds: dict[object, str] = {}
+    texts: dict[object, str] = {}
     at = 0
     for tensor in plan.tensors:
-        kind = kinds.get(tensor.form)
-        if kind is None:
+        text = texts.get(tensor.template)
+        if text is None:
             shape = ",".join(map(str, tensor.shape))
-            kind = kinds[tensor.form] = f'"dtype":"{tensor.storage.safetensors}","shape":[{shape}]'
+            text = texts[tensor.template] = f'"dtype":"{tensor.storage.safetensors}","shape":[{shape}]'
         end = at + tensor.nbytes
-        entries.append(f'{quoted(tensor.name)}:{{{kind},"data_offsets":[{at},{end}]}}')
+        entries.append(f'{quoted(tensor.name)}:{{{text},"data_offsets":[{at},{end}]}}')
         at = end
     return ("{" + ",".join(entries) + "}").encode()
 
@@ -99,7 +99,7 @@ def read(path: Path) -> tuple[StoredTensor, ...]:
     except OSError as error:
         raise WeightFileError(f"{path} cannot be read: {error.strerror or error}") from error
     names = {d.safetensors: d.name for d in DTYPES.values()}
-    found = [
+    tensors = [
         StoredTensor(
             name,
             names.get(entry["dtype"], entry["dtype"]),
@@ -110,13 +110,13 @@ def read(path: Path) -> tuple[StoredTensor, ...]:
         for name, entry in entries.items()
         if name != _METADATA
     ]
-    return tuple(sorted(found, key=lambda t: (t.offset, t.nbytes)))
+    return tuple(sorted(tensors, key=lambda t: (t.offset, t.nbytes)))
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f'the header names "{twice}" twice')
-    return found
+    return mapping

@@ -90,25 +90,25 @@ def check_gapless(segments: tuple[Segment, ...], nbytes: int) -> None:
         raise AssertionError(f"the segments end at {at}, and the file at {nbytes}")
 
 
-Piece = tuple[Segment, int, int]
+ChunkPart = tuple[Segment, int, int]
 """A range of one segment, from where to where, in bytes from its start."""
 
 
 @dataclass(frozen=True)
-class Unit:
+class Chunk:
     """A contiguous range of the file that one worker makes at once.
 
     Attributes:
         index: Its place in the file's sequence of units.
         offset: Where it starts in the file, in bytes.
         nbytes: Its length in bytes.
-        pieces: What it holds, in order; across small tensors there are many.
+        parts: What it holds, in order; across small tensors there are many.
     """
 
     index: int
     offset: int
     nbytes: int
-    pieces: tuple[Piece, ...]
+    parts: tuple[ChunkPart, ...]
 
 
 # A block of the stream holds 8 words of 32 bits or 4 of 64, so tensors are cut at multiples of 8 elements.
@@ -135,7 +135,7 @@ def cut_nbytes(tensor: TensorPlan, chunk_nbytes: int) -> int:
     return itemsize * BLOCK_ELEMENTS
 
 
-def units(layout: FileLayout, chunk_nbytes: int) -> Iterator[Unit]:
+def chunks(layout: FileLayout, chunk_nbytes: int) -> Iterator[Chunk]:
     """Cut a file into units of at most `chunk_nbytes`.
 
     What fits whole into the room left in a unit is not cut. Other tensors are cut between blocks of the
@@ -147,12 +147,12 @@ def units(layout: FileLayout, chunk_nbytes: int) -> Iterator[Unit]:
     """
     index = 0
     offset = 0
-    pieces: list[Piece] = []
+    parts: list[ChunkPart] = []
     length = 0
     for segment in layout.segments:
         nbytes = segment.nbytes
         if 0 < nbytes <= chunk_nbytes - length:
-            pieces.append((segment, 0, nbytes))
+            parts.append((segment, 0, nbytes))
             length += nbytes
             continue
         start = 0
@@ -161,13 +161,13 @@ def units(layout: FileLayout, chunk_nbytes: int) -> Iterator[Unit]:
             room = (chunk_nbytes - length) // step * step
             if room < min(step, nbytes - start):
                 if length:
-                    yield Unit(index, offset, length, tuple(pieces))
-                    index, offset, pieces, length = index + 1, offset + length, [], 0
+                    yield Chunk(index, offset, length, tuple(parts))
+                    index, offset, parts, length = index + 1, offset + length, [], 0
                     continue
                 room = step
             stop = min(nbytes, start + room)
-            pieces.append((segment, start, stop))
+            parts.append((segment, start, stop))
             length += stop - start
             start = stop
     if length:
-        yield Unit(index, offset, length, tuple(pieces))
+        yield Chunk(index, offset, length, tuple(parts))

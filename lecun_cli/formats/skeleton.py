@@ -13,7 +13,7 @@ from lecun_cli.dtypes import DTYPES
 from lecun_cli.errors import OutputError
 from lecun_cli.formats.segments import Extent, FileLayout, Literal, Segment, check_gapless
 from lecun_cli.formats.sparse import SparseFile
-from lecun_cli.signals import Hold, held
+from lecun_cli.signals import Hold, hold_signals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +66,7 @@ def layout(
     """
     file = SparseFile()
     # h5py calls the methods of `file` from C and may swallow an exception there, so no signal may raise one.
-    with held() as hold:
+    with hold_signals() as hold:
         try:
             offsets = _make(file, datasets, group_attributes or {}, hold)
             _check(file, datasets, offsets, hold)
@@ -88,9 +88,9 @@ def layout(
         at = extent.offset + extent.nbytes
     if file.nbytes > at:
         segments.append(Literal(at, file.read_at(at, file.nbytes - at)))
-    found = tuple(segments)
-    check_gapless(found, file.nbytes)
-    return FileLayout(name, file.nbytes, found)
+    complete = tuple(segments)
+    check_gapless(complete, file.nbytes)
+    return FileLayout(name, file.nbytes, complete)
 
 
 def _make(
@@ -208,15 +208,15 @@ def stored_type(dtype: str, opaque: bool = False) -> Any:  # noqa: ANN401
     from h5py import h5t
 
     if opaque:
-        made = h5t.create(h5t.OPAQUE, DTYPES[dtype].itemsize)
-        made.set_tag(b"")
-        return made
+        hdf5_type = h5t.create(h5t.OPAQUE, DTYPES[dtype].itemsize)
+        hdf5_type.set_tag(b"")
+        return hdf5_type
     if dtype not in FLOAT_LAYOUTS:
         return h5t.py_create(DTYPES[dtype].numpy(), logical=True)
     size, sign, exponent, exponent_bits, mantissa_bits, bias = FLOAT_LAYOUTS[dtype]
-    made = h5t.IEEE_F32LE.copy()
-    made.set_fields(sign, exponent, exponent_bits, 0, mantissa_bits)
-    made.set_ebias(bias)
-    made.set_precision(8 * size)
-    made.set_size(size)
-    return made
+    hdf5_type = h5t.IEEE_F32LE.copy()
+    hdf5_type.set_fields(sign, exponent, exponent_bits, 0, mantissa_bits)
+    hdf5_type.set_ebias(bias)
+    hdf5_type.set_precision(8 * size)
+    hdf5_type.set_size(size)
+    return hdf5_type

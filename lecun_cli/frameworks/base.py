@@ -31,11 +31,11 @@ class Slot:
 
     Attributes:
         name: Its name within the layer (`weight`, `query/kernel`).
-        roles: The canonical parameters that it packs, in order; most slots hold one.
+        param_names: The canonical parameters that it packs, in order; most slots hold one.
         axes: Stored axis k is axis `axes[k]` of the canonical parameter; None where the order is the same.
         flip: Stored axes that run backwards, such as the window of a transposed convolution in Flax.
         merge: How many of the permuted axes make each axis of the file; None where each makes its own.
-        along: The stored axis along which several parameters are packed. Along the first they simply
+        concat_axis: The stored axis along which several parameters are packed. Along the first they simply
             follow each other in the file.
         fold: The first axis of the file, where parameters that follow each other are stored as a matrix.
         fan_axes: What the framework's layer takes for inputs and outputs, where that is not the shape's rule.
@@ -43,11 +43,11 @@ class Slot:
     """
 
     name: str
-    roles: tuple[str, ...]
+    param_names: tuple[str, ...]
     axes: tuple[int, ...] | None = None
     flip: tuple[int, ...] = ()
     merge: tuple[int, ...] | None = None
-    along: int = 0
+    concat_axis: int = 0
     fold: int | None = None
     fan_axes: FanAxes | None = None
     collection: str | None = None
@@ -60,33 +60,39 @@ class Slot:
         """A part's shape with its axes merged as they are in the file."""
         if self.merge is None:
             return shape
-        found, at = [], 0
+        merged_shape, at = [], 0
         for count in self.merge:
-            found.append(math.prod(shape[at : at + count]))
+            merged_shape.append(math.prod(shape[at : at + count]))
             at += count
-        return tuple(found)
+        return tuple(merged_shape)
 
     def tensor_shape(self, parts: tuple[Shape, ...]) -> Shape:
         """The shape of the tensor in the file, from the part shapes of its parameters."""
         merged = [self.merged(shape) for shape in parts]
         shape = list(merged[0])
-        shape[self.along : self.along + 1] = [sum(m[self.along] for m in merged)] if shape else []
+        shape[self.concat_axis : self.concat_axis + 1] = (
+            [sum(m[self.concat_axis] for m in merged)] if shape else []
+        )
         if self.fold is not None:
             shape[:1] = [self.fold, shape[0] // self.fold]
         return tuple(shape)
 
-    def within(self, prefix: str, roles: str = "") -> Slot:
+    def prefixed(self, prefix: str, param_names: str = "") -> Slot:
         """The same slot under a name and under the roles of a sub-layer."""
-        return replace(self, name=prefix + self.name, roles=tuple(roles + role for role in self.roles))
+        return replace(
+            self,
+            name=prefix + self.name,
+            param_names=tuple(param_names + param_name for param_name in self.param_names),
+        )
 
 
-def slot(name: str, role: str, axes: tuple[int, ...] | None = None) -> Slot:
+def slot(name: str, param_name: str, axes: tuple[int, ...] | None = None) -> Slot:
     """A slot of one parameter."""
-    return Slot(name, (role,), axes)
+    return Slot(name, (param_name,), axes)
 
 
 Slots = tuple[Slot, ...]
-Table = Mapping[str, "Slots | Callable[[AnyLayer], Slots]"]
+SlotTable = Mapping[str, "Slots | Callable[[AnyLayer], Slots]"]
 
 
 @dataclass(frozen=True)
@@ -104,18 +110,18 @@ class Framework:
 
     name: str
     separator: str
-    table: Table
+    table: SlotTable
     header: str
     collection: str | None = None
 
-    def slots(self, kind: str, layer: AnyLayer) -> Slots:
+    def slots(self, layer_type: str, layer: AnyLayer) -> Slots:
         """The slots of a layer.
 
         Raises:
             UnsupportedError: The framework cannot hold such a layer.
         """
-        found = self.table[kind]
-        return found(layer) if callable(found) else found
+        row = self.table[layer_type]
+        return row(layer) if callable(row) else row
 
     def tensor_name(self, path: tuple[str, ...], leaf: str, collection: str | None = None) -> str:
         """The name of a stored tensor."""
@@ -139,17 +145,17 @@ class FanRule:
     of_shape: Callable[[Shape], Fans]
     of_axes: bool = True
 
-    def fans(self, found: Slot | None, shape: Shape) -> Fans:
+    def fans(self, slot: Slot | None, shape: Shape) -> Fans:
         """The fans of a stored tensor.
 
         Args:
-            found: Its slot; None for a raw tensor.
+            slot: Its slot; None for a raw tensor.
             shape: Its shape in the file.
 
         Raises:
             FanError: The rule gives none.
         """
-        if found is None or found.fan_axes is None or not self.of_axes:
+        if slot is None or slot.fan_axes is None or not self.of_axes:
             return self.of_shape(shape)
-        axes = found.fan_axes
+        axes = slot.fan_axes
         return Fans(math.prod(shape[i] for i in axes.inputs), math.prod(shape[i] for i in axes.outputs))

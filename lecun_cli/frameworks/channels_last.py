@@ -22,11 +22,11 @@ def attention(output: str) -> Slots:
         output: The name of the projection back.
     """
     inward = FanAxes((0,), (1, 2))
-    found: list[Slot] = []
+    slots: list[Slot] = []
     for name in ("query", "key", "value"):
-        found.append(Slot(f"{name}/kernel", (f"{name}/kernel",), (2, 0, 1), fan_axes=inward))
-        found.append(slot(f"{name}/bias", f"{name}/bias"))
+        slots.append(Slot(f"{name}/kernel", (f"{name}/kernel",), (2, 0, 1), fan_axes=inward))
+        slots.append(slot(f"{name}/bias", f"{name}/bias"))
     outward = FanAxes((0, 1), (2,))
-    found.append(Slot(f"{output}/kernel", ("output/kernel",), (1, 2, 0), fan_axes=outward))
-    found.append(slot(f"{output}/bias", "output/bias"))
-    return tuple(found)
+    slots.append(Slot(f"{output}/kernel", ("output/kernel",), (1, 2, 0), fan_axes=outward))
+    slots.append(slot(f"{output}/bias", "output/bias"))
+    return tuple(slots)

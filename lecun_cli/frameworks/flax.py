@@ -42,10 +42,10 @@ def _conv_transpose(layer: AnyLayer) -> Slots:
     return (Slot("kernel", ("kernel",), (*window, 2, 0, 1), flip=flip, merge=merge), BIAS)
 
 
-def _depthwise(rank: int, name: str = "kernel", role: str = "kernel") -> Slot:
+def _depthwise(rank: int, name: str = "kernel", param_name: str = "kernel") -> Slot:
     """`(*window, 1, in * multiplier)`: a convolution in as many groups as channels."""
     window = tuple(range(3, 3 + rank))
-    return Slot(name, (role,), (*window, 2, 0, 1), merge=(*(1 for _ in window), 1, 2))
+    return Slot(name, (param_name,), (*window, 2, 0, 1), merge=(*(1 for _ in window), 1, 2))
 
 
 def _separable(rank: int) -> Slots:
@@ -84,25 +84,25 @@ def _cell(layer: Recurrent) -> Slots:
         raise UnsupportedError("Flax's GRUCell resets after the product")
     if not layer.bias:
         raise UnsupportedError("Flax's recurrent layers have biases")
-    found = []
+    slots = []
     for letter, gate, input_bias, hidden_bias in _GATES[layer.type]:
         of = f"_{gate}" if gate else ""
-        found.append(slot(f"cell/i{letter}/kernel", f"kernel{of}", (1, 0)))
-        found.append(slot(f"cell/h{letter}/kernel", f"recurrent_kernel{of}", (1, 0)))
+        slots.append(slot(f"cell/i{letter}/kernel", f"kernel{of}", (1, 0)))
+        slots.append(slot(f"cell/h{letter}/kernel", f"recurrent_kernel{of}", (1, 0)))
         if input_bias:
-            found.append(slot(f"cell/i{letter}/bias", f"bias{of}"))
+            slots.append(slot(f"cell/i{letter}/bias", f"bias{of}"))
         if hidden_bias:
-            role = "bias" if isinstance(layer, LSTMCell) else "recurrent_bias"
-            found.append(slot(f"cell/h{letter}/bias", f"{role}{of}"))
-    return tuple(found)
+            param_name = "bias" if isinstance(layer, LSTMCell) else "recurrent_bias"
+            slots.append(slot(f"cell/h{letter}/bias", f"{param_name}{of}"))
+    return tuple(slots)
 
 
 def _bidirectional(layer: AnyLayer) -> Slots:
     assert isinstance(layer, Bidirectional)  # noqa: S101
     return tuple(
-        found.within(f"{way}_rnn/", f"{way}/")
+        cell_slot.prefixed(f"{way}_rnn/", f"{way}/")
         for way in ("forward", "backward")
-        for found in _cell(layer.layer)
+        for cell_slot in _cell(layer.layer)
     )
 
 

@@ -41,10 +41,10 @@ def _conv_transpose(layer: AnyLayer) -> Slots:
     return (Slot("kernel", ("kernel",), (*window, 0, 1, 2), merge=merge), BIAS)
 
 
-def _depthwise(name: str, role: str, rank: int) -> Slot:
+def _depthwise(name: str, param_name: str, rank: int) -> Slot:
     """`(*window, in, multiplier)` from `(in, multiplier, 1, *window)`."""
     window = tuple(range(3, 3 + rank))
-    return Slot(name, (role,), (*window, 2, 0, 1), merge=(*(1 for _ in window[1:]), 2, 1, 1))
+    return Slot(name, (param_name,), (*window, 2, 0, 1), merge=(*(1 for _ in window[1:]), 2, 1, 1))
 
 
 def _separable(rank: int) -> Slots:
@@ -65,20 +65,20 @@ def _cell(layer: Recurrent) -> Slots:
     """`name/lstm_cell/kernel (in, 4 units)`: the gates side by side, GRU's as update, reset, candidate."""
     if layer.num_layers > 1:
         raise UnsupportedError("a Keras recurrent layer is one layer; write one for each of num_layers")
-    kernel = Slot("kernel", layer.gated("kernel"), (1, 0), along=1)
-    recurrent = Slot("recurrent_kernel", layer.gated("recurrent_kernel"), (1, 0), along=1)
+    kernel = Slot("kernel", layer.gated("kernel"), (1, 0), concat_axis=1)
+    recurrent = Slot("recurrent_kernel", layer.gated("recurrent_kernel"), (1, 0), concat_axis=1)
     bias = Slot("bias", layer.gated("bias"))
     if isinstance(layer, GRUCell) and layer.reset_after:
         bias = Slot("bias", layer.gated("bias") + layer.gated("recurrent_bias"), fold=2)
-    return tuple(found.within(f"{layer.type}_cell/") for found in (kernel, recurrent, bias))
+    return tuple(cell_slot.prefixed(f"{layer.type}_cell/") for cell_slot in (kernel, recurrent, bias))
 
 
 def _bidirectional(layer: AnyLayer) -> Slots:
     assert isinstance(layer, Bidirectional)  # noqa: S101
     return tuple(
-        found.within(f"{way}_{layer.layer.type}/", f"{way}/")
+        cell_slot.prefixed(f"{way}_{layer.layer.type}/", f"{way}/")
         for way in ("forward", "backward")
-        for found in _cell(layer.layer)
+        for cell_slot in _cell(layer.layer)
     )
 
 

@@ -40,9 +40,9 @@ def _conv_transpose(rank: int) -> Slots:
     return (Slot("weight", ("kernel",), (0, 2, 1, *window), merge=(2, 1, *(1 for _ in window))), _BIAS)
 
 
-def _depthwise(rank: int, name: str = "weight", role: str = "kernel") -> Slot:
+def _depthwise(rank: int, name: str = "weight", param_name: str = "kernel") -> Slot:
     """`(in * multiplier, 1, *window)`: a convolution in as many groups as channels."""
-    return Slot(name, (role,), merge=(2, 1, *(1 for _ in range(rank))))
+    return Slot(name, (param_name,), merge=(2, 1, *(1 for _ in range(rank))))
 
 
 def _separable(rank: int) -> Slots:
@@ -62,19 +62,19 @@ def _recurrent(layer: AnyLayer) -> Slots:
     if isinstance(cell, GRUCell) and not cell.reset_after:
         raise UnsupportedError("PyTorch's GRU resets after the product")
     order = ("reset", "update", "candidate") if isinstance(cell, GRUCell) else cell.gates
-    found = []
+    slots = []
     for k in range(cell.num_layers):
         for way, suffix in (("forward/", ""), ("backward/", "_reverse")) if bidirectional else (("", ""),):
             under = cell.under(k) + way
-            for name, role in (
+            for name, param_name in (
                 ("weight_ih", "kernel"),
                 ("weight_hh", "recurrent_kernel"),
                 ("bias_ih", "bias"),
                 ("bias_hh", "recurrent_bias"),
             ):
-                roles = tuple(under + role + (f"_{gate}" if gate else "") for gate in order)
-                found.append(Slot(f"{name}_l{k}{suffix}", roles))
-    return tuple(found)
+                param_names = tuple(under + param_name + (f"_{gate}" if gate else "") for gate in order)
+                slots.append(Slot(f"{name}_l{k}{suffix}", param_names))
+    return tuple(slots)
 
 
 def _multi_head_attention(layer: AnyLayer) -> Slots:
@@ -97,13 +97,13 @@ def _multi_head_attention(layer: AnyLayer) -> Slots:
 
 def _grouped_query_attention() -> Slots:
     """PyTorch has no such layer: the four projections in the names of the Hub's decoders."""
-    found: list[Slot] = []
+    slots: list[Slot] = []
     for name in ("query", "key", "value"):
-        found.append(Slot(f"{name[0]}_proj.weight", (f"{name}/kernel",), merge=(2, 1)))
-        found.append(Slot(f"{name[0]}_proj.bias", (f"{name}/bias",), merge=(2,)))
-    found.append(Slot("o_proj.weight", ("output/kernel",), merge=(1, 2)))
-    found.append(slot("o_proj.bias", "output/bias"))
-    return tuple(found)
+        slots.append(Slot(f"{name[0]}_proj.weight", (f"{name}/kernel",), merge=(2, 1)))
+        slots.append(Slot(f"{name[0]}_proj.bias", (f"{name}/bias",), merge=(2,)))
+    slots.append(Slot("o_proj.weight", ("output/kernel",), merge=(1, 2)))
+    slots.append(slot("o_proj.bias", "output/bias"))
+    return tuple(slots)
 
 
 def _layer_normalization(layer: AnyLayer) -> Slots:

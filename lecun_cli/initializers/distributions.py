@@ -69,4 +69,4 @@ class Constant:
         return abs(self.value)
 
 
-Law = TruncatedNormal | Uniform | Constant
+Distribution = TruncatedNormal | Uniform | Constant

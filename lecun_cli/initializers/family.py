@@ -13,7 +13,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from lecun_cli.initializers.distributions import TRUNCATED_STD, Constant, Law, TruncatedNormal, Uniform
+from lecun_cli.initializers.distributions import (
+    TRUNCATED_STD,
+    Constant,
+    Distribution,
+    TruncatedNormal,
+    Uniform,
+)
 from lecun_cli.initializers.fans import Fans
 
 Argument = float | str
@@ -52,9 +58,9 @@ class Initializer:
         """Whether the law draws from the stream."""
         return FAMILY[self.name].is_random
 
-    def law(self, fans: Fans | None) -> Law:
+    def distribution(self, fans: Fans | None) -> Distribution:
         """The law of a tensor with these fans, which may be None where none are needed."""
-        return _law(self, fans)
+        return _distribution(self, fans)
 
     def to_json(self) -> dict[str, Argument]:
         """As a manifest holds it: `{"name": "lecun_normal"}` and the arguments."""
@@ -62,8 +68,8 @@ class Initializer:
 
 
 @lru_cache(maxsize=1024)
-def _law(initializer: Initializer, fans: Fans | None) -> Law:
-    return FAMILY[initializer.name].law(dict(initializer.arguments), fans)
+def _distribution(initializer: Initializer, fans: Fans | None) -> Distribution:
+    return FAMILY[initializer.name].distribution(dict(initializer.arguments), fans)
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class Row:
 
     Attributes:
         summary: What it is, in a phrase.
-        law: (arguments, fans) -> law.
+        distribution: (arguments, fans) -> law.
         defaults: Every argument with its default, None where it must be given.
         choices: The values that a string argument may take.
         positive: The number arguments that must be above zero.
@@ -81,7 +87,7 @@ class Row:
     """
 
     summary: str
-    law: Callable[[dict[str, Argument], Fans | None], Law]
+    distribution: Callable[[dict[str, Argument], Fans | None], Distribution]
     defaults: Mapping[str, Argument | None]
     choices: Mapping[str, tuple[str, ...]]
     positive: frozenset[str]
@@ -89,7 +95,7 @@ class Row:
     is_random: bool
 
 
-def _variance_scaling(arguments: Mapping[str, Argument], fans: Fans | None) -> Law:
+def _variance_scaling(arguments: Mapping[str, Argument], fans: Fans | None) -> Distribution:
     """Keras's VarianceScaling: variance scale / n, n the fan that `mode` names."""
     if fans is None:
         raise AssertionError("variance scaling is asked for without fans")
@@ -105,10 +111,10 @@ def _variance_scaling(arguments: Mapping[str, Argument], fans: Fans | None) -> L
     return TruncatedNormal(math.sqrt(variance) / TRUNCATED_STD)
 
 
-def _scaled(scale: float, mode: str, distribution: str) -> Row:
-    fixed: dict[str, Argument] = {"scale": scale, "mode": mode, "distribution": distribution}
+def _scaled(scale: float, mode: str, distribution_name: str) -> Row:
+    fixed: dict[str, Argument] = {"scale": scale, "mode": mode, "distribution": distribution_name}
     divisor = "(fan_in + fan_out) / 2" if mode == "fan_avg" else mode
-    shape = "normal cut at two sigma" if distribution == "truncated_normal" else "uniform"
+    shape = "normal cut at two sigma" if distribution_name == "truncated_normal" else "uniform"
     return Row(
         f"{shape}, variance {scale:g} / {divisor}",
         lambda _, fans: _variance_scaling(fixed, fans),
@@ -122,7 +128,7 @@ def _scaled(scale: float, mode: str, distribution: str) -> Row:
 
 def _fixed(
     summary: str,
-    law: Callable[[dict[str, Argument]], Law],
+    distribution: Callable[[dict[str, Argument]], Distribution],
     *,
     is_random: bool,
     positive: frozenset[str] = frozenset(),
@@ -130,7 +136,7 @@ def _fixed(
 ) -> Row:
     return Row(
         summary,
-        lambda arguments, _: law(arguments),
+        lambda arguments, _: distribution(arguments),
         defaults,
         {},
         positive,
@@ -212,23 +218,23 @@ def make(name: str, arguments: Mapping[str, object] | None = None) -> Initialize
     row = FAMILY.get(name)
     if row is None:
         raise _not_offered(name)
-    given = dict(arguments or {})
-    for key in given:
+    passed = dict(arguments or {})
+    for key in passed:
         if key not in row.defaults:
-            known = ", ".join(row.defaults) or "no arguments"
-            raise InitializerError(f'{name} has no argument "{key}"', f"it takes {known}")
-    complete = tuple((key, _argument(name, row, key, given)) for key in row.defaults)
-    made = Initializer(name, complete)
+            names = ", ".join(row.defaults) or "no arguments"
+            raise InitializerError(f'{name} has no argument "{key}"', f"it takes {names}")
+    complete = tuple((key, _argument(name, row, key, passed)) for key in row.defaults)
+    initializer = Initializer(name, complete)
     if name == "uniform":
         low, high = dict(complete)["minval"], dict(complete)["maxval"]
         if not float(low) < float(high):
             raise InitializerError(f"uniform needs minval < maxval, and {low!r} is not below {high!r}")
-    return made
+    return initializer
 
 
-def _argument(name: str, row: Row, key: str, given: Mapping[str, object]) -> Argument:
+def _argument(name: str, row: Row, key: str, arguments: Mapping[str, object]) -> Argument:
     default = row.defaults[key]
-    value = given.get(key, default)
+    value = arguments.get(key, default)
     if value is None:
         raise InitializerError(f'{name} needs its argument "{key}"')
     if isinstance(default, str):

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 AnyArray = NDArray[Any]
 
-STRETCH_NBYTES = 4 * 2**20
+READ_CHUNK_NBYTES = 4 * 2**20
 _SLICES = tuple[slice, ...]
 
 
 @dataclass(frozen=True)
-class Stretch:
+class ReadChunk:
     """A part of a tensor that is read at once.
 
     Attributes:
@@ -58,28 +58,28 @@ def storage_of(stored: StoredTensor) -> DType | None:
     if stored.dtype in DTYPES:
         return DTYPES[stored.dtype]
     try:
-        found = np.dtype(stored.dtype)
+        dtype = np.dtype(stored.dtype)
     except (TypeError, ValueError, SyntaxError):  # a word of the format that is no type of NumPy
         return None
-    return DTYPES.get(found.name) if found.kind in "fiub" else None
+    return DTYPES.get(dtype.name) if dtype.kind in "fiub" else None
 
 
-def stretches(number: int, path: Path, stored: StoredTensor, dtype: DType) -> Iterator[Stretch]:
+def read_chunks(number: int, path: Path, stored: StoredTensor, dtype: DType) -> Iterator[ReadChunk]:
     """The stretches of a tensor, in order."""
     n_elements = math.prod(stored.shape)
-    step = STRETCH_NBYTES // dtype.itemsize
-    in_one_piece = (
+    step = READ_CHUNK_NBYTES // dtype.itemsize
+    is_contiguous = (
         stored.offset >= 0 and stored.dtype in DTYPES and stored.nbytes == n_elements * dtype.itemsize
     )
-    if in_one_piece:
+    if is_contiguous:
         for start in range(0, n_elements, step):
             count = min(step, n_elements - start)
             offset = stored.offset + start * dtype.itemsize
-            yield Stretch(number, path, stored, dtype, offset, count, (), start == 0)
+            yield ReadChunk(number, path, stored, dtype, offset, count, (), start == 0)
         return
     is_first = True
     for index, count in _boxes(stored.shape, step):
-        yield Stretch(number, path, stored, dtype, -1, count, index, is_first)
+        yield ReadChunk(number, path, stored, dtype, -1, count, index, is_first)
         is_first = False
 
 
@@ -125,33 +125,33 @@ class Reader:
             for file in self._hdf5.values():
                 file.close()
 
-    def read(self, stretch: Stretch) -> AnyArray:
+    def read(self, chunk: ReadChunk) -> AnyArray:
         """The values of a stretch, one axis.
 
         Raises:
             WeightFileError: The file cannot be read, or ends too early.
         """
         try:
-            if stretch.offset < 0:
-                return self._read_hdf5(stretch)
-            return self._read_range(stretch)
+            if chunk.offset < 0:
+                return self._read_hdf5(chunk)
+            return self._read_range(chunk)
         except OSError as error:
-            raise WeightFileError(f"{stretch.path} cannot be read: {error.strerror or error}") from error
+            raise WeightFileError(f"{chunk.path} cannot be read: {error.strerror or error}") from error
 
-    def _read_range(self, stretch: Stretch) -> AnyArray:
-        nbytes = stretch.n_elements * stretch.dtype.itemsize
+    def _read_range(self, chunk: ReadChunk) -> AnyArray:
+        nbytes = chunk.n_elements * chunk.dtype.itemsize
         buffer: bytearray | None = getattr(self._local, "buffer", None)
         if buffer is None:
-            buffer = self._local.buffer = bytearray(STRETCH_NBYTES)
-        whole = memoryview(buffer)[:nbytes]
-        fd = self._open(stretch.path)
+            buffer = self._local.buffer = bytearray(READ_CHUNK_NBYTES)
+        view = memoryview(buffer)[:nbytes]
+        fd = self._open(chunk.path)
         done = 0
         while done < nbytes:
-            got = _read_into(fd, whole[done:], stretch.offset + done)
+            got = _read_into(fd, view[done:], chunk.offset + done)
             if not got:
-                raise WeightFileError(f'{stretch.path} ends within the tensor "{stretch.stored.name}"')
+                raise WeightFileError(f'{chunk.path} ends within the tensor "{chunk.stored.name}"')
             done += got
-        return np.frombuffer(buffer, stretch.dtype.numpy(), stretch.n_elements)
+        return np.frombuffer(buffer, chunk.dtype.numpy(), chunk.n_elements)
 
     def _open(self, path: Path) -> int:
         with self._lock:
@@ -159,27 +159,25 @@ class Reader:
                 self._files[path] = os.open(path, os.O_RDONLY)
             return self._files[path]
 
-    def _read_hdf5(self, stretch: Stretch) -> AnyArray:
+    def _read_hdf5(self, chunk: ReadChunk) -> AnyArray:
         import h5py
 
         with self._lock:
-            if stretch.path not in self._hdf5:
-                self._hdf5[stretch.path] = h5py.File(stretch.path, "r")
-            file = self._hdf5[stretch.path]
+            if chunk.path not in self._hdf5:
+                self._hdf5[chunk.path] = h5py.File(chunk.path, "r")
+            file = self._hdf5[chunk.path]
         try:
-            held = file[stretch.stored.name]
-            if held.shape is None:  # a dataset without a place for values
-                return np.empty(0, stretch.dtype.numpy())
-            found = np.asarray(held[stretch.index])
+            dataset = file[chunk.stored.name]
+            if dataset.shape is None:  # a dataset without a place for values
+                return np.empty(0, chunk.dtype.numpy())
+            values = np.asarray(dataset[chunk.index])
         except (RuntimeError, KeyError, ValueError, TypeError) as error:
-            raise WeightFileError(
-                f'"{stretch.stored.name}" in {stretch.path} cannot be read: {error}'
-            ) from error
-        kind = stretch.dtype.numpy()
-        flat = np.ascontiguousarray(found).reshape(-1)
-        if found.dtype.kind == "V":  # bfloat16, as Keras has it: two bytes of no type
-            return flat.view(kind)
-        return flat.astype(kind)
+            raise WeightFileError(f'"{chunk.stored.name}" in {chunk.path} cannot be read: {error}') from error
+        dtype = chunk.dtype.numpy()
+        flat = np.ascontiguousarray(values).reshape(-1)
+        if values.dtype.kind == "V":  # bfloat16, as Keras has it: two bytes of no type
+            return flat.view(dtype)
+        return flat.astype(dtype)
 
 
 def _read_into(fd: int, buffer: memoryview, offset: int) -> int:

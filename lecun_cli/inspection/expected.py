@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lecun_cli.dtypes import DTYPES
 from lecun_cli.initializers.distributions import Constant
-from lecun_cli.inspection.probabilities import Distribution, Mixture, is_continuous, mixture, support_of
+from lecun_cli.inspection.probabilities import AnyDistribution, Mixture, is_continuous, mixture, support_of
 from lecun_cli.plan.types import TensorPlan
 
 
@@ -16,7 +16,7 @@ class Expected:
     """The law that a tensor is held against.
 
     Attributes:
-        law: The law.
+        distribution: The law.
         initializer: Its name: a row of the family, or several joined by `+` where parts differ.
         fan_in: The fan-in in force; None where there is none, or parts differ.
         fan_out: The fan-out in force; likewise.
@@ -25,7 +25,7 @@ class Expected:
         identities: What the streams of its parts are keyed with; only where stated.
     """
 
-    law: Distribution
+    distribution: AnyDistribution
     initializer: str
     fan_in: float | None
     fan_out: float | None
@@ -36,17 +36,21 @@ class Expected:
     @property
     def is_random(self) -> bool:
         """Whether its law has a density."""
-        return is_continuous(self.law)
+        return is_continuous(self.distribution)
 
     @property
     def is_constant(self) -> bool:
         """Whether all of it is known beforehand."""
-        return all(isinstance(law, Constant) for law in constituents(self.law))
+        return all(isinstance(distribution, Constant) for distribution in constituents(self.distribution))
 
 
-def constituents(law: Distribution) -> tuple[Distribution, ...]:
+def constituents(distribution: AnyDistribution) -> tuple[AnyDistribution, ...]:
     """The plain laws in a law."""
-    return tuple(part for _, part in law.parts) if isinstance(law, Mixture) else (law,)
+    return (
+        tuple(part for _, part in distribution.parts)
+        if isinstance(distribution, Mixture)
+        else (distribution,)
+    )
 
 
 def expected_of(tensor: TensorPlan, *, is_stated: bool, is_guessed: bool = False) -> Expected:
@@ -62,7 +66,7 @@ def expected_of(tensor: TensorPlan, *, is_stated: bool, is_guessed: bool = False
     fan = next(iter(fans)) if len(fans) == 1 else None
     needs = any(part.initializer.is_random for part in parts)
     return Expected(
-        law=mixture([(part.n_elements, part.law) for part in parts]),
+        distribution=mixture([(part.n_elements, part.distribution) for part in parts]),
         initializer="+".join(dict.fromkeys(part.initializer.name for part in parts)),
         fan_in=fan.fan_in if fan and needs else None,
         fan_out=fan.fan_out if fan and needs else None,
@@ -80,7 +84,7 @@ def limits_of(expected: Expected | None, dtype: str) -> tuple[float, float]:
     """
     if expected is None:
         return -math.inf, math.inf
-    low, high = support_of(expected.law)
+    low, high = support_of(expected.distribution)
     return _outward(low, dtype), _outward(high, dtype)
 
 

@@ -47,12 +47,12 @@ class Grid:
 
     def ascending(self, counts: Counts) -> Counts:
         """Counts by code -> counts by cell, shape (cells,); those of minus zero go to zero, where exact."""
-        found = counts[self.order]
+        cells = counts[self.order]
         if self.is_exact:
             zero = int(np.searchsorted(self.values, 0.0))  # the first of the two: minus zero
-            found[zero + 1] += found[zero]
-            found[zero] = 0
-        return found
+            cells[zero + 1] += cells[zero]
+            cells[zero] = 0
+        return cells
 
 
 @cache

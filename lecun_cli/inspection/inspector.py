@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lecun_cli.display.tables import MOST_ROWS, Overview, Row, Shown
+from lecun_cli.display.tables import MOST_ROWS, Row, Table, TableRepr
 from lecun_cli.display.units import counted
 from lecun_cli.initializers.fans import Shape
 from lecun_cli.inspection import tensor_verdict
 from lecun_cli.inspection.expected import Expected, limits_of
-from lecun_cli.inspection.tensor_verdict import Finding, Judgement
-from lecun_cli.inspection.weight_sources import Found, Source, find
+from lecun_cli.inspection.tensor_verdict import Finding, Judgment
+from lecun_cli.inspection.weight_sources import Source, SourceTensor, find
 from lecun_cli.output import engine
 
 if TYPE_CHECKING:
     from lecun_cli.inspection.measured import Sample, Statistics
-    from lecun_cli.inspection.standard import Standardised
+    from lecun_cli.inspection.standard import Standardized
     from lecun_cli.inspection.tally import Tally
 
 
@@ -34,7 +34,7 @@ class TensorReport:
         nbytes: Its length in the file, in bytes.
         expected: The law that it is held against, or None where that is not known.
         statistics: What its values are; None where it is empty or holds no numbers.
-        judgement: The findings, worst first.
+        judgment: The findings, worst first.
         standard: Its values in units of the std that is asked for; only where asked for, and of weights.
     """
 
@@ -45,29 +45,29 @@ class TensorReport:
     nbytes: int
     expected: Expected | None
     statistics: Statistics | None
-    judgement: Judgement
-    standard: Standardised | None = None
+    judgment: Judgment
+    standard: Standardized | None = None
 
     @property
     def verdict(self) -> str:
         """The worst of its findings, one of `VERDICTS`."""
-        return self.judgement.findings[0].verdict
+        return self.judgment.findings[0].verdict
 
     @property
     def is_bad(self) -> bool:
         """Whether something is wrong with it."""
-        return any(finding.is_bad for finding in self.judgement.findings)
+        return any(finding.is_bad for finding in self.judgment.findings)
 
     @property
     def ratio(self) -> float | None:
         """Its std over the std that its law asks for; None without a law that has one."""
         if self.statistics is None or self.expected is None or not self.expected.is_random:
             return None
-        return self.statistics.std / self.expected.law.std
+        return self.statistics.std / self.expected.distribution.std
 
 
 @dataclass(frozen=True, repr=False)
-class Inspection(Shown):
+class Inspection(TableRepr):
     """What was found in a path.
 
     Attributes:
@@ -99,18 +99,18 @@ class Inspection(Shown):
         """Whether nothing is wrong with any tensor."""
         return not self.bad
 
-    def overview(self) -> Overview:
+    def table(self) -> Table:
         """What `repr`, rich and notebooks show: the tensors, and what is wrong with them."""
-        word = f"{len(self.bad):,} with a fault" if self.bad else "no fault"
-        title = f"Inspection of {self.path}: {counted(len(self.tensors), 'tensor')}, {word}"
+        outcome = f"{len(self.bad):,} with a fault" if self.bad else "no fault"
+        title = f"Inspection of {self.path}: {counted(len(self.tensors), 'tensor')}, {outcome}"
         rows = tuple(_row(tensor) for tensor in self.tensors[:MOST_ROWS])
-        return Overview(title, ("tensor", "dtype", "shape", "std", "verdict", "why"), rows, len(self.tensors))
+        return Table(title, ("tensor", "dtype", "shape", "std", "verdict", "why"), rows, len(self.tensors))
 
 
 def _row(tensor: TensorReport) -> Row:
     std = "" if tensor.statistics is None else f"{tensor.statistics.std:.4g}"
     shape = "x".join(map(str, tensor.shape)) or "scalar"
-    return (tensor.name, tensor.dtype, shape, std, tensor.verdict, tensor.judgement.findings[0].reason)
+    return (tensor.name, tensor.dtype, shape, std, tensor.verdict, tensor.judgment.findings[0].reason)
 
 
 def inspect(
@@ -168,90 +168,90 @@ def inspect_source(
     return Inspection(source.path, tuple(file.name for file in source.files), reports, level, source.warnings)
 
 
-def _level(chosen: tuple[Found, ...]) -> float:
+def _level(chosen: tuple[SourceTensor, ...]) -> float:
     """Bonferroni: with a thousand tensors, one p-value in a thousand is no surprise."""
     tested = sum(t.expected is not None and t.expected.is_random for t in chosen)
     return tensor_verdict.LEVEL / max(1, tested)
 
 
 def _reports(
-    chosen: tuple[Found, ...],
+    chosen: tuple[SourceTensor, ...],
     level: float,
     standard: bool,
     workers: int,
     progress: engine.Progress | None,
 ) -> Iterator[TensorReport]:
-    from lecun_cli.inspection.chunk_reader import Stretch, storage_of, stretches
+    from lecun_cli.inspection.chunk_reader import ReadChunk, read_chunks, storage_of
     from lecun_cli.inspection.measured import Sample, fingerprint
     from lecun_cli.inspection.scan import scan
 
-    kinds = [storage_of(found.stored) for found in chosen]
+    dtypes = [storage_of(tensor.stored) for tensor in chosen]
     limits = [
-        limits_of(found.expected, "float64" if kind is None or not kind.is_float else kind.name)
-        for found, kind in zip(chosen, kinds, strict=True)
+        limits_of(tensor.expected, "float64" if dtype is None or not dtype.is_float else dtype.name)
+        for tensor, dtype in zip(chosen, dtypes, strict=True)
     ]
 
-    def parts() -> Iterator[Stretch]:
-        for i, found in enumerate(chosen):
-            kind = kinds[i]
-            if kind is not None:
-                yield from stretches(i, found.path, found.stored, kind)
+    def parts() -> Iterator[ReadChunk]:
+        for i, tensor in enumerate(chosen):
+            dtype = dtypes[i]
+            if dtype is not None:
+                yield from read_chunks(i, tensor.path, tensor.stored, dtype)
 
     scanned = scan(parts(), limits.__getitem__, workers, progress)
     ready = next(scanned, None)
-    seen: dict[bytes, Found] = {}
-    for i, found in enumerate(chosen):
+    seen: dict[bytes, SourceTensor] = {}
+    for i, tensor in enumerate(chosen):
         if ready is None or ready[0] != i:
-            yield _unread(found, kinds[i] is None)
+            yield _unread(tensor, dtypes[i] is None)
             continue
-        made, first = ready[1], None
-        sample = Sample(made)
-        if _may_repeat(found, made):
-            first = seen.setdefault(fingerprint(made, sample), found)
-        yield _report(found, made, sample, limits[i], level, standard, None if first is found else first)
+        tally, first = ready[1], None
+        sample = Sample(tally)
+        if _may_repeat(tensor, tally):
+            first = seen.setdefault(fingerprint(tally, sample), tensor)
+        yield _report(tensor, tally, sample, limits[i], level, standard, None if first is tensor else first)
         ready = next(scanned, None)
 
 
-def _may_repeat(found: Found, made: Tally) -> bool:
+def _may_repeat(tensor: SourceTensor, tally: Tally) -> bool:
     """Whether equal values would be no accident: weights, and enough of them."""
-    return found.expected is not None and found.expected.is_random and made.n_elements >= 32
+    return tensor.expected is not None and tensor.expected.is_random and tally.n_elements >= 32
 
 
-def _unread(found: Found, unknown: bool) -> TensorReport:
-    stored = found.stored
+def _unread(tensor: SourceTensor, unknown: bool) -> TensorReport:
+    stored = tensor.stored
     if unknown:
         finding = Finding("not read", f"{stored.dtype} is no dtype whose values are read here")
     else:
         finding = Finding("empty", "it has no elements")
     return TensorReport(
-        found.name, found.path.name, stored.dtype, stored.shape, stored.nbytes, None, None,
-        Judgement((finding,)),
+        tensor.name, tensor.path.name, stored.dtype, stored.shape, stored.nbytes, None, None,
+        Judgment((finding,)),
     )  # fmt: skip
 
 
 def _report(
-    found: Found,
-    made: Tally,
+    tensor: SourceTensor,
+    tally: Tally,
     sample: Sample,
     limits: tuple[float, float],
     level: float,
     standard: bool,
-    first: Found | None,
+    first: SourceTensor | None,
 ) -> TensorReport:
     from lecun_cli.inspection.measured import measure
-    from lecun_cli.inspection.standard import standardise
+    from lecun_cli.inspection.standard import standardize
 
-    expected, stored = found.expected, found.stored
+    expected, stored = tensor.expected, tensor.stored
     is_random = expected is not None and expected.is_random
-    reach = expected.law.bound if expected is not None and is_random else None
-    statistics = measure(made, sample, limits, reach)
-    judgement = tensor_verdict.judge(statistics, sample, expected, stored.shape, level)
+    reach = expected.distribution.bound if expected is not None and is_random else None
+    statistics = measure(tally, sample, limits, reach)
+    judgment = tensor_verdict.judge(statistics, sample, expected, stored.shape, level)
     if first is not None and statistics.minimum != statistics.maximum:
-        judgement = tensor_verdict.with_repeated(judgement, found.expected, first.expected, first.name)
+        judgment = tensor_verdict.with_repeated(judgment, tensor.expected, first.expected, first.name)
     kept = None
     if standard and expected is not None and is_random and statistics.n_finite:
-        kept = standardise(sample, expected.law)
+        kept = standardize(sample, expected.distribution)
     return TensorReport(
-        found.name, found.path.name, stored.dtype, stored.shape, stored.nbytes, expected, statistics,
-        judgement, kept,
+        tensor.name, tensor.path.name, stored.dtype, stored.shape, stored.nbytes, expected, statistics,
+        judgment, kept,
     )  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 
 from lecun_cli.inspection import probabilities
 from lecun_cli.inspection.grid import Counts, Floats, Grid, grid_of
-from lecun_cli.inspection.probabilities import Distribution
+from lecun_cli.inspection.probabilities import AnyDistribution
 from lecun_cli.inspection.tally import MAX_DISTINCT, Tally
 
 HISTOGRAM_BINS = 32
@@ -62,22 +62,22 @@ class Sample:
     """The values of a tensor on the cells of its dtype; only cells that hold some are kept.
 
     Args:
-        found: The whole tally of a tensor.
+        tally: The whole tally of a tensor.
     """
 
-    def __init__(self, found: Tally) -> None:
-        self.grid: Grid = grid_of(found.dtype)
-        counts = self.grid.ascending(found.counts)
-        self.held = np.flatnonzero(counts)
-        self.counts: Counts = counts[self.held]
+    def __init__(self, tally: Tally) -> None:
+        self.grid: Grid = grid_of(tally.dtype)
+        counts = self.grid.ascending(tally.counts)
+        self.cells = np.flatnonzero(counts)
+        self.counts: Counts = counts[self.cells]
         self.below: Counts = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.counts)])
         self.n = int(self.below[-1])
 
     @cached_property
     def _knots(self) -> tuple[Floats, Floats]:
         """(both ends of every cell that holds something, values below each of them), ascending."""
-        ends = np.column_stack([self.grid.edges[self.held], self.grid.edges[self.held + 1]]).reshape(-1)
-        largest = np.abs(self.grid.values[self.held[[0, -1]]]) * 1.01 + 1e-300
+        ends = np.column_stack([self.grid.edges[self.cells], self.grid.edges[self.cells + 1]]).reshape(-1)
+        largest = np.abs(self.grid.values[self.cells[[0, -1]]]) * 1.01 + 1e-300
         ends[0], ends[-1] = max(ends[0], -largest[0]), min(ends[-1], largest[1])
         under = np.column_stack([self.below[:-1], self.below[1:]]).reshape(-1)
         return ends, under.astype(np.float64)
@@ -92,7 +92,7 @@ class Sample:
         ends, under = self._knots
         return np.asarray(np.interp(shares * self.n, under, ends))
 
-    def p_value(self, law: Distribution) -> float | None:
+    def p_value(self, distribution: AnyDistribution) -> float | None:
         """Chi-square of the values against a law; None where there are too few to say anything.
 
         The groups have about equal expectation and end on edges of cells, so a coarse dtype is no fault.
@@ -101,43 +101,43 @@ class Sample:
         if n_groups < 4:
             return None
         edges = self.grid.edges
-        wanted = [probabilities.quantile(law, k / n_groups) for k in range(1, n_groups)]
+        wanted = [probabilities.quantile(distribution, k / n_groups) for k in range(1, n_groups)]
         cuts = np.searchsorted(edges, wanted)
         nearer = np.abs(edges[cuts - 1] - wanted) < np.abs(edges[cuts] - wanted)
         inner = np.unique(cuts - nearer)
         inner = inner[(inner > 0) & (inner < edges.size - 1)]
-        under = [0.0, *(probabilities.cdf(law, float(edge)) for edge in edges[inner]), 1.0]
+        under = [0.0, *(probabilities.cdf(distribution, float(edge)) for edge in edges[inner]), 1.0]
         at = np.concatenate([[0], inner, [edges.size - 1]])
         expected = np.diff(under) * self.n
-        observed = np.diff(self.below[np.searchsorted(self.held, at)])
+        observed = np.diff(self.below[np.searchsorted(self.cells, at)])
         return _p_value(expected.tolist(), observed.tolist())
 
-    def expected_distinct(self, law: Distribution) -> float:
+    def expected_distinct(self, distribution: AnyDistribution) -> float:
         """Distinct values that so many draws from a law would give, by density times width."""
         if not self.grid.is_exact:
             return float(self.n)
-        low, high = probabilities.support_of(law)
+        low, high = probabilities.support_of(distribution)
         edges = np.clip(self.grid.edges, max(low, -1e300), min(high, 1e300))
-        share = np.diff(np.array(_coarse_cdf(law, edges)))
+        share = np.diff(np.array(_coarse_cdf(distribution, edges)))
         return float(-np.expm1(-self.n * share).sum())
 
-    def rounded_std(self, law: Distribution) -> float:
+    def rounded_std(self, distribution: AnyDistribution) -> float:
         """Standard deviation of a law after rounding to the dtype, which matters for the 8-bit ones."""
         if self.grid.n_codes > 256:
-            return law.std
-        share = np.diff([probabilities.cdf(law, float(edge)) for edge in self.grid.edges])
+            return distribution.std
+        share = np.diff([probabilities.cdf(distribution, float(edge)) for edge in self.grid.edges])
         mean = float((share * self.grid.values).sum())
         return math.sqrt(float((share * (self.grid.values - mean) ** 2).sum()))
 
 
-def _coarse_cdf(law: Distribution, points: Floats) -> Floats:
+def _coarse_cdf(distribution: AnyDistribution, points: Floats) -> Floats:
     """The CDF by interpolation between a thousand places: the erf of 65,536 would take long."""
     low = max(float(points[0]), -1e300)
     high = min(float(points[-1]), 1e300)
-    if math.isinf(law.bound):
-        low, high = -8.0 * law.std, 8.0 * law.std
+    if math.isinf(distribution.bound):
+        low, high = -8.0 * distribution.std, 8.0 * distribution.std
     knots = np.linspace(low, high, 1001)
-    values = [probabilities.cdf(law, x) for x in knots.tolist()]
+    values = [probabilities.cdf(distribution, x) for x in knots.tolist()]
     return np.interp(points, knots, values)
 
 
@@ -158,21 +158,21 @@ def _p_value(expected: list[float], observed: list[int]) -> float | None:
     return probabilities.chi_square_tail(distance, len(groups) - 1)
 
 
-def measure(found: Tally, sample: Sample, limits: tuple[float, float], reach: float | None) -> Statistics:
+def measure(tally: Tally, sample: Sample, limits: tuple[float, float], reach: float | None) -> Statistics:
     """The statistics of a tensor.
 
     Args:
-        found: The whole tally.
+        tally: The whole tally.
         sample: The same, on its cells.
         limits: Values outside are past the bound.
         reach: How far the histogram goes to both sides at least; the values' own ends if None.
     """
     grid = sample.grid
     if grid.is_exact:
-        values, counts = grid.values[sample.held], sample.counts
+        values, counts = grid.values[sample.cells], sample.counts
         n = sample.n
-        n_nan = int(found.counts[grid.is_nan].sum())
-        n_infinite = int(found.counts[grid.special].sum()) - n_nan
+        n_nan = int(tally.counts[grid.is_nan].sum())
+        n_infinite = int(tally.counts[grid.special].sum()) - n_nan
         mean = float((values * counts).sum()) / n if n else math.nan
         square = float(((values - mean) ** 2 * counts).sum()) if n else 0.0
         low, high = (float(values[0]), float(values[-1])) if n else (math.nan, math.nan)
@@ -180,16 +180,16 @@ def measure(found: Tally, sample: Sample, limits: tuple[float, float], reach: fl
         n_past = int(counts[(values < limits[0]) | (values > limits[1])].sum())
         n_distinct: int | None = int(values.size)
     else:
-        n, n_nan, n_infinite = found.n_finite, found.n_nan, found.n_infinite
-        mean, square = found.mean if n else math.nan, found.square
-        low, high = (found.minimum, found.maximum) if n else (math.nan, math.nan)
-        n_zero, n_past = found.n_zero, found.n_past
-        n_distinct = None if found.distinct is None else int(found.distinct.size)
+        n, n_nan, n_infinite = tally.n_finite, tally.n_nan, tally.n_infinite
+        mean, square = tally.mean if n else math.nan, tally.square
+        low, high = (tally.minimum, tally.maximum) if n else (math.nan, math.nan)
+        n_zero, n_past = tally.n_zero, tally.n_past
+        n_distinct = None if tally.distinct is None else int(tally.distinct.size)
     std = math.sqrt(square / n) if n else math.nan
     varies = n > 0 and low < high
     span = _span(low, high, std, reach) if varies else (low, high)
     return Statistics(
-        n_elements=found.n_elements,
+        n_elements=tally.n_elements,
         n_nan=n_nan,
         n_infinite=n_infinite,
         n_zero=n_zero,
@@ -219,13 +219,13 @@ def _histogram(sample: Sample, span: tuple[float, float]) -> tuple[float, ...]:
     return tuple(np.diff(under).round(1).tolist())
 
 
-def fingerprint(found: Tally, sample: Sample) -> bytes:
+def fingerprint(tally: Tally, sample: Sample) -> bytes:
     """Equal for tensors of equal bytes and, in practice, for no others."""
-    moments = (found.n_elements, found.mean, found.square, found.minimum, found.maximum, found.n_nan)
-    digest = hashlib.blake2b(repr((found.dtype, *moments)).encode(), digest_size=16)
-    digest.update(found.head)
+    moments = (tally.n_elements, tally.mean, tally.square, tally.minimum, tally.maximum, tally.n_nan)
+    digest = hashlib.blake2b(repr((tally.dtype, *moments)).encode(), digest_size=16)
+    digest.update(tally.head)
     if sample.grid.is_exact:  # which has no moments
-        digest.update(sample.held.tobytes())
+        digest.update(sample.cells.tobytes())
         digest.update(sample.counts.tobytes())
     return digest.digest()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
 
-from lecun_cli.initializers.distributions import Constant, Law, TruncatedNormal, Uniform
+from lecun_cli.initializers.distributions import Constant, Distribution, TruncatedNormal, Uniform
 
 _STANDARD = NormalDist()
 _BELOW_CUT = 0.5 * math.erfc(2.0 / math.sqrt(2.0))
@@ -39,50 +39,55 @@ class Mixture:
         parts: (share of the elements, law), the shares adding up to 1.
     """
 
-    parts: tuple[tuple[float, Law], ...]
+    parts: tuple[tuple[float, Distribution], ...]
 
     @property
     def std(self) -> float:
         """Standard deviation of the whole."""
         mean = mean_of(self)
-        return math.sqrt(sum(w * (law.std**2 + (mean_of(law) - mean) ** 2) for w, law in self.parts))
+        return math.sqrt(
+            sum(
+                w * (distribution.std**2 + (mean_of(distribution) - mean) ** 2)
+                for w, distribution in self.parts
+            )
+        )
 
     @property
     def bound(self) -> float:
         """No weight is larger in magnitude."""
-        return max(law.bound for _, law in self.parts)
+        return max(distribution.bound for _, distribution in self.parts)
 
 
-Distribution = Law | Normal | Mixture
+AnyDistribution = Distribution | Normal | Mixture
 
 
-def mixture(parts: list[tuple[int, Law]]) -> Distribution:
+def mixture(parts: list[tuple[int, Distribution]]) -> AnyDistribution:
     """The law of a tensor, from (elements, law) of its parts; a plain law where all are alike."""
-    counts: dict[Law, int] = {}
-    for n_elements, law in parts:
-        counts[law] = counts.get(law, 0) + n_elements
+    counts: dict[Distribution, int] = {}
+    for n_elements, distribution in parts:
+        counts[distribution] = counts.get(distribution, 0) + n_elements
     if len(counts) == 1:
         return parts[0][1]
-    whole = sum(counts.values())
-    return Mixture(tuple((n / whole, law) for law, n in counts.items()))
+    total = sum(counts.values())
+    return Mixture(tuple((n / total, distribution) for distribution, n in counts.items()))
 
 
-def mean_of(law: Distribution) -> float:
+def mean_of(distribution: AnyDistribution) -> float:
     """The mean of a law."""
-    match law:
+    match distribution:
         case Uniform():
-            return (law.minval + law.maxval) / 2
+            return (distribution.minval + distribution.maxval) / 2
         case Constant():
-            return law.value
+            return distribution.value
         case Mixture():
-            return sum(w * mean_of(part) for w, part in law.parts)
+            return sum(w * mean_of(part) for w, part in distribution.parts)
         case _:
             return 0.0
 
 
-def kurtosis_of(law: Distribution) -> float:
+def kurtosis_of(distribution: AnyDistribution) -> float:
     """Fourth central moment over the square of the variance; it says how well a std is known."""
-    match law:
+    match distribution:
         case TruncatedNormal():
             return _truncated_kurtosis()
         case Uniform():
@@ -99,59 +104,59 @@ def _truncated_kurtosis() -> float:
     return (3.0 * second - 16.0 * tail) / second**2
 
 
-def support_of(law: Distribution) -> tuple[float, float]:
+def support_of(distribution: AnyDistribution) -> tuple[float, float]:
     """The smallest and the largest value of a law."""
-    match law:
+    match distribution:
         case Uniform():
-            return law.minval, law.maxval
+            return distribution.minval, distribution.maxval
         case Constant():
-            return law.value, law.value
+            return distribution.value, distribution.value
         case Mixture():
-            ends = [support_of(part) for _, part in law.parts]
+            ends = [support_of(part) for _, part in distribution.parts]
             return min(low for low, _ in ends), max(high for _, high in ends)
         case _:
-            return -law.bound, law.bound
+            return -distribution.bound, distribution.bound
 
 
-def is_continuous(law: Distribution) -> bool:
+def is_continuous(distribution: AnyDistribution) -> bool:
     """Whether it has a density: no part of it is a constant."""
-    if isinstance(law, Mixture):
-        return all(is_continuous(part) for _, part in law.parts)
-    return not isinstance(law, Constant)
+    if isinstance(distribution, Mixture):
+        return all(is_continuous(part) for _, part in distribution.parts)
+    return not isinstance(distribution, Constant)
 
 
-def cdf(law: Distribution, x: float) -> float:
+def cdf(distribution: AnyDistribution, x: float) -> float:
     """The probability of a value up to x."""
-    match law:
+    match distribution:
         case TruncatedNormal():
-            z = min(2.0, max(-2.0, x / law.sigma))
+            z = min(2.0, max(-2.0, x / distribution.sigma))
             return min(1.0, (0.5 * math.erfc(-z / math.sqrt(2.0)) - _BELOW_CUT) / _WITHIN_CUT)
         case Normal():
-            return 0.5 * math.erfc(-x / (law.sigma * math.sqrt(2.0)))
+            return 0.5 * math.erfc(-x / (distribution.sigma * math.sqrt(2.0)))
         case Uniform():
-            return min(1.0, max(0.0, (x - law.minval) / (law.maxval - law.minval)))
+            return min(1.0, max(0.0, (x - distribution.minval) / (distribution.maxval - distribution.minval)))
         case Constant():
-            return 1.0 if x >= law.value else 0.0
+            return 1.0 if x >= distribution.value else 0.0
         case Mixture():
-            return sum(w * cdf(part, x) for w, part in law.parts)
+            return sum(w * cdf(part, x) for w, part in distribution.parts)
 
 
-def quantile(law: Distribution, p: float) -> float:
+def quantile(distribution: AnyDistribution, p: float) -> float:
     """The value that a share p, above 0 and below 1, of a law lies below."""
-    match law:
+    match distribution:
         case TruncatedNormal():
-            return law.sigma * _standard_quantile(_BELOW_CUT + p * _WITHIN_CUT)
+            return distribution.sigma * _standard_quantile(_BELOW_CUT + p * _WITHIN_CUT)
         case Normal():
-            return law.sigma * _standard_quantile(p)
+            return distribution.sigma * _standard_quantile(p)
         case Uniform():
-            return law.minval + p * (law.maxval - law.minval)
+            return distribution.minval + p * (distribution.maxval - distribution.minval)
         case Constant():
-            return law.value
+            return distribution.value
         case Mixture():
-            low, high = support_of(law)
+            low, high = support_of(distribution)
             for _ in range(60):
                 middle = (low + high) / 2
-                low, high = (middle, high) if cdf(law, middle) < p else (low, middle)
+                low, high = (middle, high) if cdf(distribution, middle) < p else (low, middle)
             return high
 
 
@@ -181,13 +186,13 @@ def upper_gamma(a: float, x: float) -> float:
     if front <= 5e-324:
         return 0.0 if x > a else 1.0
     if x < a + 1:
-        term = whole = 1.0 / a
+        term = total = 1.0 / a
         k = a
-        while abs(term) > abs(whole) * 1e-16:
+        while abs(term) > abs(total) * 1e-16:
             k += 1.0
             term *= x / k
-            whole += term
-        return max(0.0, 1.0 - front * whole)
+            total += term
+        return max(0.0, 1.0 - front * total)
     tiny = 1e-300
     b = x + 1.0 - a
     c = 1.0 / tiny

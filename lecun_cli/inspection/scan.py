@@ -10,8 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from lecun_cli.inspection.chunk_reader import Reader, Stretch
-from lecun_cli.inspection.tally import Scratch, Tally, tally
+from lecun_cli.inspection.chunk_reader import ReadChunk, Reader
+from lecun_cli.inspection.tally import Scratch, Tally, tally_values
 from lecun_cli.output.engine import Progress
 
 _HEAD_NBYTES = 2**16
@@ -20,12 +20,12 @@ Limits = Callable[[int], tuple[float, float]]
 
 
 def scan(
-    stretches: Iterable[Stretch], limits: Limits, workers: int, progress: Progress | None = None
+    chunks: Iterable[ReadChunk], limits: Limits, workers: int, progress: Progress | None = None
 ) -> Iterator[tuple[int, Tally]]:
     """The tally of each tensor, in the order of the stretches.
 
     Args:
-        stretches: All stretches of a tensor one after the other.
+        chunks: All stretches of a tensor one after the other.
         limits: The number of a tensor -> values outside are past its bound.
         workers: Threads.
         progress: Told the bytes done so far and the tensor at work.
@@ -35,25 +35,25 @@ def scan(
     """
     with Reader().opened() as reader, ThreadPoolExecutor(workers) as pool:
         counter = _Counter(reader, limits)
-        waiting: deque[tuple[Stretch, Future[Tally]]] = deque()
-        whole: Tally | None = None
+        waiting: deque[tuple[ReadChunk, Future[Tally]]] = deque()
+        current: Tally | None = None
         number = -1
         done = 0
         try:
-            for stretch, made in _in_order(pool, counter, iter(stretches), waiting, workers + 2):
-                if stretch.is_first:
-                    if whole is not None:
-                        yield number, whole
-                    number, whole = stretch.tensor, made
-                elif whole is not None:
-                    whole.add(made)
-                    if whole.distinct is None:
+            for chunk, counted in _in_order(pool, counter, iter(chunks), waiting, workers + 2):
+                if chunk.is_first:
+                    if current is not None:
+                        yield number, current
+                    number, current = chunk.tensor, counted
+                elif current is not None:
+                    current.add(counted)
+                    if current.distinct is None:
                         counter.many.add(number)
-                done += stretch.n_elements * stretch.dtype.itemsize
+                done += chunk.n_elements * chunk.dtype.itemsize
                 if progress is not None:
-                    progress(done, stretch.stored.name)
-            if whole is not None:
-                yield number, whole
+                    progress(done, chunk.stored.name)
+            if current is not None:
+                yield number, current
         finally:
             for _, future in waiting:
                 future.cancel()
@@ -62,13 +62,13 @@ def scan(
 def _in_order(
     pool: ThreadPoolExecutor,
     counter: _Counter,
-    stretches: Iterator[Stretch],
-    waiting: deque[tuple[Stretch, Future[Tally]]],
+    chunks: Iterator[ReadChunk],
+    waiting: deque[tuple[ReadChunk, Future[Tally]]],
     ahead: int,
-) -> Iterator[tuple[Stretch, Tally]]:
+) -> Iterator[tuple[ReadChunk, Tally]]:
     """Tallies in the order of the stretches, a few of them under way."""
-    for stretch in stretches:
-        waiting.append((stretch, pool.submit(counter.count, stretch)))
+    for chunk in chunks:
+        waiting.append((chunk, pool.submit(counter.count, chunk)))
         if len(waiting) >= ahead:
             first, future = waiting.popleft()
             yield first, future.result()
@@ -90,23 +90,23 @@ class _Counter:
         self._local = threading.local()
         self.many: set[int] = set()
 
-    def count(self, stretch: Stretch) -> Tally:
+    def count(self, chunk: ReadChunk) -> Tally:
         """The tally of one stretch."""
         scratch: Scratch | None = getattr(self._local, "scratch", None)
         if scratch is None:
             scratch = self._local.scratch = Scratch()
-        values = self._reader.read(stretch)
-        number = stretch.tensor
-        found = tally(
+        values = self._reader.read(chunk)
+        number = chunk.tensor
+        counted = tally_values(
             values,
-            stretch.dtype.name,
+            chunk.dtype.name,
             scratch,
             limits=self._limits(number),
             distinct=number not in self.many,
         )
-        if found.distinct is None:
+        if counted.distinct is None:
             self.many.add(number)
-        if stretch.is_first:
+        if chunk.is_first:
             head = values.view(np.uint8)[:_HEAD_NBYTES].tobytes()
-            found.head = hashlib.blake2b(head, digest_size=16).digest()
-        return found
+            counted.head = hashlib.blake2b(head, digest_size=16).digest()
+        return counted

@@ -9,7 +9,7 @@ import numpy as np
 from lecun_cli.initializers.distributions import TRUNCATED_STD
 from lecun_cli.inspection import probabilities
 from lecun_cli.inspection.measured import Sample
-from lecun_cli.inspection.probabilities import Distribution
+from lecun_cli.inspection.probabilities import AnyDistribution
 
 N_BINS = 128
 REACH = 2.0 / TRUNCATED_STD / 36 * (N_BINS // 2)
@@ -19,28 +19,28 @@ SHARES = (*_RARE, *(k / 100 for k in range(1, 100)), *(1.0 - p for p in reversed
 
 
 @dataclass(frozen=True)
-class Standardised:
+class Standardized:
     """A tensor's values over the std of its law.
 
     Attributes:
         density: Density in `N_BINS` equal bins from -`REACH` to `REACH`; what lies outside is left out.
         shares: Those of `SHARES` that so many values tell something about.
         asked: Quantiles of the law at these shares.
-        found: Quantiles of the values at these shares.
+        observed: Quantiles of the values at these shares.
     """
 
     density: tuple[float, ...]
     shares: tuple[float, ...]
     asked: tuple[float, ...]
-    found: tuple[float, ...]
+    observed: tuple[float, ...]
 
 
-def standardise(sample: Sample, law: Distribution) -> Standardised:
+def standardize(sample: Sample, distribution: AnyDistribution) -> Standardized:
     """The values of a tensor that holds at least one finite value, over the std of its law."""
     points = np.linspace(-REACH, REACH, N_BINS + 1)
-    under = sample.values_below(points * law.std)
+    under = sample.values_below(points * distribution.std)
     density = np.diff(under) / sample.n * (N_BINS / (2 * REACH))
     shares = tuple(p for p in SHARES if min(p, 1 - p) * sample.n >= 0.5) or (0.5,)
-    found = sample.quantiles(np.array(shares)) / law.std
-    asked = tuple(probabilities.quantile(law, p) / law.std for p in shares)
-    return Standardised(tuple(density.tolist()), shares, asked, tuple(found.tolist()))
+    quantiles = sample.quantiles(np.array(shares)) / distribution.std
+    asked = tuple(probabilities.quantile(distribution, p) / distribution.std for p in shares)
+    return Standardized(tuple(density.tolist()), shares, asked, tuple(quantiles.tolist()))

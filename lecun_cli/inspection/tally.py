@@ -95,7 +95,7 @@ class Tally:
             self.distinct = None
 
 
-def tally(
+def tally_values(
     values: AnyArray, dtype: str, scratch: Scratch, *, limits: tuple[float, float], distinct: bool
 ) -> Tally:
     """Count a stretch.
@@ -111,12 +111,12 @@ def tally(
         values, dtype = values.astype(np.float64), "float64"
     codes = codes_of(values)
     grid = grid_of(dtype)
-    found = Tally(dtype, values.size, _count(codes, grid.n_codes, scratch))
+    result = Tally(dtype, values.size, _count(codes, grid.n_codes, scratch))
     if not grid.is_exact:
-        _measure(values, found, scratch, limits)
+        _measure(values, result, scratch, limits)
         if distinct:
-            _distinct(values, found)
-    return found
+            _distinct(values, result)
+    return result
 
 
 def _count(codes: AnyArray, n_codes: int, scratch: Scratch) -> Counts:
@@ -138,24 +138,24 @@ def _count(codes: AnyArray, n_codes: int, scratch: Scratch) -> Counts:
     return counts
 
 
-def _measure(values: AnyArray, found: Tally, scratch: Scratch, limits: tuple[float, float]) -> None:
+def _measure(values: AnyArray, tally: Tally, scratch: Scratch, limits: tuple[float, float]) -> None:
     """Moments, extremes and what is not finite, of a wide dtype."""
-    grid = grid_of(found.dtype)
-    if np.any(found.counts[grid.special]):
-        found.n_nan = int(np.count_nonzero(np.isnan(values)))
-        found.n_infinite = int(np.count_nonzero(np.isinf(values)))
+    grid = grid_of(tally.dtype)
+    if np.any(tally.counts[grid.special]):
+        tally.n_nan = int(np.count_nonzero(np.isnan(values)))
+        tally.n_infinite = int(np.count_nonzero(np.isinf(values)))
         values = values[np.isfinite(values)]
     if not values.size:
         return
-    found.minimum, found.maximum = float(values.min()), float(values.max())
+    tally.minimum, tally.maximum = float(values.min()), float(values.max())
     half = grid.n_codes // 2
-    if found.counts[0] + found.counts[half]:
-        found.n_zero = values.size - int(np.count_nonzero(values))
+    if tally.counts[0] + tally.counts[half]:
+        tally.n_zero = values.size - int(np.count_nonzero(values))
     low, high = limits
-    if found.minimum < low or found.maximum > high:
-        found.n_past = int(np.count_nonzero(values < low) + np.count_nonzero(values > high))
-    if found.minimum == found.maximum:
-        found.mean = found.minimum
+    if tally.minimum < low or tally.maximum > high:
+        tally.n_past = int(np.count_nonzero(values < low) + np.count_nonzero(values > high))
+    if tally.minimum == tally.maximum:
+        tally.mean = tally.minimum
         return
     means, squares, sizes = [], [], []
     with np.errstate(over="ignore"):  # values near the largest: the variance is infinite, and said to be
@@ -169,33 +169,33 @@ def _measure(values: AnyArray, found: Tally, scratch: Scratch, limits: tuple[flo
             means.append(mean)
             squares.append(float(wide.sum()))
             sizes.append(block.size)
-    found.mean = math.fsum(m * n for m, n in zip(means, sizes, strict=True)) / values.size
-    found.square = math.fsum(
-        s + n * (m - found.mean) ** 2 for m, s, n in zip(means, squares, sizes, strict=True)
+    tally.mean = math.fsum(m * n for m, n in zip(means, sizes, strict=True)) / values.size
+    tally.square = math.fsum(
+        s + n * (m - tally.mean) ** 2 for m, s, n in zip(means, squares, sizes, strict=True)
     )
 
 
-def _distinct(values: AnyArray, found: Tally) -> None:
+def _distinct(values: AnyArray, tally: Tally) -> None:
     """The distinct values of a wide dtype, where they are not too many.
 
     A probe settles most tensors: sorting all would take longer than all the rest.
     """
-    if found.minimum == found.maximum and found.n_finite == values.size:
-        found.distinct = values[:1].copy()
-        found.is_short = not np.any(_trailing(values[:1]))
+    if tally.minimum == tally.maximum and tally.n_finite == values.size:
+        tally.distinct = values[:1].copy()
+        tally.is_short = not np.any(_trailing(values[:1]))
         return
-    found.is_short = not any(  # most tensors are settled by the first block
+    tally.is_short = not any(  # most tensors are settled by the first block
         np.any(_trailing(values[start : start + _BLOCK])) for start in range(0, values.size, _BLOCK)
     )
     few = np.unique(values[:PROBE])
     if few.size > MAX_DISTINCT and values.size > PROBE:
         return
-    if found.is_short:  # each cell is one value
-        grid = grid_of(found.dtype)
-        few = grid.values[np.flatnonzero(grid.ascending(found.counts))].astype(values.dtype)
+    if tally.is_short:  # each cell is one value
+        grid = grid_of(tally.dtype)
+        few = grid.values[np.flatnonzero(grid.ascending(tally.counts))].astype(values.dtype)
     elif values.size > PROBE:
         few = np.unique(values)
-    found.distinct = few if few.size <= max(MAX_DISTINCT, PROBE) else None
+    tally.distinct = few if few.size <= max(MAX_DISTINCT, PROBE) else None
 
 
 def _trailing(values: AnyArray) -> AnyArray:

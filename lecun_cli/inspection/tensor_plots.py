@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lecun_cli.initializers.distributions import TRUNCATED_STD, TruncatedNormal, Uniform
 from lecun_cli.inspection import probabilities
 from lecun_cli.inspection.inspector import Inspection, TensorReport
-from lecun_cli.inspection.probabilities import Distribution
+from lecun_cli.inspection.probabilities import AnyDistribution
 from lecun_cli.inspection.standard import N_BINS, REACH
 from lecun_cli.inspection.tensor_verdict import VERDICTS
 
@@ -25,21 +25,25 @@ if TYPE_CHECKING:
     from lecun_cli.display.figures import Theme
 
 _WIDEST_NAME = 60
-_FAULT_SIZE = 30.0
+_PROBLEM_SIZE = 30.0
 """Points of what is wrong are no smaller than this, so that they show among a thousand."""
 _MOST_LINES = 200
 _SHOWN = 3.2
 
 
-def title_of(found: Inspection) -> str:
+def title_of(inspection: Inspection) -> str:
     """One line about an inspection."""
-    what = found.files[0] if len(found.files) == 1 else f"{found.path} ({len(found.files):,} files)"
-    word = f"{len(found.bad):,} with a fault" if found.bad else "no fault"
-    return f"{what}: {_tensors(len(found.tensors))}, {word}"
+    what = (
+        inspection.files[0]
+        if len(inspection.files) == 1
+        else f"{inspection.path} ({len(inspection.files):,} files)"
+    )
+    outcome = f"{len(inspection.bad):,} with a fault" if inspection.bad else "no fault"
+    return f"{what}: {_tensors(len(inspection.tensors))}, {outcome}"
 
 
 @dataclass(frozen=True)
-class _Fault:
+class _Problem:
     """A kind of fault and the tensors that have it, in one colour in all panels.
 
     Attributes:
@@ -55,66 +59,68 @@ class _Fault:
     is_drawn: bool = True
 
 
-def draw(found: Inspection, theme: Theme) -> Figure:
+def draw(inspection: Inspection, theme: Theme) -> Figure:
     """The whole figure; `inspect` must have kept what is standardised.
 
     Args:
-        found: What was found.
+        inspection: What was found.
         theme: The colours.
     """
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    weights = [t for t in found.tensors if t.standard is not None]
+    weights = [t for t in inspection.tensors if t.standard is not None]
     figure = Figure(figsize=(12.5, 8.8))
     figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
-    figure.suptitle(title_of(found), x=0.012, ha="left", fontsize=13, fontweight="bold")
+    figure.suptitle(title_of(inspection), x=0.012, ha="left", fontsize=13, fontweight="bold")
     if not weights:
-        said = "no tensor of weights whose law is known"
-        figure.text(0.5, 0.5, said, ha="center", color=theme.ink, fontsize=12)
+        message = "no tensor of weights whose law is known"
+        figure.text(0.5, 0.5, message, ha="center", color=theme.ink, fontsize=12)
         return figure
     axes = figure.subplots(2, 2)
-    faults = _faults(weights, theme)
-    _histograms(axes[0, 0], weights, faults, theme)
-    _quantiles(axes[0, 1], weights, faults, theme)
-    _scales(axes[1, 0], weights, faults, theme)
-    _ratios(axes[1, 1], weights, faults, theme)
-    if faults:
-        handles = [Line2D([], [], color=f.color, lw=2.5, marker="o", label=f.label) for f in faults]
+    problems = _problems(weights, theme)
+    _histograms(axes[0, 0], weights, problems, theme)
+    _quantiles(axes[0, 1], weights, problems, theme)
+    _scales(axes[1, 0], weights, problems, theme)
+    _ratios(axes[1, 1], weights, problems, theme)
+    if problems:
+        handles = [Line2D([], [], color=f.color, lw=2.5, marker="o", label=f.label) for f in problems]
         figure.legend(handles=handles, loc="outside lower left", ncols=1, fontsize=9)
     return figure
 
 
-def _faults(weights: Sequence[TensorReport], theme: Theme) -> list[_Fault]:
+def _problems(weights: Sequence[TensorReport], theme: Theme) -> list[_Problem]:
     """The kinds of fault, worst first; the last takes in all that are left."""
-    kinds: dict[tuple[str, str | None], list[TensorReport]] = {}
+    groups: dict[tuple[str, str | None], list[TensorReport]] = {}
     for tensor in sorted((t for t in weights if t.is_bad), key=lambda t: VERDICTS.index(t.verdict)):
-        kinds.setdefault((tensor.verdict, tensor.judgement.law), []).append(tensor)
+        groups.setdefault((tensor.verdict, tensor.judgment.distribution), []).append(tensor)
     colors = [theme.bad, *(c for c in theme.series[1:] if c not in {theme.good, theme.bad})]
-    found = [
-        _Fault(_label(tensors), color, tuple(tensors))
-        for tensors, color in zip(kinds.values(), colors, strict=False)
+    problem_groups = [
+        _Problem(_label(tensors), color, tuple(tensors))
+        for tensors, color in zip(groups.values(), colors, strict=False)
     ]
-    left = [t for tensors in list(kinds.values())[len(colors) :] for t in tensors]
+    left = [t for tensors in list(groups.values())[len(colors) :] for t in tensors]
     if left:
-        found.append(_Fault(f"other faults: {_tensors(len(left))}", theme.ink, tuple(left), is_drawn=False))
-    return found
+        problem_groups.append(
+            _Problem(f"other faults: {_tensors(len(left))}", theme.ink, tuple(left), is_drawn=False)
+        )
+    return problem_groups
 
 
 def _label(tensors: Sequence[TensorReport]) -> str:
     first = tensors[0]
-    law = f"; follows {first.judgement.law}" if first.judgement.law else ""
+    distribution = f"; follows {first.judgment.distribution}" if first.judgment.distribution else ""
     name = first.name
     if len(name) > _WIDEST_NAME:
         name = f"{name[:20]}\N{HORIZONTAL ELLIPSIS}{name[21 - _WIDEST_NAME :]}"
     more = f" and {len(tensors) - 1:,} more" if len(tensors) > 1 else ""
-    return f"{first.verdict}{law}: {name}{more}"
+    return f"{first.verdict}{distribution}: {name}{more}"
 
 
-def _kind(tensor: TensorReport) -> str:
+def _distribution_name(tensor: TensorReport) -> str:
     """The shape of a tensor's law, without its scale."""
-    law = None if tensor.expected is None else tensor.expected.law
-    match law:
+    distribution = None if tensor.expected is None else tensor.expected.distribution
+    match distribution:
         case TruncatedNormal():
             return "normal cut at two sigma"
         case Uniform():
@@ -123,23 +129,23 @@ def _kind(tensor: TensorReport) -> str:
             return "mixed"
 
 
-def _unit(kind: str) -> Distribution | None:
+def _standard_distribution(name: str) -> AnyDistribution | None:
     """The law of a shape with a std of 1."""
-    if kind == "uniform":
+    if name == "uniform":
         return Uniform(-math.sqrt(3.0), math.sqrt(3.0))
-    return TruncatedNormal(1.0 / TRUNCATED_STD) if kind.startswith("normal") else None
+    return TruncatedNormal(1.0 / TRUNCATED_STD) if name.startswith("normal") else None
 
 
 def _pooled(tensors: Sequence[TensorReport]) -> list[float]:
     """The density of all values of some tensors together."""
-    whole = [0.0] * N_BINS
+    pooled = [0.0] * N_BINS
     n = sum(math.prod(t.shape) for t in tensors)
     for tensor in tensors:
         if tensor.standard is not None:
             share = math.prod(tensor.shape) / n
             for i, density in enumerate(tensor.standard.density):
-                whole[i] += share * density
-    return whole
+                pooled[i] += share * density
+    return pooled
 
 
 def _steps(density: Sequence[float], n_elements: int) -> tuple[list[float], list[float]]:
@@ -150,11 +156,13 @@ def _steps(density: Sequence[float], n_elements: int) -> tuple[list[float], list
     return edges, heights
 
 
-def _histograms(ax: Axes, weights: Sequence[TensorReport], faults: Sequence[_Fault], theme: Theme) -> None:
+def _histograms(
+    ax: Axes, weights: Sequence[TensorReport], problems: Sequence[_Problem], theme: Theme
+) -> None:
     sound = [t for t in weights if not t.is_bad]
     highest = 0.5
-    for kind, color in zip(dict.fromkeys(map(_kind, weights)), theme.series, strict=False):
-        crowd = [t for t in sound if _kind(t) == kind]
+    for name, color in zip(dict.fromkeys(map(_distribution_name, weights)), theme.series, strict=False):
+        crowd = [t for t in sound if _distribution_name(t) == name]
         if crowd:
             edges, heights = _steps(_pooled(crowd), sum(math.prod(t.shape) for t in crowd))
             ax.stairs(
@@ -165,15 +173,15 @@ def _histograms(ax: Axes, weights: Sequence[TensorReport], faults: Sequence[_Fau
                 alpha=0.35,
                 label=f"{_tensors(len(crowd))} without a fault",
             )
-        unit = _unit(kind)
-        if unit is not None:
-            xs, ys = _density(unit)
-            ax.plot(xs, ys, color=theme.ink, lw=1.4, label=f"law: {kind}")
-    for fault in faults:
-        tensor = fault.tensors[0]
-        if fault.is_drawn and tensor.standard is not None:
+        standard = _standard_distribution(name)
+        if standard is not None:
+            xs, ys = _density(standard)
+            ax.plot(xs, ys, color=theme.ink, lw=1.4, label=f"law: {name}")
+    for problem in problems:
+        tensor = problem.tensors[0]
+        if problem.is_drawn and tensor.standard is not None:
             edges, heights = _steps(tensor.standard.density, math.prod(tensor.shape))
-            ax.stairs(heights, edges, color=fault.color, lw=1.5, baseline=None)
+            ax.stairs(heights, edges, color=problem.color, lw=1.5, baseline=None)
             highest = max(highest, min(0.9, max(heights)))
     ax.set_xlim(-_SHOWN, _SHOWN)
     ax.set_ylim(0, highest * 1.25)
@@ -183,22 +191,22 @@ def _histograms(ax: Axes, weights: Sequence[TensorReport], faults: Sequence[_Fau
     ax.legend(loc="upper left", fontsize=8.5)
 
 
-def _density(unit: Distribution) -> tuple[list[float], list[float]]:
-    low, high = probabilities.support_of(unit)
+def _density(distribution: AnyDistribution) -> tuple[list[float], list[float]]:
+    low, high = probabilities.support_of(distribution)
     n = 200
     ends = [low + (high - low) * i / n for i in range(n + 1)]
-    under = [probabilities.cdf(unit, x) for x in ends]
+    under = [probabilities.cdf(distribution, x) for x in ends]
     heights = [(b - a) / ((high - low) / n) for a, b in itertools.pairwise(under)]
     middles = [(a + b) / 2 for a, b in itertools.pairwise(ends)]
     return [low, low, *middles, high, high], [0.0, heights[0], *heights, heights[-1], 0.0]
 
 
-def _quantiles(ax: Axes, weights: Sequence[TensorReport], faults: Sequence[_Fault], theme: Theme) -> None:
+def _quantiles(ax: Axes, weights: Sequence[TensorReport], problems: Sequence[_Problem], theme: Theme) -> None:
     from matplotlib.collections import LineCollection
 
     sound = [t for t in weights if not t.is_bad]
     few = sound[:: max(1, math.ceil(len(sound) / _MOST_LINES))]
-    lines = [list(zip(t.standard.asked, t.standard.found, strict=True)) for t in few if t.standard]
+    lines = [list(zip(t.standard.asked, t.standard.observed, strict=True)) for t in few if t.standard]
     ax.plot([-5, 5], [-5, 5], color=theme.ink, lw=1.0, ls=(0, (4, 3)), zorder=4)
     ax.add_collection(
         LineCollection(
@@ -206,44 +214,49 @@ def _quantiles(ax: Axes, weights: Sequence[TensorReport], faults: Sequence[_Faul
         )
     )
     reach = 2.6
-    for fault in faults:
-        tensor, color = fault.tensors[0], fault.color
+    for problem in problems:
+        tensor, color = problem.tensors[0], problem.color
         if tensor.standard is None or tensor.statistics is None or tensor.expected is None:
             continue
-        if not fault.is_drawn:
+        if not problem.is_drawn:
             continue
-        asked, std = tensor.expected.law.bound / tensor.expected.law.std, tensor.expected.law.std
-        ax.plot(tensor.standard.asked, tensor.standard.found, color=color, lw=1.8, zorder=3)
+        asked, std = (
+            tensor.expected.distribution.bound / tensor.expected.distribution.std,
+            tensor.expected.distribution.std,
+        )
+        ax.plot(tensor.standard.asked, tensor.standard.observed, color=color, lw=1.8, zorder=3)
         ends = [tensor.statistics.minimum / std, tensor.statistics.maximum / std]
         ax.plot([-asked, asked], ends, ls="", marker="o", ms=5, color=color, zorder=3, clip_on=True)
         reach = max(reach, min(5.0, 1.08 * max(map(abs, ends))))
     ax.set_xlim(-2.6, 2.6)
     ax.set_ylim(-reach, reach)
-    ax.set_title("Quantile against quantile" + ("; dots: smallest and largest" if faults else ""))
+    ax.set_title("Quantile against quantile" + ("; dots: smallest and largest" if problems else ""))
     ax.set_xlabel("the law's, over its std")
     ax.set_ylabel("the tensor's, over the law's std")
 
 
-def _scales(ax: Axes, weights: Sequence[TensorReport], faults: Sequence[_Fault], theme: Theme) -> None:
-    known = [t for t in weights if t.expected is not None and t.expected.fan_in]
+def _scales(ax: Axes, weights: Sequence[TensorReport], problems: Sequence[_Problem], theme: Theme) -> None:
+    with_fans = [t for t in weights if t.expected is not None and t.expected.fan_in]
     ax.set_title("Std against fan-in")
     ax.set_xlabel("fan-in")
     ax.set_ylabel("std")
-    if not known:
+    if not with_fans:
         ax.text(0.5, 0.5, "no fan-in is known", ha="center", transform=ax.transAxes)
         return
-    places = {id(t): i for i, t in enumerate(known)}
-    sound = [t for t in known if not t.is_bad]
-    size = _size(len(known))
+    positions = {id(t): i for i, t in enumerate(with_fans)}
+    sound = [t for t in with_fans if not t.is_bad]
+    size = _size(len(with_fans))
     crowds = [(theme.series[0], size, sound)]
-    crowds += [(f.color, max(size, _FAULT_SIZE), [t for t in f.tensors if id(t) in places]) for f in faults]
+    crowds += [
+        (f.color, max(size, _PROBLEM_SIZE), [t for t in f.tensors if id(t) in positions]) for f in problems
+    ]
     for color, area, some in crowds:
         # Moved along the law a little, or many tensors of one fan-in would be one dot.
-        moved = [_jitter(places[id(t)], len(known)) for t in some]
+        moved = [_jitter(positions[id(t)], len(with_fans)) for t in some]
         xs = [_fan(t) * j for t, j in zip(some, moved, strict=True)]
         ys = [t.statistics.std / math.sqrt(j) for t, j in zip(some, moved, strict=True) if t.statistics]
         ax.scatter(xs, ys, s=area, color=color, alpha=0.75, lw=0, zorder=3)
-    fans = sorted(_fan(t) for t in known)
+    fans = sorted(_fan(t) for t in with_fans)
     ends = [fans[0] / 2.5, fans[-1] * 2.5]
     ax.plot(ends, [x**-0.5 for x in ends], color=theme.ink, lw=1.2, label="1 / sqrt(fan-in)", zorder=2)
     _logarithmic(ax, "xy")
@@ -262,11 +275,11 @@ def _logarithmic(ax: Axes, which: str) -> None:
         axis.set_major_formatter(_plain_number)
 
 
-def _plain_number(value: float, _place: float) -> str:
+def _plain_number(value: float, _position: float) -> str:
     return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
-def _ratios(ax: Axes, weights: Sequence[TensorReport], faults: Sequence[_Fault], theme: Theme) -> None:
+def _ratios(ax: Axes, weights: Sequence[TensorReport], problems: Sequence[_Problem], theme: Theme) -> None:
     from matplotlib.ticker import MaxNLocator
 
     errors = [_error(t) for t in weights]
@@ -282,11 +295,11 @@ def _ratios(ax: Axes, weights: Sequence[TensorReport], faults: Sequence[_Fault],
     wide = bool(positive) and (max(positive) > 2.5 or min(positive) < 0.4)
     shown = [max(r, min(positive) / 2) if wide else r for r in ratios]
     size = _size(len(xs))
-    places = {id(t): i for i, t in enumerate(weights)}
+    positions = {id(t): i for i, t in enumerate(weights)}
     crowds = [(theme.series[0], size, [t for t in weights if not t.is_bad])]
-    crowds += [(f.color, max(size, _FAULT_SIZE), list(f.tensors)) for f in faults]
+    crowds += [(f.color, max(size, _PROBLEM_SIZE), list(f.tensors)) for f in problems]
     for color, area, some in crowds:
-        at = [places[id(t)] for t in some]
+        at = [positions[id(t)] for t in some]
         ax.scatter(
             [xs[i] for i in at], [shown[i] for i in at], s=area, color=color, lw=0, alpha=0.85, zorder=3
         )
@@ -328,5 +341,5 @@ def _error(tensor: TensorReport) -> float:
     """Standard error of a tensor's std, as a share of it."""
     if tensor.expected is None:
         return 0.0
-    spread = probabilities.kurtosis_of(tensor.expected.law) - 1.0
+    spread = probabilities.kurtosis_of(tensor.expected.distribution) - 1.0
     return math.sqrt(spread / (4.0 * max(1, math.prod(tensor.shape))))

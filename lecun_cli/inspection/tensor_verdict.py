@@ -10,7 +10,7 @@ from lecun_cli.inspection import probabilities
 from lecun_cli.inspection.candidates import identify
 from lecun_cli.inspection.expected import Expected, as_stored, constituents
 from lecun_cli.inspection.measured import Sample, Statistics, shown_distinct
-from lecun_cli.inspection.probabilities import Distribution
+from lecun_cli.inspection.probabilities import AnyDistribution
 
 # Worst first. The headline of a tensor is the first of its findings.
 BAD = (
@@ -56,104 +56,111 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Judgment:
     """All that is to say of a tensor.
 
     Attributes:
         findings: Worst first, at least one.
         p_value: Of the chi-square test against the expected law; None where there was none.
-        law: What was recognised in place of the expected law, or None.
+        distribution: What was recognised in place of the expected law, or None.
     """
 
     findings: tuple[Finding, ...]
     p_value: float | None = None
-    law: str | None = None
+    distribution: str | None = None
 
 
 def judge(
-    found: Statistics, sample: Sample, expected: Expected | None, shape: Shape, level: float
-) -> Judgement:
+    statistics: Statistics, sample: Sample, expected: Expected | None, shape: Shape, level: float
+) -> Judgment:
     """Hold a tensor against its law.
 
     Args:
-        found: Its statistics.
+        statistics: Its statistics.
         sample: Its values on the cells of the dtype.
         expected: What it should hold, or None where that is not known.
         shape: Its shape.
         level: A p-value below is a contradiction: `LEVEL` divided by the number of tests.
     """
-    if found.n_elements == 0:
-        return Judgement((Finding("empty", "it has no elements"),))
-    if found.n_nan or found.n_infinite:
-        said = f"{found.n_nan:,} NaN and {found.n_infinite:,} infinities among {found.n_elements:,} values"
-        return Judgement((Finding("not finite", said),))
+    if statistics.n_elements == 0:
+        return Judgment((Finding("empty", "it has no elements"),))
+    if statistics.n_nan or statistics.n_infinite:
+        reason = (
+            f"{statistics.n_nan:,} NaN and {statistics.n_infinite:,} infinities among "
+            f"{statistics.n_elements:,} values"
+        )
+        return Judgment((Finding("not finite", reason),))
     if expected is None or not (expected.is_random or expected.is_constant):
-        return Judgement((_without_law(found, expected),))
+        return Judgment((_without_distribution(statistics, expected),))
     if expected.is_constant:
-        return Judgement((_constant(found, expected, sample.grid.dtype),))
-    if found.minimum == found.maximum and found.n_elements > 1:
-        said = f"all its values are {found.minimum:g}, where {expected.initializer} is asked for"
-        return Judgement((Finding("not random", said),))
-    return _random(found, sample, expected, shape, level)
+        return Judgment((_constant(statistics, expected, sample.grid.dtype),))
+    if statistics.minimum == statistics.maximum and statistics.n_elements > 1:
+        reason = f"all its values are {statistics.minimum:g}, where {expected.initializer} is asked for"
+        return Judgment((Finding("not random", reason),))
+    return _random(statistics, sample, expected, shape, level)
 
 
-def _without_law(found: Statistics, expected: Expected | None) -> Finding:
-    if found.minimum == found.maximum:
-        return Finding("constant", f"all its values are {found.minimum:g}")
+def _without_distribution(statistics: Statistics, expected: Expected | None) -> Finding:
+    if statistics.minimum == statistics.maximum:
+        return Finding("constant", f"all its values are {statistics.minimum:g}")
     why = "what it should hold is not known" if expected is None else "it packs weights and constants"
     return Finding("no law", f"{why}, so its values are held against nothing")
 
 
-def _constant(found: Statistics, expected: Expected, dtype: str) -> Finding:
-    means = {probabilities.mean_of(law) for law in constituents(expected.law)}
+def _constant(statistics: Statistics, expected: Expected, dtype: str) -> Finding:
+    means = {probabilities.mean_of(distribution) for distribution in constituents(expected.distribution)}
     values = sorted({as_stored(mean, dtype) for mean in means})
-    said = " or ".join(f"{value:g}" for value in values)
-    n_distinct = found.n_distinct
-    if found.minimum == found.maximum and (len(values) == 1 or not expected.is_stated):
-        if expected.is_stated and found.minimum != values[0]:
-            return Finding("wrong value", f"all its values are {found.minimum:g}, and {said} is stated")
-        return Finding("constant", f"all its values are {found.minimum:g}")
+    stated = " or ".join(f"{value:g}" for value in values)
+    n_distinct = statistics.n_distinct
+    if statistics.minimum == statistics.maximum and (len(values) == 1 or not expected.is_stated):
+        if expected.is_stated and statistics.minimum != values[0]:
+            return Finding(
+                "wrong value", f"all its values are {statistics.minimum:g}, and {stated} is stated"
+            )
+        return Finding("constant", f"all its values are {statistics.minimum:g}")
     if n_distinct is not None and n_distinct <= len(values) and expected.is_stated:
-        if (found.minimum, found.maximum) == (values[0], values[-1]):
-            return Finding("constant", f"its values are {said}, as its parts ask for")
-        return Finding("wrong value", f"its values are others than {said}")
+        if (statistics.minimum, statistics.maximum) == (values[0], values[-1]):
+            return Finding("constant", f"its values are {stated}, as its parts ask for")
+        return Finding("wrong value", f"its values are others than {stated}")
     return Finding(
         "not constant",
-        f"its values vary with a std of {found.std:.4g}, and a tensor of its kind starts from {said}",
+        f"its values vary with a std of {statistics.std:.4g}, and a tensor of its kind starts from {stated}",
     )
 
 
-def _random(found: Statistics, sample: Sample, expected: Expected, shape: Shape, level: float) -> Judgement:
-    law, n = expected.law, found.n_elements
+def _random(
+    statistics: Statistics, sample: Sample, expected: Expected, shape: Shape, level: float
+) -> Judgment:
+    distribution, n = expected.distribution, statistics.n_elements
     findings: list[Finding] = []
-    past = _past(found, expected)
+    past = _past(statistics, expected)
     if n < _LEAST_ELEMENTS:
         few = Finding("too small", f"{n} values say little about a law")
-        return Judgement((past,) if past else (few,))
-    few_values = _few_values(found, sample, law)
-    p = sample.p_value(law)
-    scale = _scale(found, sample, expected, level)
-    centre = _centre(found, expected, level)
-    known = None
+        return Judgment((past,) if past else (few,))
+    few_values = _few_values(statistics, sample, distribution)
+    p = sample.p_value(distribution)
+    scale = _scale(statistics, sample, expected, level)
+    off_center = _center(statistics, expected, level)
+    identified = None
     if scale or (p is not None and p < level):
-        known = identify(sample, found, expected, shape, level)
-    looks = f"; it follows {known[0]} (p = {known[2]:.2g})" if known else ""
+        identified = identify(sample, statistics, expected, shape, level)
+    looks = f"; it follows {identified[0]} (p = {identified[2]:.2g})" if identified else ""
     if few_values:
         findings.append(few_values)
     if scale:
         findings.append(Finding("wrong scale", scale + looks))
     elif p is not None and p < level and not few_values:
-        said = f"p {'< 1e-99' if p < 1e-99 else f'= {p:.1g}'} against {_named(expected)}"
-        findings.append(Finding("other law", said + (looks or "; no known law fits either")))
-    if past and not (scale and known):
+        reason = f"p {'< 1e-99' if p < 1e-99 else f'= {p:.1g}'} against {_named(expected)}"
+        findings.append(Finding("other law", reason + (looks or "; no known law fits either")))
+    if past and not (scale and identified):
         findings.append(past)
-    if centre:
-        findings.append(centre)
+    if off_center:
+        findings.append(off_center)
     findings.sort(key=lambda finding: BAD.index(finding.verdict))
     if not findings:
         how = "too few values for a test of the law" if p is None else f"p = {p:.2g}"
         findings.append(Finding("ok", f"{how} against {_named(expected)}"))
-    return Judgement(tuple(findings), p, known[0] if known else None)
+    return Judgment(tuple(findings), p, identified[0] if identified else None)
 
 
 def _named(expected: Expected) -> str:
@@ -163,57 +170,58 @@ def _named(expected: Expected) -> str:
     return f"{expected.initializer} of fan-in {expected.fan_in:,.10g}{guessed}"
 
 
-def _few_values(found: Statistics, sample: Sample, law: Distribution) -> Finding | None:
-    if found.n_distinct is None:
+def _few_values(statistics: Statistics, sample: Sample, distribution: AnyDistribution) -> Finding | None:
+    if statistics.n_distinct is None:
         return None
-    asked = sample.expected_distinct(law)
-    if found.n_distinct >= 0.5 * asked:
+    asked = sample.expected_distinct(distribution)
+    if statistics.n_distinct >= 0.5 * asked:
         return None
-    said = (
-        f"{shown_distinct(found.n_distinct)} distinct values among {found.n_elements:,}, "
+    reason = (
+        f"{shown_distinct(statistics.n_distinct)} distinct values among {statistics.n_elements:,}, "
         f"where the law in this dtype gives about {asked:,.0f}"
     )
-    return Finding("few values", said)
+    return Finding("few values", reason)
 
 
-def _scale(found: Statistics, sample: Sample, expected: Expected, level: float) -> str | None:
+def _scale(statistics: Statistics, sample: Sample, expected: Expected, level: float) -> str | None:
     """Why the scale is wrong, or None."""
-    asked = sample.rounded_std(expected.law)
-    ratio = found.std / asked
-    error = math.sqrt((probabilities.kurtosis_of(expected.law) - 1.0) / (4.0 * found.n_elements))
+    asked = sample.rounded_std(expected.distribution)
+    ratio = statistics.std / asked
+    error = math.sqrt(
+        (probabilities.kurtosis_of(expected.distribution) - 1.0) / (4.0 * statistics.n_elements)
+    )
     if abs(ratio - 1.0) <= _LEAST_SCALE or probabilities.normal_tail((ratio - 1.0) / error) >= level:
         return None
-    return f"std {found.std:.4g} is {ratio:.3g} times the {asked:.4g} of {_named(expected)}"
+    return f"std {statistics.std:.4g} is {ratio:.3g} times the {asked:.4g} of {_named(expected)}"
 
 
-def _centre(found: Statistics, expected: Expected, level: float) -> Finding | None:
-    away = (found.mean - probabilities.mean_of(expected.law)) / found.std
+def _center(statistics: Statistics, expected: Expected, level: float) -> Finding | None:
+    away = (statistics.mean - probabilities.mean_of(expected.distribution)) / statistics.std
     if abs(away) < _LEAST_OFFSET:
         return None
-    if probabilities.normal_tail(away * math.sqrt(found.n_elements)) >= level:
+    if probabilities.normal_tail(away * math.sqrt(statistics.n_elements)) >= level:
         return None
-    return Finding("off centre", f"mean {found.mean:.3g} is {away:+.3g} std from the law's")
+    return Finding("off centre", f"mean {statistics.mean:.3g} is {away:+.3g} std from the law's")
 
 
-def _past(found: Statistics, expected: Expected) -> Finding | None:
-    if not found.n_past:
+def _past(statistics: Statistics, expected: Expected) -> Finding | None:
+    if not statistics.n_past:
         return None
-    bound = expected.law.bound
-    farthest = max(abs(found.minimum), abs(found.maximum)) / bound
-    said = (
-        f"{found.n_past:,} of {found.n_elements:,} values past the bound {bound:.4g} of {_named(expected)}, "
+    bound = expected.distribution.bound
+    farthest = max(abs(statistics.minimum), abs(statistics.maximum)) / bound
+    reason = (
+        f"{statistics.n_past:,} of {statistics.n_elements:,} values past the bound {bound:.4g} of "
+        f"{_named(expected)}, "
         f"up to {farthest:.3g} times it"
     )
-    return Finding("past the bound", said)
+    return Finding("past the bound", reason)
 
 
-def with_repeated(
-    judged: Judgement, expected: Expected | None, other: Expected | None, name: str
-) -> Judgement:
+def with_repeated(judged: Judgment, expected: Expected | None, other: Expected | None, name: str) -> Judgment:
     """A judgement, and that an earlier tensor has the same values, unless they share a stream on purpose."""
     if expected and other and expected.identities and expected.identities == other.identities:
         return judged
     findings = [finding for finding in judged.findings if finding.is_bad]
     findings.append(Finding("repeated", f'it has the same values as "{name}"'))
     findings.sort(key=lambda finding: BAD.index(finding.verdict))
-    return Judgement(tuple(findings), judged.p_value, judged.law)
+    return Judgment(tuple(findings), judged.p_value, judged.distribution)

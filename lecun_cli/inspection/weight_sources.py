@@ -28,7 +28,7 @@ _MAX_INDEX_NBYTES = 2**30
 
 
 @dataclass(frozen=True)
-class Found:
+class SourceTensor:
     """A tensor of a file.
 
     Attributes:
@@ -57,7 +57,7 @@ class Source:
 
     path: str
     files: tuple[Path, ...]
-    tensors: tuple[Found, ...]
+    tensors: tuple[SourceTensor, ...]
     warnings: tuple[str, ...]
 
     @property
@@ -75,13 +75,13 @@ class Source:
             raise UsageError(f"there are no tensors in {self.path}")
         if not globs:
             return self
-        found = tuple(t for t in self.tensors if any(fnmatchcase(t.name, glob) for glob in globs))
-        if not found:
+        tensors = tuple(t for t in self.tensors if any(fnmatchcase(t.name, glob) for glob in globs))
+        if not tensors:
             raise UsageError(
                 f"none of the {len(self.tensors):,} tensors matches {', '.join(globs)}",
                 help=f'a glob matches a whole name, such as "{self.tensors[0].name}"',
             )
-        return replace(self, tensors=found)
+        return replace(self, tensors=tensors)
 
 
 def find(path: str | Path, *, use_manifest: bool = True) -> Source:
@@ -99,7 +99,7 @@ def find(path: str | Path, *, use_manifest: bool = True) -> Source:
     path = Path(path)
     groups, manifests = _groups(path)
     warnings: list[str] = []
-    tensors: list[Found] = []
+    tensors: list[SourceTensor] = []
     for group in groups:
         derived: Mapping[str, Expected] | None = None
         for file in group.files:
@@ -111,14 +111,14 @@ def find(path: str | Path, *, use_manifest: bool = True) -> Source:
             if manifest is not None:
                 entries = {e.stored_name: e.tensor for e in manifest.tensors if e.file == file.name}
                 tensors += [
-                    Found(file, t, entries[t.name].name, expected_of(entries[t.name], is_stated=True))
+                    SourceTensor(file, t, entries[t.name].name, expected_of(entries[t.name], is_stated=True))
                     for t in stored
                 ]
                 continue
             if derived is None:
-                derived, why = _laws_of(group.origin)
+                derived, why = _expected_from_layers(group.origin)
                 warnings += why
-            tensors += [Found(file, t, t.name, derived.get(t.name)) for t in stored]
+            tensors += [SourceTensor(file, t, t.name, derived.get(t.name)) for t in stored]
     files = tuple(file for group in groups for file in group.files)
     return Source(str(path), files, tuple(tensors), tuple(dict.fromkeys(warnings)))
 
@@ -166,13 +166,13 @@ def _folder(folder: Path) -> tuple[_Group, ...]:
         names = sorted(p.name for p in folder.iterdir() if p.is_file())
     except OSError as error:
         raise UsageError(f"{folder} cannot be read: {error.strerror or error}") from error
-    found = [_Group(folder / name, _of_index(folder / name)) for name in names if name.endswith(INDEX)]
-    sharded = {file for group in found for file in group.files}
+    groups = [_Group(folder / name, _of_index(folder / name)) for name in names if name.endswith(INDEX)]
+    sharded = {file for group in groups for file in group.files}
     others = [folder / name for name in names if name.lower().endswith(_SUFFIXES)]
-    found += [_Group(file, (file,)) for file in others if file not in sharded]
-    if not found:
+    groups += [_Group(file, (file,)) for file in others if file not in sharded]
+    if not groups:
         raise UsageError(f"there is no weight file in {folder}", help=_HELP)
-    return tuple(found)
+    return tuple(groups)
 
 
 def _of_manifest(folder: Path, manifest: Manifest) -> tuple[Path, ...]:
@@ -188,8 +188,8 @@ def _of_index(path: Path) -> tuple[Path, ...]:
     try:
         if path.stat().st_size > _MAX_INDEX_NBYTES:
             raise WeightFileError(f"{path} is larger than an index can be")
-        found = json.loads(path.read_bytes())["weight_map"]
-        names = sorted({str(name) for name in found.values()})
+        weight_map = json.loads(path.read_bytes())["weight_map"]
+        names = sorted({str(name) for name in weight_map.values()})
     except OSError as error:
         raise WeightFileError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -224,17 +224,17 @@ def _format(path: Path) -> str:
             f"{path} is no file that is read here: a pickle runs code when it is opened",
             help="save it as safetensors (safetensors.torch.save_file)",
         )
-    found = next((f.name for f in FORMATS.values() if name.endswith(f.suffixes)), None)
-    if found is None:
+    format_name = next((f.name for f in FORMATS.values() if name.endswith(f.suffixes)), None)
+    if format_name is None:
         raise UsageError(f"{path} is of no kind that is known here", help=spec_help(str(path)) or _HELP)
-    return found
+    return format_name
 
 
 def _manifest_of(
-    file: Path, given: Mapping[str, Manifest], stored: tuple[StoredTensor, ...]
+    file: Path, manifests: Mapping[str, Manifest], stored: tuple[StoredTensor, ...]
 ) -> tuple[Manifest | None, list[str]]:
     """The manifest of a file, if there is one and the file holds just what it says; and why not."""
-    manifest = given.get(file.name)
+    manifest = manifests.get(file.name)
     beside = file.with_name(file.name + SUFFIX)
     if manifest is None:
         if not beside.is_file():
@@ -243,14 +243,18 @@ def _manifest_of(
             manifest = read_manifest(beside)
         except LecunInitError as error:
             return None, [f"{error.message}; fan-ins are taken from the layers' kinds"]
-    forms = {(e.stored_name, e.tensor.dtype, e.tensor.shape) for e in manifest.tensors if e.file == file.name}
-    if forms == {(t.name, t.dtype, t.shape) for t in stored}:
+    stated = {
+        (e.stored_name, e.tensor.dtype, e.tensor.shape) for e in manifest.tensors if e.file == file.name
+    }
+    if stated == {(t.name, t.dtype, t.shape) for t in stored}:
         return manifest, []
-    said = f"{file.name} holds other tensors than its manifest says; fan-ins are taken from the layers' kinds"
-    return None, [said]
+    warning = (
+        f"{file.name} holds other tensors than its manifest says; fan-ins are taken from the layers' kinds"
+    )
+    return None, [warning]
 
 
-def _laws_of(origin: Path) -> tuple[Mapping[str, Expected], list[str]]:
+def _expected_from_layers(origin: Path) -> tuple[Mapping[str, Expected], list[str]]:
     from lecun_cli.derive import derive_spec
 
     try:
@@ -258,15 +262,15 @@ def _laws_of(origin: Path) -> tuple[Mapping[str, Expected], list[str]]:
     except LecunInitError as error:
         return {}, [f"fan-ins are not known: {error.message}"]
     names = _keras_paths(plan) if origin.name.lower().endswith(".weights.h5") else {}
-    raw = {name for layer in plan.layers if layer.kind == "tensor" for _, name in layer.tensors}
-    found: dict[str, Expected] = {}
+    raw = {name for layer in plan.layers if layer.layer_type == "tensor" for _, name in layer.tensors}
+    expected_by_name: dict[str, Expected] = {}
     for tensor in plan.tensors:
         expected = expected_of(tensor, is_stated=False, is_guessed=tensor.name in raw)
         # A counter or a table of positions is no zeros because it is no weights, and what a tensor of no
         # known kind starts from is anybody's guess.
         if not (expected.is_constant and (expected.is_guessed or not tensor.storage.is_float)):
-            found[names.get(tensor.name, tensor.name)] = expected
-    return found, []
+            expected_by_name[names.get(tensor.name, tensor.name)] = expected
+    return expected_by_name, []
 
 
 def _keras_paths(plan: Plan) -> dict[str, str]:
@@ -274,8 +278,8 @@ def _keras_paths(plan: Plan) -> dict[str, str]:
     from lecun_cli.formats import keras_h5
     from lecun_cli.formats.segments import Extent
 
-    layers = tuple(layer for layer in plan.layers if layer.kind not in {"tensor", "experts"})
+    layers = tuple(layer for layer in plan.layers if layer.layer_type not in {"tensor", "experts"})
     named = {name for layer in layers for _, name in layer.tensors}
     classes = replace(plan, layers=layers, tensors=tuple(t for t in plan.tensors if t.name in named))
-    found = keras_h5.layout(classes).segments
-    return {s.tensor.name: s.stored_name for s in found if isinstance(s, Extent)}
+    segments = keras_h5.layout(classes).segments
+    return {s.tensor.name: s.stored_name for s in segments if isinstance(s, Extent)}

@@ -20,13 +20,13 @@ from lecun_cli.layers.tensor import RawTensor, TensorLayer
 AnyLayer = Layer | RawTensor
 
 
-def _name(kind: type[Layer] | type[TensorLayer]) -> str:
-    (name,) = kind.model_fields["type"].annotation.__args__  # type: ignore[union-attr]
+def _name(model: type[Layer] | type[TensorLayer]) -> str:
+    (name,) = model.model_fields["type"].annotation.__args__  # type: ignore[union-attr]
     return str(name)
 
 
-KINDS: dict[str, type[Layer] | type[TensorLayer]] = {
-    _name(kind): kind
+LAYER_TYPES: dict[str, type[Layer] | type[TensorLayer]] = {
+    _name(model): model
     for family in (
         dense,
         convolution,
@@ -39,7 +39,7 @@ KINDS: dict[str, type[Layer] | type[TensorLayer]] = {
         activation,
         tensor,
     )
-    for kind in family.KINDS
+    for model in family.LAYER_TYPES
 }
 
-__all__ = ["KINDS", "AnyLayer", "Layer", "Parameter", "RawTensor", "TensorLayer"]
+__all__ = ["LAYER_TYPES", "AnyLayer", "Layer", "Parameter", "RawTensor", "TensorLayer"]

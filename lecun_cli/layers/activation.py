@@ -27,4 +27,4 @@ class PReLU(Layer):
         return (Parameter("alpha", self.shape, self.alpha_initializer),)
 
 
-KINDS = (PReLU,)
+LAYER_TYPES = (PReLU,)

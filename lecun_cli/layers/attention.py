@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from lecun_cli.initializers.fans import Fans
 from lecun_cli.layers.base import LECUN_NORMAL, ZEROS, Layer, Parameter
-from lecun_cli.layers.fields import InitializerField, Size, fault
+from lecun_cli.layers.fields import InitializerField, Size, field_error
 
 
 class _Attention(Layer):
@@ -24,7 +24,7 @@ class _Attention(Layer):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.head_dim is None and self.embed_dim % self.num_heads:
-            raise fault(
+            raise field_error(
                 f"num_heads divides embed_dim, and {self.embed_dim} is no multiple of {self.num_heads}",
                 "or give head_dim",
                 field="num_heads",
@@ -39,20 +39,22 @@ class _Attention(Layer):
     def _projections(self, heads: dict[str, int], widths: dict[str, int]) -> tuple[Parameter, ...]:
         """`query/kernel (heads, head, in)` and the like, and `output/kernel (out, heads, head)`."""
         head = self.size_of_head
-        found: list[Parameter] = []
+        parameters: list[Parameter] = []
         for name, count in heads.items():
             fans = Fans(widths[name], count * head)
-            found.append(
+            parameters.append(
                 Parameter(f"{name}/kernel", (count, head, widths[name]), self.kernel_initializer, fans)
             )
             if self.bias:
-                found.append(Parameter(f"{name}/bias", (count, head), self.bias_initializer))
+                parameters.append(Parameter(f"{name}/bias", (count, head), self.bias_initializer))
         inner = self.num_heads * head
         shape = (self.embed_dim, self.num_heads, head)
-        found.append(Parameter("output/kernel", shape, self.kernel_initializer, Fans(inner, self.embed_dim)))
+        parameters.append(
+            Parameter("output/kernel", shape, self.kernel_initializer, Fans(inner, self.embed_dim))
+        )
         if self.bias:
-            found.append(Parameter("output/bias", (self.embed_dim,), self.bias_initializer))
-        return tuple(found)
+            parameters.append(Parameter("output/bias", (self.embed_dim,), self.bias_initializer))
+        return tuple(parameters)
 
 
 class MultiHeadAttention(_Attention):
@@ -87,7 +89,7 @@ class GroupedQueryAttention(_Attention):
     @model_validator(mode="after")
     def _check_groups(self) -> Self:
         if self.num_heads % self.num_kv_heads:
-            raise fault(
+            raise field_error(
                 f"num_kv_heads divides num_heads, and {self.num_heads} is no multiple of {self.num_kv_heads}",
                 field="num_kv_heads",
             )
@@ -99,4 +101,4 @@ class GroupedQueryAttention(_Attention):
         return self._projections(heads, dict.fromkeys(heads, self.embed_dim))
 
 
-KINDS = (MultiHeadAttention, GroupedQueryAttention)
+LAYER_TYPES = (MultiHeadAttention, GroupedQueryAttention)

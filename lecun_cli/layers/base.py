@@ -21,7 +21,7 @@ class Parameter:
     """One parameter of a layer, before any framework names or transposes it.
 
     Attributes:
-        role: Its name within the layer, in Keras's terms: `kernel`, `bias`, `embeddings`, `gamma`.
+        param_name: Its name within the layer, in Keras's terms: `kernel`, `bias`, `embeddings`, `gamma`.
         shape: Canonical shape, whose C order counts the stream: `(out, in)` for dense,
             `(out, in / groups, *kernel)` for convolutions, `(num, dim)` for embeddings.
         initializer: The initializer of its role.
@@ -29,7 +29,7 @@ class Parameter:
         dtype: The dtype that it always has (a counter's int64), or None for the spec's.
     """
 
-    role: str
+    param_name: str
     shape: Shape
     initializer: Initializer
     fans: Fans | None = None

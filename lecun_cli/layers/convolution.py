@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from lecun_cli.initializers.fans import Fans
 from lecun_cli.layers.base import LECUN_NORMAL, ZEROS, Layer, Parameter
-from lecun_cli.layers.fields import Activation, InitializerField, Size, Sizes, fault
+from lecun_cli.layers.fields import Activation, InitializerField, Size, Sizes, field_error
 
 
 def window_of(size: tuple[int, ...], rank: int) -> tuple[int, ...]:
@@ -17,10 +17,10 @@ def window_of(size: tuple[int, ...], rank: int) -> tuple[int, ...]:
     return size * rank if len(size) == 1 else size
 
 
-def check_window(field: str, size: tuple[int, ...], kind: str, rank: int) -> None:
+def check_window(field: str, size: tuple[int, ...], layer_type: str, rank: int) -> None:
     """Refuse a window of the wrong number of axes."""
     if len(size) not in {1, rank}:
-        raise fault(f"{field} of {kind} is one size or {rank}, found {len(size)}", field=field)
+        raise field_error(f"{field} of {layer_type} is one size or {rank}, found {len(size)}", field=field)
 
 
 class Conv(Layer):
@@ -44,7 +44,7 @@ class Conv(Layer):
         check_window("kernel_size", self.kernel_size, self.type, self.rank)
         for field in ("in_channels", "out_channels"):
             if getattr(self, field) % self.groups:
-                raise fault(
+                raise field_error(
                     f"groups divides {field}, and {getattr(self, field)} is no multiple of {self.groups}",
                     field="groups",
                 )
@@ -90,4 +90,4 @@ class Conv3D(Conv):
     type: Literal["conv3d"]
 
 
-KINDS = (Conv1D, Conv2D, Conv3D)
+LAYER_TYPES = (Conv1D, Conv2D, Conv3D)

@@ -57,4 +57,4 @@ class Experts(Layer):
         return (kernel, Parameter("bias", shape[:2], self.bias_initializer))
 
 
-KINDS = (Dense, Experts)
+LAYER_TYPES = (Dense, Experts)

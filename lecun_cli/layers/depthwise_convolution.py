@@ -31,12 +31,14 @@ class _Depthwise(Layer):
         check_window("kernel_size", self.kernel_size, self.type, self.rank)
         return self
 
-    def depthwise(self, role: str) -> Parameter:
+    def depthwise(self, param_name: str) -> Parameter:
         """`(in, multiplier, 1, *window)`: in C order `(out, in / groups, *window)` with a group a channel."""
         window = window_of(self.kernel_size, self.rank)
         taps = math.prod(window)
         shape = (self.in_channels, self.depth_multiplier, 1, *window)
-        return Parameter(role, shape, self.depthwise_initializer, Fans(taps, self.depth_multiplier * taps))
+        return Parameter(
+            param_name, shape, self.depthwise_initializer, Fans(taps, self.depth_multiplier * taps)
+        )
 
 
 class DepthwiseConv(_Depthwise):
@@ -77,10 +79,10 @@ class SeparableConv(_Depthwise):
         pointwise = Parameter(
             "pointwise_kernel", shape, self.pointwise_initializer, Fans(between, self.out_channels)
         )
-        found = (self.depthwise("depthwise_kernel"), pointwise)
+        kernels = (self.depthwise("depthwise_kernel"), pointwise)
         if not self.bias:
-            return found
-        return (*found, Parameter("bias", (self.out_channels,), self.bias_initializer))
+            return kernels
+        return (*kernels, Parameter("bias", (self.out_channels,), self.bias_initializer))
 
 
 class SeparableConv1D(SeparableConv):
@@ -97,4 +99,4 @@ class SeparableConv2D(SeparableConv):
     type: Literal["separable_conv2d"]
 
 
-KINDS = (DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D)
+LAYER_TYPES = (DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D)

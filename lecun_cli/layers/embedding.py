@@ -30,4 +30,4 @@ class Embedding(Layer):
         return (Parameter("embeddings", shape, self.embeddings_initializer, fans),)
 
 
-KINDS = (Embedding,)
+LAYER_TYPES = (Embedding,)

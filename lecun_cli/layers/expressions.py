@@ -141,8 +141,8 @@ def _value(node: ast.expr, env: Environment, text: str) -> int:
 def unknown_name(name: str, env: Environment) -> ExpressionError:
     """The error for a name that no parameter has, with the nearest one."""
     close = difflib.get_close_matches(name, list(env), n=1)
-    known = ", ".join(sorted(env)) or "none"
-    advice = f"did you mean {close[0]}?" if close else f"the params here are: {known}"
+    params = ", ".join(sorted(env)) or "none"
+    advice = f"did you mean {close[0]}?" if close else f"the params here are: {params}"
     return ExpressionError(f'there is no param "{name}"', advice)
 
 
@@ -159,12 +159,12 @@ def render(template: str, env: Environment) -> str:
         return template
 
     def replace(match: re.Match[str]) -> str:
-        found = match[0]
-        if found in {"{{", "}}"}:
-            return found[0]
-        if found in {"{", "}"}:
+        text = match[0]
+        if text in {"{{", "}}"}:
+            return text[0]
+        if text in {"{", "}"}:
             raise ExpressionError(
-                f'a single {found} stands in "{_short(template)}"', f"write {found * 2} for a brace"
+                f'a single {text} stands in "{_short(template)}"', f"write {text * 2} for a brace"
             )
         return str(evaluate(match[1], env))
 

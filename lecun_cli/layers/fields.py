@@ -25,7 +25,7 @@ MAX_DIMENSION = 2**48 - 1
 MAX_NAME = 1024
 
 
-def fault(message: str, help: str | None = None, *, field: str | None = None) -> PydanticCustomError:
+def field_error(message: str, help: str | None = None, *, field: str | None = None) -> PydanticCustomError:
     """A validation error that carries its message and advice as they are.
 
     Args:
@@ -34,7 +34,7 @@ def fault(message: str, help: str | None = None, *, field: str | None = None) ->
         field: The key that is at fault, where a whole layer is looked at.
     """
     return PydanticCustomError(
-        "lecun_init", cast("Any", "{said}"), {"said": message, "help": help, "field": field}
+        "lecun_init", cast("Any", "{message}"), {"message": message, "help": help, "field": field}
     )
 
 
@@ -49,22 +49,22 @@ def integer(value: object, env: Environment, *, what: str, least: int, most: int
     Raises:
         PydanticCustomError: It is neither, or out of bounds; the message says the rule and the value.
     """
-    said = describe(value)
+    text = describe(value)
     if isinstance(value, str):
         try:
             number = evaluate(value, env)
         except ExpressionError as error:
-            raise fault(error.message, error.help) from None
-        said = f'"{value}" = {number}'
+            raise field_error(error.message, error.help) from None
+        text = f'"{value}" = {number}'
     elif isinstance(value, int) and not isinstance(value, bool):
         number = value
     else:
         advice = f"write {value:.0f}" if isinstance(value, float) and value.is_integer() else None
-        raise fault(f"{what} is an integer or an expression over params, found {said}", advice)
+        raise field_error(f"{what} is an integer or an expression over params, found {text}", advice)
     if number < least:
-        raise fault(f"{what} is at least {least}, found {said}")
+        raise field_error(f"{what} is at least {least}, found {text}")
     if number > most:
-        raise fault(f"{what} is at most {most}, found {said}")
+        raise field_error(f"{what} is at most {most}, found {text}")
     return number
 
 
@@ -87,7 +87,7 @@ def _seed(value: object, info: ValidationInfo) -> int:
 
 def _axes(value: object, info: ValidationInfo) -> tuple[int, ...]:
     if not isinstance(value, list | tuple):
-        raise fault(f"{info.field_name} is a list of axes, found {describe(value)}", "write it as [1]")
+        raise field_error(f"{info.field_name} is a list of axes, found {describe(value)}", "write it as [1]")
     env = environment(info)
     return tuple(integer(v, env, what="an axis", least=-64, most=63) for v in value)
 
@@ -100,17 +100,17 @@ def name_of(value: object, env: Environment, field: str) -> str:
     """
     if not isinstance(value, str):
         advice = f'write it as "{value}"' if isinstance(value, int | float) else None
-        raise fault(f"{field} is a string, found {describe(value)}", advice)
+        raise field_error(f"{field} is a string, found {describe(value)}", advice)
     try:
         name = render(value, env)
     except ExpressionError as error:
-        raise fault(error.message, error.help) from None
+        raise field_error(error.message, error.help) from None
     if not name:
-        raise fault(f"{field} is not empty")
+        raise field_error(f"{field} is not empty")
     if len(name) > MAX_NAME:
-        raise fault(f"{field} has at most {MAX_NAME} characters, found {len(name)}")
+        raise field_error(f"{field} has at most {MAX_NAME} characters, found {len(name)}")
     if _UNPRINTABLE.search(name):
-        raise fault(f"{field} holds no control characters")
+        raise field_error(f"{field} holds no control characters")
     return name
 
 
@@ -134,7 +134,7 @@ def layer_name_of(value: object, env: Environment, field: str) -> str:
     """
     name = name_of(value, env, field)
     if not all(split_path(name)):
-        raise fault(
+        raise field_error(
             f'"{name}" has an empty part',
             "`.` and `/` nest names, so neither begins or ends one, nor doubles",
         )
@@ -145,15 +145,15 @@ def _layer_name(value: object, info: ValidationInfo) -> str:
     return layer_name_of(value, environment(info), str(info.field_name))
 
 
-def meant(value: object, known: Iterable[str], synonyms: Mapping[str, str]) -> str | None:
+def meant(value: object, choices: Iterable[str], synonyms: Mapping[str, str]) -> str | None:
     """`did you mean X?` for a word that is not known, or None."""
     if not isinstance(value, str):
         return None
-    word = value.strip().lower()
-    names = list(known)
-    near = synonyms.get(word) or synonyms.get(word.rpartition(".")[2])
+    text = value.strip().lower()
+    names = list(choices)
+    near = synonyms.get(text) or synonyms.get(text.rpartition(".")[2])
     if near is None:
-        near = next(iter(difflib.get_close_matches(word.rpartition(".")[2], names, n=1)), None)
+        near = next(iter(difflib.get_close_matches(text.rpartition(".")[2], names, n=1)), None)
     return f"did you mean {near}?" if near else None
 
 
@@ -186,7 +186,7 @@ def _dtype(value: object) -> str:
         near = meant(value, DTYPES, _DTYPE_SYNONYMS)
         rest = (name for name in DTYPES if name not in FLOAT_DTYPES)
         advice = near or f"dtypes are: {', '.join(FLOAT_DTYPES)}; for constants also {', '.join(rest)}"
-        raise fault(f"{describe(value)} is no dtype", advice)
+        raise field_error(f"{describe(value)} is no dtype", advice)
     return str(value)
 
 
@@ -200,8 +200,8 @@ def _initializer(value: object) -> Initializer:
             case {"name": str() as name, **arguments}:
                 return family.make(name, cast("dict[str, object]", arguments))
     except InitializerError as error:
-        raise fault(error.message, error.help) from None
-    raise fault(
+        raise field_error(error.message, error.help) from None
+    raise field_error(
         f"an initializer is a name, or a mapping with a name and arguments; found {describe(value)}",
         "for example lecun_normal, or {name: truncated_normal, stddev: 0.02}",
     )

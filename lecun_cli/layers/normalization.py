@@ -18,12 +18,12 @@ def _affine(
     gamma: Initializer,
     beta: Initializer,
 ) -> tuple[Parameter, ...]:
-    found = []
+    parameters = []
     if scale:
-        found.append(Parameter("gamma", shape, gamma))
+        parameters.append(Parameter("gamma", shape, gamma))
     if center:
-        found.append(Parameter("beta", shape, beta))
-    return tuple(found)
+        parameters.append(Parameter("beta", shape, beta))
+    return tuple(parameters)
 
 
 class LayerNormalization(Layer):
@@ -97,4 +97,4 @@ class GroupNormalization(Layer):
         )
 
 
-KINDS = (LayerNormalization, RMSNormalization, BatchNormalization, GroupNormalization)
+LAYER_TYPES = (LayerNormalization, RMSNormalization, BatchNormalization, GroupNormalization)

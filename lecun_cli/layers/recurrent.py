@@ -34,9 +34,9 @@ class Recurrent(Model):
     recurrent_initializer: InitializerField = LECUN_NORMAL
     bias_initializer: InitializerField = ZEROS
 
-    def gated(self, role: str) -> tuple[str, ...]:
+    def gated(self, param_name: str) -> tuple[str, ...]:
         """The roles of one kind of parameter, gate by gate in Keras's order."""
-        return tuple(f"{role}_{gate}" if gate else role for gate in self.gates)
+        return tuple(f"{param_name}_{gate}" if gate else param_name for gate in self.gates)
 
     def under(self, k: int) -> str:
         """What the roles of layer `k` begin with; those of the first with nothing."""
@@ -49,30 +49,34 @@ class Recurrent(Model):
 
     def cells(self, ways: tuple[str, ...] = ("",)) -> tuple[Parameter, ...]:
         """The parameters of every layer, once for each way through the sequence."""
-        found: list[Parameter] = []
+        parameters: list[Parameter] = []
         for k in range(self.num_layers):
             width = self.hidden_size * len(ways) if k else self.input_size
             for way in ways:
                 under = self.under(k) + way
-                found += [replace(p, role=under + p.role) for p in self._cell(width)]
-        return tuple(found)
+                parameters += [replace(p, param_name=under + p.param_name) for p in self._cell(width)]
+        return tuple(parameters)
 
     def _cell(self, width: int) -> list[Parameter]:
         hidden = self.hidden_size
-        found = [
-            Parameter(role, (hidden, width), self.kernel_initializer, Fans(width, hidden))
-            for role in self.gated("kernel")
+        parameters = [
+            Parameter(param_name, (hidden, width), self.kernel_initializer, Fans(width, hidden))
+            for param_name in self.gated("kernel")
         ]
-        found += [
-            Parameter(role, (hidden, hidden), self.recurrent_initializer, Fans(hidden, hidden))
-            for role in self.gated("recurrent_kernel")
+        parameters += [
+            Parameter(param_name, (hidden, hidden), self.recurrent_initializer, Fans(hidden, hidden))
+            for param_name in self.gated("recurrent_kernel")
         ]
         if self.bias:
-            roles = zip(self.gates, self.gated("bias"), strict=True)
-            found += [Parameter(role, (hidden,), self.bias_of(gate)) for gate, role in roles]
+            param_names = zip(self.gates, self.gated("bias"), strict=True)
+            parameters += [
+                Parameter(param_name, (hidden,), self.bias_of(gate)) for gate, param_name in param_names
+            ]
             # The second bias of PyTorch, and of a GRU that resets after the product.
-            found += [Parameter(role, (hidden,), ZEROS) for role in self.gated("recurrent_bias")]
-        return found
+            parameters += [
+                Parameter(param_name, (hidden,), ZEROS) for param_name in self.gated("recurrent_bias")
+            ]
+        return parameters
 
 
 class SimpleRNNCell(Recurrent):
@@ -151,4 +155,4 @@ class Bidirectional(Layer):
         return self.layer.cells(("forward/", "backward/"))
 
 
-KINDS = (SimpleRNN, GRU, LSTM, Bidirectional)
+LAYER_TYPES = (SimpleRNN, GRU, LSTM, Bidirectional)

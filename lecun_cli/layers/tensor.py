@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from lecun_cli.initializers.fans import Fans, from_axes
 from lecun_cli.layers.base import LECUN_NORMAL, Layer, Model, Parameter
-from lecun_cli.layers.fields import Axes, DTypeName, InitializerField, Name, Size, Sizes, fault
+from lecun_cli.layers.fields import Axes, DTypeName, InitializerField, Name, Size, Sizes, field_error
 
 
 class RawTensor(Model):
@@ -39,11 +39,11 @@ class RawTensor(Model):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.fan_in is not None and self.in_axes is not None:
-            raise fault(
+            raise field_error(
                 "fan_in and in_axes both say what the fan-in is", "keep one of the two", field="in_axes"
             )
         if self.in_axes is None and (self.out_axes or self.batch_axes):
-            raise fault(
+            raise field_error(
                 "out_axes and batch_axes go with in_axes",
                 "give in_axes too",
                 field="out_axes" if self.out_axes else "batch_axes",
@@ -52,27 +52,27 @@ class RawTensor(Model):
         for field in ("in_axes", "out_axes", "batch_axes"):
             for axis in self._axes(field):
                 if seen.get(axis) == field:
-                    raise fault(f"axis {axis} stands twice in {field}", field=field)
+                    raise field_error(f"axis {axis} stands twice in {field}", field=field)
                 if axis in seen:
-                    raise fault(f"axis {axis} stands in both {seen[axis]} and {field}", field=field)
+                    raise field_error(f"axis {axis} stands in both {seen[axis]} and {field}", field=field)
                 seen[axis] = field
         return self
 
     def _axes(self, field: str) -> tuple[int, ...]:
-        given: tuple[int, ...] | None = getattr(self, field)
+        axes: tuple[int, ...] | None = getattr(self, field)
         rank = len(self.shape)
-        for axis in given or ():
+        for axis in axes or ():
             if not -rank <= axis < rank:
-                raise fault(f"{field} has axis {axis}, and the shape has {rank} axes", field=field)
-        return tuple(axis % rank for axis in given or ())
+                raise field_error(f"{field} has axis {axis}, and the shape has {rank} axes", field=field)
+        return tuple(axis % rank for axis in axes or ())
 
     @property
     def fans(self) -> Fans | None:
         """The exact fans, or None where nothing is said of them."""
         if self.in_axes is not None:
             out = None if self.out_axes is None else self._axes("out_axes")
-            found = from_axes(self.shape, self._axes("in_axes"), out, self._axes("batch_axes"))
-            return Fans(found.fan_in, self.fan_out or found.fan_out)
+            fans = from_axes(self.shape, self._axes("in_axes"), out, self._axes("batch_axes"))
+            return Fans(fans.fan_in, self.fan_out or fans.fan_out)
         if self.fan_in is None:
             return None
         n_elements = 1
@@ -91,4 +91,4 @@ class TensorLayer(RawTensor):
     type: Literal["tensor"]
 
 
-KINDS: tuple[type[Layer] | type[TensorLayer], ...] = (TensorLayer,)
+LAYER_TYPES: tuple[type[Layer] | type[TensorLayer], ...] = (TensorLayer,)

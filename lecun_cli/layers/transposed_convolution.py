@@ -60,4 +60,4 @@ class Conv3DTranspose(ConvTranspose):
     type: Literal["conv3d_transpose"]
 
 
-KINDS = (Conv1DTranspose, Conv2DTranspose, Conv3DTranspose)
+LAYER_TYPES = (Conv1DTranspose, Conv2DTranspose, Conv3DTranspose)

@@ -14,8 +14,8 @@ from json.encoder import encode_basestring as _quoted
 from typing import Any, NamedTuple
 
 from lecun_cli._version import __version__
-from lecun_cli.display.tables import Overview, Shown, of_manifest
-from lecun_cli.plan.types import Form, Part, TensorPlan
+from lecun_cli.display.tables import Table, TableRepr, of_manifest
+from lecun_cli.plan.types import PackedParameter, TensorPlan, TensorTemplate
 from lecun_cli.stream import STREAM
 
 MANIFEST = 1
@@ -57,7 +57,7 @@ class TensorEntry(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Manifest(Shown):
+class Manifest(TableRepr):
     """Everything about a set of weight files.
 
     Attributes:
@@ -106,7 +106,7 @@ class Manifest(Shown):
         data.write(b"\n}\n")
         return data.getvalue()
 
-    def overview(self) -> Overview:
+    def table(self) -> Table:
         """What `repr`, rich and notebooks show."""
         return of_manifest(self)
 
@@ -132,20 +132,20 @@ def _file_row(file: FileEntry) -> str:
 
 def _tensor_rows(entries: Iterable[TensorEntry]) -> Iterator[str]:
     """The row of each tensor; what tensors of one form and file have alike is made into text once."""
-    templates: dict[tuple[Form, str], str] = {}
+    templates: dict[tuple[TensorTemplate, str], str] = {}
     for tensor, file, offset, sha256, path in entries:
-        alike = (tensor.form, file)
+        alike = (tensor.template, file)
         template = templates.get(alike) or templates.setdefault(alike, _row_template(tensor, file))
         name = tensor.name
-        own = f', "path": {_quoted(path)}' if path and path != name else ""
-        yield template % (_quoted(name), offset, sha256, own, *map(_quoted, tensor.identities))
+        path_text = f', "path": {_quoted(path)}' if path and path != name else ""
+        yield template % (_quoted(name), offset, sha256, path_text, *map(_quoted, tensor.identities))
 
 
 def _row_template(tensor: TensorPlan, file: str) -> str:
     """A row with a `%s` for what is a tensor's own: name, offset, digest, path, identity of each part."""
-    place = _inner({"file": file, "dtype": tensor.dtype, "shape": tensor.shape}).replace("%", "%%")
+    fixed = _inner({"file": file, "dtype": tensor.dtype, "shape": tensor.shape}).replace("%", "%%")
     return (
-        f'{{"name": %s, {place}, "offset": %s, "bytes": {tensor.nbytes}, "sha256": "%s"%s, '
+        f'{{"name": %s, {fixed}, "offset": %s, "bytes": {tensor.nbytes}, "sha256": "%s"%s, '
         f"{_parts_text(tensor)}}}"
     )
 
@@ -155,14 +155,14 @@ def _parts_text(tensor: TensorPlan) -> str:
     texts = [_part_text(part, tensor) for part in tensor.parts]
     if len(texts) == 1:
         return texts[0]
-    return f'"along": {tensor.along}, "parts": [{", ".join(f"{{{text}}}" for text in texts)}]'
+    return f'"along": {tensor.concat_axis}, "parts": [{", ".join(f"{{{text}}}" for text in texts)}]'
 
 
-def _part_text(part: Part, tensor: TensorPlan) -> str:
+def _part_text(part: PackedParameter, tensor: TensorPlan) -> str:
     before: dict[str, Any] = {"initializer": part.initializer.to_json()}
     if part.fans is not None:
         before |= {"fan_in": part.fans.fan_in, "fan_out": part.fans.fan_out}
-    before |= {"std": part.law.std, "bound": part.law.bound}
+    before |= {"std": part.distribution.std, "bound": part.distribution.bound}
     after: dict[str, Any] = {}
     if part.axes is not None:
         after["axes"] = part.axes

@@ -16,10 +16,10 @@ from lecun_cli.initializers.distributions import Constant
 from lecun_cli.initializers.family import InitializerError
 from lecun_cli.initializers.fans import Fans, Shape
 from lecun_cli.manifest.model import MANIFEST, FileEntry, Manifest, TensorEntry
-from lecun_cli.plan.types import Part, TensorPlan
+from lecun_cli.plan.types import PackedParameter, TensorPlan
 from lecun_cli.stream import STREAM
 from lecun_cli.stream.constant import constant
-from lecun_cli.stream.sampler import recipe
+from lecun_cli.stream.sampler import make_sampler
 
 MAX_MANIFEST_NBYTES = 2**30
 
@@ -56,15 +56,15 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
         raise ValueError(f"a key stands twice among {[name for name, _ in pairs][:8]}")
-    return found
+    return mapping
 
 
-def _made_up(tensor: TensorPlan) -> bool:
+def _fits_shape(tensor: TensorPlan) -> bool:
     """Whether the parts of a tensor, packed along its axis, give its shape."""
-    k = tensor.along
+    k = tensor.concat_axis
     if k == 0:
         return sum(part.n_elements for part in tensor.parts) == tensor.n_elements
     return sum(part.shape[k] for part in tensor.parts if len(part.shape) > k) == tensor.shape[k] and all(
@@ -74,7 +74,7 @@ def _made_up(tensor: TensorPlan) -> bool:
 
 
 _SHA256 = re.compile("[0-9a-f]{64}")
-_ITS_OWN = frozenset({"name", "file", "offset", "bytes", "sha256", "path", "identity"})
+_PER_TENSOR = frozenset({"name", "file", "offset", "bytes", "sha256", "path", "identity"})
 """What rows differ in whose tensors are otherwise made alike."""
 
 
@@ -83,7 +83,7 @@ class _Reader:
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.known: dict[str, TensorPlan] = {}
+        self.checked: dict[str, TensorPlan] = {}
 
     def manifest(self, value: object) -> Manifest:
         top = self._mapping(value, "a manifest")
@@ -96,10 +96,10 @@ class _Reader:
         spec = self._mapping(top.get("spec"), "spec")
         tool = self._mapping(top.get("tool"), "tool")
         files = tuple(self._file(f) for f in self._list(top, "files", "it"))
-        known = {f.name: f for f in files}
-        if len(known) != len(files):
+        files_by_name = {f.name: f for f in files}
+        if len(files_by_name) != len(files):
             raise self._error("two of its files have one name")
-        tensors = tuple(self._tensor(t, known) for t in self._list(top, "tensors", "it"))
+        tensors = tuple(self._tensor(t, files_by_name) for t in self._list(top, "tensors", "it"))
         names = [entry.tensor.name for entry in tensors]
         if len(set(names)) != len(names):
             raise self._error("two of its tensors have one name")
@@ -118,11 +118,11 @@ class _Reader:
         )
 
     def _overrides(self, spec: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
-        found = self._mapping(spec.get("set", {}), "spec.set")
-        for name, value in found.items():
+        overrides = self._mapping(spec.get("set", {}), "spec.set")
+        for name, value in overrides.items():
             if not isinstance(value, int) or isinstance(value, bool):
                 raise self._error(f'"{name}" of spec.set is an integer, found {value!r}')
-        return tuple(found.items())
+        return tuple(overrides.items())
 
     def _file(self, value: object) -> FileEntry:
         entry = self._mapping(value, "a file")
@@ -143,7 +143,7 @@ class _Reader:
         end = offset + self._int(entry, "bytes", name)
         if end - offset != tensor.nbytes or end > files[file].nbytes:
             raise self._error(f'the place of "{name}" does not fit its shape and its file')
-        if not _made_up(tensor):
+        if not _fits_shape(tensor):
             raise self._error(f'the parts of "{name}" do not make it up')
         path = self._text(entry, "path", name) if "path" in entry else name
         return TensorEntry(tensor, file, offset, self._digest(entry, name), path or name)
@@ -152,12 +152,12 @@ class _Reader:
         """How a tensor is made; of rows that say the same but for names and places, the first is checked."""
         if "parts" in entry:
             return self._checked(entry, name)
-        said = repr({key: value for key, value in entry.items() if key not in _ITS_OWN})
-        known = self.known.get(said)
-        if known is None:
-            known = self.known[said] = self._checked(entry, name)
-            return known
-        return known.renamed(name, (self._text(entry, "identity", name),))
+        alike = repr({key: value for key, value in entry.items() if key not in _PER_TENSOR})
+        first = self.checked.get(alike)
+        if first is None:
+            first = self.checked[alike] = self._checked(entry, name)
+            return first
+        return first.renamed(name, (self._text(entry, "identity", name),))
 
     def _checked(self, entry: dict[str, Any], name: str) -> TensorPlan:
         dtype = self._text(entry, "dtype", name)
@@ -166,42 +166,48 @@ class _Reader:
         shape = self._shape(entry, "shape", name)
         if "parts" in entry:
             rows = [self._mapping(p, f'a part of "{name}"') for p in self._list(entry, "parts", name)]
-            along = self._int(entry, "along", name)
-            if not rows or along >= len(shape):
+            concat_axis = self._int(entry, "along", name)
+            if not rows or concat_axis >= len(shape):
                 raise self._error(f'the parts of "{name}" do not make it up')
         else:
-            rows, along = [entry], 0
+            rows, concat_axis = [entry], 0
         parts = tuple(self._part(row, shape, DTYPES[dtype], name) for row in rows)
-        return TensorPlan(name, dtype, shape, parts, along)
+        return TensorPlan(name, dtype, shape, parts, concat_axis)
 
-    def _part(self, row: dict[str, Any], shape: Shape, dtype: DType, name: str) -> Part:
-        given = dict(self._mapping(row.get("initializer"), f'the initializer of "{name}"'))
+    def _part(self, row: dict[str, Any], shape: Shape, dtype: DType, name: str) -> PackedParameter:
+        arguments = dict(self._mapping(row.get("initializer"), f'the initializer of "{name}"'))
         try:
-            initializer = family.make(str(given.pop("name", "")), given)
+            initializer = family.make(str(arguments.pop("name", "")), arguments)
         except InitializerError as error:
             raise self._error(f'"{name}": {error.message}') from error
-        own = self._shape(row, "part_shape", name) if "part_shape" in row else shape
+        part_shape = self._shape(row, "part_shape", name) if "part_shape" in row else shape
         axes = self._ints(row, "axes", name) if "axes" in row else None
-        if axes is not None and sorted(axes) != list(range(len(own))):
-            raise self._error(f'the axes of "{name}" are {list(axes)}, which orders no {len(own)} axes')
+        if axes is not None and sorted(axes) != list(range(len(part_shape))):
+            raise self._error(
+                f'the axes of "{name}" are {list(axes)}, which orders no {len(part_shape)} axes'
+            )
         flip = self._ints(row, "flip", name) if "flip" in row else ()
-        if not set(flip) <= set(range(len(own))) or len(set(flip)) != len(flip):
-            raise self._error(f'the flip of "{name}" is {list(flip)}, and it has {len(own)} axes')
+        if not set(flip) <= set(range(len(part_shape))) or len(set(flip)) != len(flip):
+            raise self._error(f'the flip of "{name}" is {list(flip)}, and it has {len(part_shape)} axes')
         fans = None
         if "fan_in" in row:
             fans = Fans(self._number(row, "fan_in", name), self._number(row, "fan_out", name))
         if fans is None and initializer.needs_fans:
             raise self._error(f'"{name}" lacks its fan_in')
-        law = initializer.law(fans)
+        distribution = initializer.distribution(fans)
         try:
-            constant(law.value, dtype) if isinstance(law, Constant) else recipe(law, dtype)
+            constant(distribution.value, dtype) if isinstance(distribution, Constant) else make_sampler(
+                distribution, dtype
+            )
         except (UsageError, OverflowError) as error:
             raise self._error(f'"{name}": {error}') from error
-        for key, value in (("std", law.std), ("bound", law.bound)):
+        for key, value in (("std", distribution.std), ("bound", distribution.bound)):
             if row.get(key) != value:
-                said = f'"{key}" of "{name}" is {value!r} by its initializer, found {row.get(key)!r}'
-                raise self._error(said)
-        return Part(self._text(row, "identity", name), own, axes, initializer, fans, fans, law, flip)
+                message = f'"{key}" of "{name}" is {value!r} by its initializer, found {row.get(key)!r}'
+                raise self._error(message)
+        return PackedParameter(
+            self._text(row, "identity", name), part_shape, axes, initializer, fans, fans, distribution, flip
+        )
 
     def _mapping(self, value: object, what: str) -> dict[str, Any]:
         if not isinstance(value, dict):

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from lecun_cli.formats.segments import Extent, Piece
+from lecun_cli.formats.segments import ChunkPart, Extent
 from lecun_cli.stream._kernel.loader import load
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ class Digests:
 class Digester(Protocol):
     """Takes a file's bytes in order; one thread at a time."""
 
-    def take(self, pieces: Iterable[Piece], data: memoryview) -> None:
+    def take(self, parts: Iterable[ChunkPart], data: memoryview) -> None:
         """The file's next bytes.
 
         Args:
-            pieces: What they are, in order.
+            parts: What they are, in order.
             data: The bytes, as many as the pieces have.
         """
 
@@ -74,8 +74,8 @@ class _FileDigester:
     def __init__(self) -> None:
         self.digest = hashlib.sha256()
 
-    def take(self, pieces: Iterable[Piece], data: memoryview) -> None:
-        del pieces
+    def take(self, parts: Iterable[ChunkPart], data: memoryview) -> None:
+        del parts
         self.digest.update(data)
 
 
@@ -84,9 +84,9 @@ class _TensorDigester:
         self.tensors: dict[str, str] = {}
         self._digest = hashlib.sha256()
 
-    def take(self, pieces: Iterable[Piece], data: memoryview) -> None:
+    def take(self, parts: Iterable[ChunkPart], data: memoryview) -> None:
         at = 0
-        for segment, start, stop in pieces:
+        for segment, start, stop in parts:
             length = stop - start
             if isinstance(segment, Extent):
                 if start == 0:
@@ -105,10 +105,10 @@ class _Both:
         self._module = module
         self._state = state
 
-    def take(self, pieces: Iterable[Piece], data: memoryview) -> None:
-        stretches: list[int] = []
+    def take(self, parts: Iterable[ChunkPart], data: memoryview) -> None:
+        ranges: list[int] = []
         ending = []
-        for segment, start, stop in pieces:
+        for segment, start, stop in parts:
             what = 0
             if isinstance(segment, Extent):
                 tensor = segment.tensor
@@ -116,8 +116,8 @@ class _Both:
                 if stop == tensor.nbytes:
                     what |= _ENDS
                     ending.append(tensor.name)
-            stretches += (stop - start, what)
-        ended = self._module.digest(self._state, data, array("Q", stretches)).hex()
+            ranges += (stop - start, what)
+        ended = self._module.digest(self._state, data, array("Q", ranges)).hex()
         width = 2 * _SHA256_NBYTES
         for i, name in enumerate(ending):
             self.tensors[name] = ended[width * i : width * (i + 1)]

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lecun_cli.errors import UsageError
-from lecun_cli.formats.segments import Extent, FileLayout, Literal, Unit, units
+from lecun_cli.formats.segments import Chunk, Extent, FileLayout, Literal, chunks
 from lecun_cli.output.destinations.base import PAGE_NBYTES
 from lecun_cli.output.digests import Digester, Digests, DigestTaker
-from lecun_cli.tensors.generator import Drawer, Range
+from lecun_cli.tensors.generator import Range, TensorGenerator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,10 +78,10 @@ def run(
 
 
 @dataclass
-class _Made:
+class _DrawnChunk:
     """A unit that is drawn, and how many consumers have not seen it yet."""
 
-    unit: Unit
+    chunk: Chunk
     data: NDArray[np.uint8]
     buffer: NDArray[np.uint8]
     waiting: int
@@ -96,7 +96,7 @@ class _Consumer:
         next: The unit that the next free thread takes.
     """
 
-    take: Callable[[Unit, memoryview], None]
+    take: Callable[[Chunk, memoryview], None]
     n_threads: int = 1
     next: int = 0
 
@@ -108,16 +108,16 @@ class _Run:
         self.layout = layout
         self.seed = seed
         self.workers = workers
-        self.units = units(layout, chunk_nbytes)
+        self.chunks = chunks(layout, chunk_nbytes)
         self.digests = DigestTaker()
         self.consumers = [_Consumer(_digesting(digester)) for digester in self.digests.digesters]
         self.consumers.append(_Consumer(_writing(destination), _WRITERS if destination.random_access else 1))
         self.longest = min(max(chunk_nbytes, 64), layout.nbytes)
         self.free: list[NDArray[np.uint8]] = []
-        self.unmade = workers + 2 + _WRITERS  # buffers of the ring that no unit has needed yet
+        self.unallocated = workers + 2 + _WRITERS  # buffers of the ring that no unit has needed yet
         self.changed = threading.Condition()
-        self.made: dict[int, _Made] = {}
-        self.n_units: int | None = None
+        self.drawn: dict[int, _DrawnChunk] = {}
+        self.n_chunks: int | None = None
         self.error: BaseException | None = None
         self.nbytes_done = 0
         self.at = ""  # the tensor at work
@@ -162,71 +162,73 @@ class _Run:
             self.changed.notify_all()
 
     def _work(self) -> None:
-        drawer = Drawer(self.seed)
+        generator = TensorGenerator(self.seed)
         while True:
             with self.changed:
-                while not self.free and not self.unmade and self.error is None:
+                while not self.free and not self.unallocated and self.error is None:
                     self.changed.wait()
                 if self.error is not None:
                     return
-                unit = next(self.units, None) if self.n_units is None else None
-                if unit is None:
+                chunk = next(self.chunks, None) if self.n_chunks is None else None
+                if chunk is None:
                     self._end()
                     return
-                self._count(unit)
+                self._count(chunk)
                 if self.free:
                     buffer = self.free.pop()
                 else:
-                    self.unmade -= 1
+                    self.unallocated -= 1
                     buffer = _aligned(self.longest + PAGE_NBYTES)
             # A byte lies as far from a page's start as in the file, so that whole pages of it can be written
             # straight from here, and elements are aligned as they are there.
-            first = unit.offset % PAGE_NBYTES
-            data = buffer[first : first + unit.nbytes]
-            self.at = _name(unit)
-            _draw(unit, drawer, data)
+            first = chunk.offset % PAGE_NBYTES
+            data = buffer[first : first + chunk.nbytes]
+            self.at = _name(chunk)
+            _draw(chunk, generator, data)
             with self.changed:
-                self.made[unit.index] = _Made(unit, data, buffer, len(self.consumers))
+                self.drawn[chunk.index] = _DrawnChunk(chunk, data, buffer, len(self.consumers))
                 self.changed.notify_all()
 
     def _end(self) -> None:
         """No unit is left: `_count` has met the last one, unless there is no byte to make."""
-        if self.n_units is None:
+        if self.n_chunks is None:
             if self.layout.nbytes:
                 raise AssertionError(f"the units end before the {self.layout.nbytes} bytes of the file")
-            self.n_units = 0
+            self.n_chunks = 0
             self.changed.notify_all()
 
-    def _count(self, unit: Unit) -> None:
-        if unit.offset + unit.nbytes == self.layout.nbytes:
-            self.n_units = unit.index + 1
+    def _count(self, chunk: Chunk) -> None:
+        if chunk.offset + chunk.nbytes == self.layout.nbytes:
+            self.n_chunks = chunk.index + 1
             self.changed.notify_all()
 
     def _consume(self, consumer: _Consumer) -> None:
         while True:
             with self.changed:
-                while consumer.next not in self.made and self.error is None and consumer.next != self.n_units:
+                while (
+                    consumer.next not in self.drawn and self.error is None and consumer.next != self.n_chunks
+                ):
                     self.changed.wait()
-                if self.error is not None or consumer.next == self.n_units:
+                if self.error is not None or consumer.next == self.n_chunks:
                     return
-                made = self.made[consumer.next]
+                drawn = self.drawn[consumer.next]
                 consumer.next += 1
-            consumer.take(made.unit, made.data.data)
+            consumer.take(drawn.chunk, drawn.data.data)
             with self.changed:
-                made.waiting -= 1
-                if not made.waiting:
-                    del self.made[made.unit.index]
-                    self.free.append(made.buffer)
-                    self.nbytes_done += made.unit.nbytes
+                drawn.waiting -= 1
+                if not drawn.waiting:
+                    del self.drawn[drawn.chunk.index]
+                    self.free.append(drawn.buffer)
+                    self.nbytes_done += drawn.chunk.nbytes
                     self.changed.notify_all()
 
 
-def _digesting(digester: Digester) -> Callable[[Unit, memoryview], None]:
-    return lambda unit, data: digester.take(unit.pieces, data)
+def _digesting(digester: Digester) -> Callable[[Chunk, memoryview], None]:
+    return lambda chunk, data: digester.take(chunk.parts, data)
 
 
-def _writing(destination: Destination) -> Callable[[Unit, memoryview], None]:
-    return lambda unit, data: destination.write(unit.offset, data)
+def _writing(destination: Destination) -> Callable[[Chunk, memoryview], None]:
+    return lambda chunk, data: destination.write(chunk.offset, data)
 
 
 def _aligned(nbytes: int) -> NDArray[np.uint8]:
@@ -236,19 +238,19 @@ def _aligned(nbytes: int) -> NDArray[np.uint8]:
     return memory[first : first + nbytes]
 
 
-def _name(unit: Unit) -> str:
+def _name(chunk: Chunk) -> str:
     """The first tensor of a unit, if it has one."""
-    return next((segment.tensor.name for segment, _, _ in unit.pieces if isinstance(segment, Extent)), "")
+    return next((segment.tensor.name for segment, _, _ in chunk.parts if isinstance(segment, Extent)), "")
 
 
-def _draw(unit: Unit, drawer: Drawer, out: NDArray[np.uint8]) -> None:
+def _draw(chunk: Chunk, generator: TensorGenerator, out: NDArray[np.uint8]) -> None:
     ranges: list[Range] = []
     at = 0
-    for segment, start, stop in unit.pieces:
+    for segment, start, stop in chunk.parts:
         length = stop - start
         if isinstance(segment, Literal):
             out[at : at + length] = np.frombuffer(segment.data, np.uint8, length, start)
         else:
             ranges.append((segment.tensor, start, length, at))
         at += length
-    drawer.draw_ranges(ranges, out)
+    generator.draw_ranges(ranges, out)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from lecun_cli.errors import UsageError
 from lecun_cli.output.destinations.base import output_error
-from lecun_cli.signals import held
+from lecun_cli.signals import hold_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,7 +143,7 @@ def publish(files: Sequence[Publication]) -> tuple[str, ...]:
         OutputError: The file system refused; every file is as it was before, or a note of the exception says
             what could not be restored.
     """
-    with held() as hold:
+    with hold_signals() as hold:
         hold.check()
         steps = [_Step(file) for file in files]
         step = steps[0]
@@ -156,12 +156,12 @@ def publish(files: Sequence[Publication]) -> tuple[str, ...]:
                 _sync_folder(folder)
         except BaseException as error:
             notes = [note for step in reversed(steps) if (note := step.restore())]
-            known = _known_error(step.file, error)
+            failure = _known_error(step.file, error)
             for note in notes:
-                known.add_note(note)
-            if known is error:
+                failure.add_note(note)
+            if failure is error:
                 raise
-            raise known from (None if isinstance(error, FileExistsError) else error)
+            raise failure from (None if isinstance(error, FileExistsError) else error)
         hold.completed(_are_complete(files))
         return tuple(warning for step in steps if (warning := step.forget()))
 

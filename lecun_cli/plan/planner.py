@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
 from lecun_cli.dtypes import DTYPES, DType
-from lecun_cli.errors import Diagnostic, Place, PlanError
+from lecun_cli.errors import Diagnostic, PlanError, Span
 from lecun_cli.frameworks import EXACT, FRAMEWORKS, RULES, FanRule, Slot, UnsupportedError
 from lecun_cli.initializers.distributions import Constant
 from lecun_cli.initializers.fans import FanError, Fans, Shape
 from lecun_cli.layers import Parameter, RawTensor
-from lecun_cli.plan.types import Part, Plan, PlannedLayer, TensorPlan
-from lecun_cli.spec.expand import PlacedLayer
+from lecun_cli.plan.types import PackedParameter, Plan, PlannedLayer, TensorPlan
+from lecun_cli.spec.expand import ExpandedLayer
 from lecun_cli.spec.load import Spec
 
 MAX_NBYTES = 2**63 - 1
@@ -32,30 +32,30 @@ def make_plan(spec: Spec) -> Plan:
     return _Planner(spec).plan()
 
 
-Ruled = tuple[tuple[int, ...], ...]
+MatchingRules = tuple[tuple[int, ...], ...]
 """For each parameter of a tensor, the indices of the rules that match it."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
+class _StoredTensor:
     """A tensor that a layer is stored in.
 
     Attributes:
         slot: Where the framework stores it.
-        roles: The roles of the parameters that it packs, in order.
+        param_names: The roles of the parameters that it packs, in order.
         packed: The parameters.
         planned: The first tensor that was planned of it without a fault, for each way that rules match it.
             Those of other rounds of a repeat differ from it in their names alone.
     """
 
     slot: Slot
-    roles: tuple[str, ...]
+    param_names: tuple[str, ...]
     packed: tuple[Parameter, ...]
-    planned: dict[Ruled, TensorPlan] = field(default_factory=dict)
+    planned: dict[MatchingRules, TensorPlan] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
+class _StoredLayer:
     """How a layer is stored.
 
     Attributes:
@@ -66,7 +66,7 @@ class _Written:
 
     raw: bool
     stream: str | None
-    stored: tuple[_Stored, ...]
+    stored: tuple[_StoredTensor, ...]
 
 
 class _Planner:
@@ -75,21 +75,23 @@ class _Planner:
         self.framework = FRAMEWORKS[spec.framework]
         self.rules = [(rule, re.compile(fnmatch.translate(rule.match))) for rule in spec.rules]
         self.used: set[int] = set()
-        self.faults: list[Diagnostic] = []
-        self.names: dict[str, PlacedLayer] = {}
-        self.identities: dict[str, PlacedLayer] = {}
-        self.written: dict[int, _Written] = {}
+        self.diagnostics: list[Diagnostic] = []
+        self.names: dict[str, ExpandedLayer] = {}
+        self.identities: dict[str, ExpandedLayer] = {}
+        self.stored_layers: dict[int, _StoredLayer] = {}
         self.tensors: list[TensorPlan] = []
         self.layers: list[PlannedLayer] = []
 
     def plan(self) -> Plan:
-        for placed in self.spec.layers:
-            self._layer(placed)
+        for expanded in self.spec.layers:
+            self._layer(expanded)
         tensors = self.tensors
         if sum(t.nbytes for t in tensors) > MAX_NBYTES:
-            self.faults.append(Diagnostic("the tensors overflow: together they have more than 2**63 bytes"))
-        if self.faults:
-            raise PlanError(tuple(self.faults[:100]), source=self.spec.source, text=self.spec.text)
+            self.diagnostics.append(
+                Diagnostic("the tensors overflow: together they have more than 2**63 bytes")
+            )
+        if self.diagnostics:
+            raise PlanError(tuple(self.diagnostics[:100]), source=self.spec.source, text=self.spec.text)
         tensors.sort(key=attrgetter("name"))
         if len({t.dtype for t in tensors}) > 1:
             tensors.sort(key=lambda t: _DTYPE_ORDER[t.dtype])  # which keeps the order of the names
@@ -107,199 +109,229 @@ class _Planner:
             text=self.spec.text,
         )
 
-    def _layer(self, placed: PlacedLayer) -> None:
+    def _layer(self, expanded: ExpandedLayer) -> None:
         """Plan the stored tensors of one layer."""
-        path, own_name, layer, kind, place, within = placed
-        written = self.written.get(id(layer)) or self._written(placed)
+        path, own_name, layer, layer_type, span, parents = expanded
+        stored_layer = self.stored_layers.get(id(layer)) or self._stored_layer(expanded)
         joined = "/".join(path)
-        base = written.stream
+        base = stored_layer.stream
         if base is None:
             above = f"{joined}/" if path else ""
-            base = above + own_name if written.raw else above
+            base = above + own_name if stored_layer.raw else above
         leaves = []
-        for stored in written.stored:
+        for stored in stored_layer.stored:
             slot = stored.slot
-            leaf = own_name if written.raw else slot.name
+            leaf = own_name if stored_layer.raw else slot.name
             name = self.framework.tensor_name(path, leaf, slot.collection)
-            roles = stored.roles
-            identities = (base + roles[0],) if len(roles) == 1 else tuple([base + role for role in roles])
-            tensor = self._tensor(name, identities, stored, placed)
+            param_names = stored.param_names
+            identities = (
+                (base + param_names[0],)
+                if len(param_names) == 1
+                else tuple([base + param_name for param_name in param_names])
+            )
+            tensor = self._tensor(name, identities, stored, expanded)
             if tensor is not None:
                 leaves.append((leaf, name))
                 self.tensors.append(tensor)
-        self.layers.append(PlannedLayer(kind, joined, within, tuple(leaves), place))
+        self.layers.append(PlannedLayer(layer_type, joined, parents, tuple(leaves), span))
 
-    def _written(self, placed: PlacedLayer) -> _Written:
+    def _stored_layer(self, expanded: ExpandedLayer) -> _StoredLayer:
         """How a layer is stored; rounds of a repeat that share a layer share this too."""
-        layer = placed.layer
-        found = {parameter.role: parameter for parameter in layer.parameters()}
-        slots = self._slots(placed)
+        layer = expanded.layer
+        parameters = {parameter.param_name: parameter for parameter in layer.parameters()}
+        slots = self._slots(expanded)
         stored = []
         for slot in slots:
-            roles = tuple(role for role in slot.roles if role in found)
-            if roles:
-                stored.append(_Stored(slot, roles, tuple(found[role] for role in roles)))
+            param_names = tuple(param_name for param_name in slot.param_names if param_name in parameters)
+            if param_names:
+                stored.append(
+                    _StoredTensor(
+                        slot, param_names, tuple(parameters[param_name] for param_name in param_names)
+                    )
+                )
         raw = isinstance(layer, RawTensor)
         stream = layer.stream if raw or layer.stream is None else layer.stream.replace(".", "/") + "/"
-        written = _Written(raw, stream, tuple(stored))
+        stored_layer = _StoredLayer(raw, stream, tuple(stored))
         if slots:  # else there is a fault, which is told of every round
-            self.written[id(layer)] = written
-        return written
+            self.stored_layers[id(layer)] = stored_layer
+        return stored_layer
 
-    def _slots(self, placed: PlacedLayer) -> tuple[Slot, ...]:
-        if isinstance(placed.layer, RawTensor):
-            return (Slot("", ("",), collection=placed.layer.collection),)
+    def _slots(self, expanded: ExpandedLayer) -> tuple[Slot, ...]:
+        if isinstance(expanded.layer, RawTensor):
+            return (Slot("", ("",), collection=expanded.layer.collection),)
         try:
-            return self.framework.slots(placed.kind, placed.layer)
+            return self.framework.slots(expanded.layer_type, expanded.layer)
         except UnsupportedError as error:
-            said = f"a {placed.kind} layer cannot be stored for {self.framework.name}: {error}"
-            self._fault(said, placed.place, "change the layer, or choose another --framework")
+            message = f"a {expanded.layer_type} layer cannot be stored for {self.framework.name}: {error}"
+            self._add_diagnostic(message, expanded.span, "change the layer, or choose another --framework")
             return ()
 
     def _tensor(
-        self, name: str, identities: tuple[str, ...], stored: _Stored, placed: PlacedLayer
+        self, name: str, identities: tuple[str, ...], stored: _StoredTensor, expanded: ExpandedLayer
     ) -> TensorPlan | None:
         """One stored tensor, or None with its faults noted."""
-        before = len(self.faults)
-        first = self.names.setdefault(name, placed)
-        if first is not placed:
-            self._name_again(name, first, placed)
+        before = len(self.diagnostics)
+        first = self.names.setdefault(name, expanded)
+        if first is not expanded:
+            self._name_again(name, first, expanded)
             return None
-        ruled = self._ruled(name, identities) if self.rules else ()
-        known = stored.planned.get(ruled)
-        if known is not None:
+        matching_rules = self._matching_rules(name, identities) if self.rules else ()
+        first_planned = stored.planned.get(matching_rules)
+        if first_planned is not None:
             for identity in identities:
-                self._unique_identity(identity, placed)
-            return known.renamed(name, identities) if len(self.faults) == before else None
+                self._unique_identity(identity, expanded)
+            return first_planned.renamed(name, identities) if len(self.diagnostics) == before else None
         slot = stored.slot
-        rules = [self.rules[i][0] for i in sorted({i for own in ruled for i in own}, reverse=True)]
-        dtype = stored.packed[0].dtype or placed.layer.dtype or self.spec.dtype
+        rules = [
+            self.rules[i][0] for i in sorted({i for matched in matching_rules for i in matched}, reverse=True)
+        ]
+        dtype = stored.packed[0].dtype or expanded.layer.dtype or self.spec.dtype
         dtype = next((rule.dtype for rule in rules if rule.dtype), dtype)
         shape = slot.tensor_shape(tuple(slot.part_shape(parameter.shape) for parameter in stored.packed))
         parts = []
         for k, (identity, parameter) in enumerate(zip(identities, stored.packed, strict=True)):
-            self._unique_identity(identity, placed)
+            self._unique_identity(identity, expanded)
             # A rule for one parameter leaves the others alone that a framework packs with it.
-            own = [self.rules[i][0].initializer for i in reversed(ruled[k])] if ruled else []
-            initializer = next(filter(None, own), None)
+            matched = (
+                [self.rules[i][0].initializer for i in reversed(matching_rules[k])] if matching_rules else []
+            )
+            initializer = next(filter(None, matched), None)
             changed = replace(parameter, initializer=initializer) if initializer else parameter
-            part = self._part(name, slot, identity, changed, placed, shape)
+            part = self._part(name, slot, identity, changed, expanded, shape)
             if part is not None:
-                self._check_dtype(name, part, DTYPES[dtype], placed.place)
+                self._check_dtype(name, part, DTYPES[dtype], expanded.span)
                 parts.append(part)
-        if len(self.faults) > before:
+        if len(self.diagnostics) > before:
             return None
-        tensor = TensorPlan(name, dtype, shape, tuple(parts), slot.along, placed.place)
-        stored.planned[ruled] = tensor
+        tensor = TensorPlan(name, dtype, shape, tuple(parts), slot.concat_axis, expanded.span)
+        stored.planned[matching_rules] = tensor
         return tensor
 
-    def _ruled(self, name: str, identities: tuple[str, ...]) -> Ruled:
+    def _matching_rules(self, name: str, identities: tuple[str, ...]) -> MatchingRules:
         """The rules that match a tensor, by its name or by the identity of a parameter, for each of these."""
         globs = [(i, glob, glob.match(name)) for i, (_, glob) in enumerate(self.rules)]
-        ruled = tuple(
-            tuple(i for i, glob, named in globs if named or glob.match(identity)) for identity in identities
+        matching_rules = tuple(
+            tuple(i for i, glob, name_matches in globs if name_matches or glob.match(identity))
+            for identity in identities
         )
-        self.used.update(*ruled)
-        return ruled
+        self.used.update(*matching_rules)
+        return matching_rules
 
     def _part(
-        self, name: str, slot: Slot, identity: str, parameter: Parameter, placed: PlacedLayer, stored: Shape
-    ) -> Part | None:
+        self,
+        name: str,
+        slot: Slot,
+        identity: str,
+        parameter: Parameter,
+        expanded: ExpandedLayer,
+        stored: Shape,
+    ) -> PackedParameter | None:
         """A parameter with its fans and its law."""
         fans = parameter.fans
         if self.spec.fan_rule != EXACT and (fans or parameter.initializer.needs_fans):
             try:
-                fans = _fans_under(RULES[self.spec.fan_rule], placed, parameter)
+                fans = _fans_under(RULES[self.spec.fan_rule], expanded, parameter)
             except FanError as error:
                 if parameter.initializer.needs_fans:
-                    self._fault(f'the fans of "{name}" are undefined: {error}', placed.place, _FAN_HELP)
+                    self._add_diagnostic(
+                        f'the fans of "{name}" are undefined: {error}', expanded.span, _FAN_HELP
+                    )
                     return None
                 fans = None
         if fans is None and parameter.initializer.needs_fans:
-            self._fault(
+            self._add_diagnostic(
                 f'{parameter.initializer.name} needs a fan-in, and that of "{name}" '
                 f"{list(stored)} is undefined",
-                placed.place,
+                expanded.span,
                 _FAN_HELP,
             )
             return None
-        return Part(
+        return PackedParameter(
             identity=identity,
             shape=slot.part_shape(parameter.shape),
             axes=slot.axes,
             initializer=parameter.initializer,
             fans=fans,
             exact=parameter.fans,
-            law=parameter.initializer.law(fans),
+            distribution=parameter.initializer.distribution(fans),
             flip=slot.flip,
         )
 
-    def _name_again(self, name: str, first: PlacedLayer, placed: PlacedLayer) -> None:
-        if first.place is not None and first.place == placed.place:
-            said, advice = (
+    def _name_again(self, name: str, first: ExpandedLayer, expanded: ExpandedLayer) -> None:
+        if first.span is not None and first.span == expanded.span:
+            subject, advice = (
                 "several tensors of one layer have",
                 'a repeat needs its index in a name: "block_{i}"',
             )
             related = None
         else:
-            said, advice = "two tensors have", "rename one of them"
-            related = (first.place, "the first is here") if first.place else None
-        self.faults.append(Diagnostic(f'{said} the name "{name}"', placed.place, advice, related))
+            subject, advice = "two tensors have", "rename one of them"
+            related = (first.span, "the first is here") if first.span else None
+        self.diagnostics.append(Diagnostic(f'{subject} the name "{name}"', expanded.span, advice, related))
 
-    def _unique_identity(self, identity: str, placed: PlacedLayer) -> None:
-        first = self.identities.setdefault(identity, placed)
-        if first is placed or placed.layer.stream is not None:
+    def _unique_identity(self, identity: str, expanded: ExpandedLayer) -> None:
+        first = self.identities.setdefault(identity, expanded)
+        if first is expanded or expanded.layer.stream is not None:
             return
         if first.layer.stream is not None:
-            self.identities[identity] = placed
+            self.identities[identity] = expanded
             return
-        related = (first.place, "the first is here") if first.place else None
-        self.faults.append(
+        related = (first.span, "the first is here") if first.span else None
+        self.diagnostics.append(
             Diagnostic(
                 f'two parameters have the identity "{identity}", so they would hold the same weights',
-                placed.place,
+                expanded.span,
                 "rename one of them, or share the weights on purpose with `stream:`",
                 related,
             )
         )
 
-    def _check_dtype(self, name: str, part: Part, dtype: DType, place: Place | None) -> None:
-        law = part.law
-        if not dtype.is_float and not isinstance(law, Constant):
-            said = f'"{name}" is {dtype.name}, and {part.initializer.name} draws fractions'
-            self._fault(said, place, "give it a float dtype, or an initializer such as zeros")
-        elif not dtype.is_float and law.bound != int(law.bound):
-            self._fault(f'"{name}" is {dtype.name}, and its constant {law.bound:g} is not whole', place, None)
-        elif dtype.kind in {"uint", "bool"} and isinstance(law, Constant) and law.value < 0:
-            self._fault(f'"{name}" is {dtype.name}, and its constant {law.value} is negative', place, None)
-        elif law.bound > dtype.largest or not math.isfinite(law.bound):
-            said = f'"{name}" overflows {dtype.name}: its values go to {law.bound:g}, past {dtype.largest:g}'
-            self._fault(said, place, "give it a wider dtype or a smaller scale")
+    def _check_dtype(self, name: str, part: PackedParameter, dtype: DType, span: Span | None) -> None:
+        distribution = part.distribution
+        if not dtype.is_float and not isinstance(distribution, Constant):
+            message = f'"{name}" is {dtype.name}, and {part.initializer.name} draws fractions'
+            self._add_diagnostic(message, span, "give it a float dtype, or an initializer such as zeros")
+        elif not dtype.is_float and distribution.bound != int(distribution.bound):
+            self._add_diagnostic(
+                f'"{name}" is {dtype.name}, and its constant {distribution.bound:g} is not whole', span, None
+            )
+        elif dtype.kind in {"uint", "bool"} and isinstance(distribution, Constant) and distribution.value < 0:
+            self._add_diagnostic(
+                f'"{name}" is {dtype.name}, and its constant {distribution.value} is negative', span, None
+            )
+        elif distribution.bound > dtype.largest or not math.isfinite(distribution.bound):
+            message = (
+                f'"{name}" overflows {dtype.name}: its values go to {distribution.bound:g}, past '
+                f"{dtype.largest:g}"
+            )
+            self._add_diagnostic(message, span, "give it a wider dtype or a smaller scale")
 
-    def _fault(self, message: str, place: Place | None, advice: str | None) -> None:
-        self.faults.append(Diagnostic(message, place, advice))
+    def _add_diagnostic(self, message: str, span: Span | None, advice: str | None) -> None:
+        self.diagnostics.append(Diagnostic(message, span, advice))
 
 
 _FAN_HELP = "give `fan_in:` or `in_axes:`, or an initializer that needs none, such as zeros for a bias"
 
 
-def _fans_under(rule: FanRule, placed: PlacedLayer, parameter: Parameter) -> Fans:
+def _fans_under(rule: FanRule, expanded: ExpandedLayer, parameter: Parameter) -> Fans:
     """What a framework would compute for a parameter, from the tensor that it stores it in.
 
     A fan-in that the user gives is the user's own, and no rule changes it.
     """
-    layer = placed.layer
+    layer = expanded.layer
     if isinstance(layer, RawTensor):
         if layer.fan_in is not None and parameter.fans is not None:
             return parameter.fans
         return rule.fans(None, parameter.shape)
-    shapes = {p.role: p.shape for p in layer.parameters()}
+    shapes = {p.param_name: p.shape for p in layer.parameters()}
     try:
-        slots = rule.framework.slots(placed.kind, layer)
+        slots = rule.framework.slots(expanded.layer_type, layer)
     except UnsupportedError as error:
         raise FanError(f"{rule.framework.name} has no such layer ({error})") from None
     for slot in slots:
-        if parameter.role in slot.roles:
-            parts = tuple(slot.part_shape(shapes[role]) for role in slot.roles if role in shapes)
+        if parameter.param_name in slot.param_names:
+            parts = tuple(
+                slot.part_shape(shapes[param_name]) for param_name in slot.param_names if param_name in shapes
+            )
             return rule.fans(slot, slot.tensor_shape(parts))
-    raise FanError(f"{rule.framework.name} stores no {parameter.role} of a {placed.kind} layer")
+    raise FanError(f"{rule.framework.name} stores no {parameter.param_name} of a {expanded.layer_type} layer")

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lecun_cli.display.tables import Overview, Shown, of_plan
+from lecun_cli.display.tables import Table, TableRepr, of_plan
 from lecun_cli.dtypes import DTYPES, DType
-from lecun_cli.errors import Diagnostic, Place, PlanError
-from lecun_cli.initializers.distributions import Constant, Law
+from lecun_cli.errors import Diagnostic, PlanError, Span
+from lecun_cli.initializers.distributions import Constant, Distribution
 from lecun_cli.initializers.family import Initializer
 from lecun_cli.initializers.fans import Fans, Shape
 from lecun_cli.spec.expand import Container
 
 
 @dataclass(frozen=True)
-class Part:
+class PackedParameter:
     """One parameter's share of a stored tensor.
 
     Attributes:
@@ -29,7 +29,7 @@ class Part:
         initializer: Where its law comes from.
         fans: The fans in force, or None where the law needs none and none are known.
         exact: The exact fans, which differ from `fans` only under a framework's fan rule.
-        law: What is drawn.
+        distribution: What is drawn.
     """
 
     identity: str
@@ -38,7 +38,7 @@ class Part:
     initializer: Initializer
     fans: Fans | None
     exact: Fans | None = field(compare=False)
-    law: Law
+    distribution: Distribution
     flip: tuple[int, ...] = ()
 
     @cached_property
@@ -49,21 +49,21 @@ class Part:
     @property
     def in_order(self) -> bool:
         """Whether its elements lie in the file in the order in which the stream counts them."""
-        return (self.axes is None and not self.flip) or isinstance(self.law, Constant)
+        return (self.axes is None and not self.flip) or isinstance(self.distribution, Constant)
 
     @property
     def canonical_shape(self) -> Shape:
         """The shape in whose C order the stream counts."""
         if self.axes is None:
             return self.shape
-        found = [0] * len(self.axes)
+        shape = [0] * len(self.axes)
         for k, axis in enumerate(self.axes):
-            found[axis] = self.shape[k]
-        return tuple(found)
+            shape[axis] = self.shape[k]
+        return tuple(shape)
 
 
 @dataclass(frozen=True, eq=False)
-class Form:
+class TensorTemplate:
     """What tensors have in common that differ in names alone; a key for what follows from all but the names.
 
     Attributes:
@@ -71,7 +71,7 @@ class Form:
         fields: What all of them have alike.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[PackedParameter, ...]
     fields: dict[str, Any]
 
 
@@ -84,17 +84,17 @@ class TensorPlan:
         dtype: A key of `DTYPES`.
         shape: Its shape, outermost axis first.
         parts: The parameters that it packs, in order; most tensors have one.
-        along: The axis of packing. Along the first, parts follow each other in the file, whatever
+        concat_axis: The axis of packing. Along the first, parts follow each other in the file, whatever
             their shapes; along another they have all axes in common.
-        place: Where the spec names it, for messages.
+        span: Where the spec names it, for messages.
     """
 
     name: str
     dtype: str
     shape: Shape
-    parts: tuple[Part, ...]
-    along: int = 0
-    place: Place | None = field(default=None, compare=False, repr=False)
+    parts: tuple[PackedParameter, ...]
+    concat_axis: int = 0
+    span: Span | None = field(default=None, compare=False, repr=False)
 
     @property
     def storage(self) -> DType:
@@ -117,30 +117,30 @@ class TensorPlan:
         return tuple(part.identity for part in self.parts)
 
     @cached_property
-    def form(self) -> Form:
+    def template(self) -> TensorTemplate:
         """What it shares with all that `renamed` makes of it."""
-        alike = ("dtype", "shape", "along", "place", "n_elements", "nbytes")
-        return Form(self.parts, {name: getattr(self, name) for name in alike})
+        alike = ("dtype", "shape", "concat_axis", "span", "n_elements", "nbytes")
+        return TensorTemplate(self.parts, {name: getattr(self, name) for name in alike})
 
     def renamed(self, name: str, identities: tuple[str, ...]) -> TensorPlan:
         """The same tensor under another name, with other identities of its parts.
 
         A plan may have a million of them, so its fields are set all at once, and its parts are made when
-        they are asked for: to draw it and to say how it was drawn, `form` and `identities` are enough.
+        they are asked for: to draw it and to say how it was drawn, `template` and `identities` are enough.
         """
-        form = self.form
-        made = object.__new__(TensorPlan)
-        fields = {**form.fields, "name": name, "identities": identities, "form": form}
-        object.__setattr__(made, "__dict__", fields)
-        return made
+        template = self.template
+        tensor = object.__new__(TensorPlan)
+        fields = {**template.fields, "name": name, "identities": identities, "template": template}
+        object.__setattr__(tensor, "__dict__", fields)
+        return tensor
 
     if not TYPE_CHECKING:  # which would take any attribute for one that is there
 
         def __getattr__(self, attribute: str) -> object:
             """The parts of what `renamed` made, when they are first asked for."""
-            if attribute != "parts" or "form" not in self.__dict__:
+            if attribute != "parts" or "template" not in self.__dict__:
                 raise AttributeError(f"a TensorPlan has no {attribute!r}", name=attribute, obj=self)
-            pairs = zip(self.form.parts, self.identities, strict=True)
+            pairs = zip(self.template.parts, self.identities, strict=True)
             parts = tuple(replace(part, identity=identity) for part, identity in pairs)
             return self.__dict__.setdefault("parts", parts)
 
@@ -151,18 +151,18 @@ class PlannedLayer(NamedTuple):
     A tuple, for there may be a million. Two are equal wherever they are named.
 
     Attributes:
-        kind: Its `type` in the spec.
+        layer_type: Its `type` in the spec.
         name: Its whole path, joined.
-        within: The groups that hold it, outermost first.
+        parents: The groups that hold it, outermost first.
         tensors: (name within the layer, name in the file) of each of its tensors, in the framework's order.
-        place: Where the spec names it, for messages.
+        span: Where the spec names it, for messages.
     """
 
-    kind: str
+    layer_type: str
     name: str
-    within: tuple[Container, ...]
+    parents: tuple[Container, ...]
     tensors: tuple[tuple[str, str], ...]
-    place: Place | None = None
+    span: Span | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PlannedLayer) and self[:-1] == other[:-1]
@@ -175,7 +175,7 @@ class PlannedLayer(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Plan(Shown):
+class Plan(TableRepr):
     """Every tensor of a file, in the file's order, and what their bits depend on.
 
     Attributes:
@@ -217,14 +217,14 @@ class Plan(Shown):
         """A tensor by its name."""
         return next((t for t in self.tensors if t.name == name), None)
 
-    def error(self, *faults: Diagnostic) -> PlanError:
+    def error(self, *diagnostics: Diagnostic) -> PlanError:
         """An error about this plan, with the places of the spec."""
-        return PlanError(faults, source=self.source, text=self.text)
+        return PlanError(diagnostics, source=self.source, text=self.text)
 
     def with_seed(self, seed: int) -> Plan:
         """The same plan under a seed."""
         return replace(self, seed=seed)
 
-    def overview(self) -> Overview:
+    def table(self) -> Table:
         """What `repr`, rich and notebooks show."""
         return of_plan(self)

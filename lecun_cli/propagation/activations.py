@@ -56,8 +56,8 @@ def normal_cdf(x: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[np
     for coefficient in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592):
         tail = (tail + coefficient) * t
     tail *= 0.5 * np.exp(-z * z)
-    found: np.ndarray[Any, np.dtype[np.float64]] = np.where(x < 0, tail, 1.0 - tail)
-    return found
+    cdf: np.ndarray[Any, np.dtype[np.float64]] = np.where(x < 0, tail, 1.0 - tail)
+    return cdf
 
 
 def _sigmoid(x: Array) -> Any:  # noqa: ANN401 - an array; so are all of these

@@ -10,7 +10,7 @@ from lecun_cli.layers import AnyLayer
 from lecun_cli.plan.types import PlannedLayer
 from lecun_cli.propagation.forward import activation_of, operation_of
 from lecun_cli.propagation.operation import AS_IT_IS, Operation
-from lecun_cli.spec.expand import PlacedLayer
+from lecun_cli.spec.expand import ExpandedLayer
 
 FRESH = "input"
 """How a layer is fed that begins anew: with inputs of its own, of mean 0 and variance 1."""
@@ -69,7 +69,7 @@ class Chains:
 
 
 def chain(
-    layers: tuple[PlacedLayer, ...],
+    layers: tuple[ExpandedLayer, ...],
     planned: tuple[PlannedLayer, ...],
     framework: str,
     *,
@@ -91,9 +91,9 @@ def chain(
         UsageError: No layer can be walked, or an image is smaller than a window.
     """
     walked = [
-        (placed.layer, own, operation)
-        for placed, own in zip(layers, planned, strict=True)
-        if (operation := operation_of(placed.kind, placed.layer)) is not None
+        (expanded.layer, layer_plan, operation)
+        for expanded, layer_plan in zip(layers, planned, strict=True)
+        if (operation := operation_of(expanded.layer_type, expanded.layer)) is not None
     ]
     if not walked:
         raise UsageError(
@@ -101,7 +101,7 @@ def chain(
             help="give its matrices in_axes, which say what an output sums over",
         )
     links: list[Link] = []
-    for k, (layer, own, operation) in enumerate(walked):
+    for k, (layer, layer_plan, operation) in enumerate(walked):
         before = links[-1].output if links else None
         entry = operation.enter(layer, before, framework) if before is not None else None
         if entry is None or before is None:
@@ -113,14 +113,14 @@ def chain(
             entry = FRESH if shape else TOKENS
             if shape and operation.enter(layer, shape, framework) is None:
                 raise UsageError(
-                    f'an image of {_by(shape[:-1])} is smaller than the window of "{own.name}"',
+                    f'an image of {_by(shape[:-1])} is smaller than the window of "{layer_plan.name}"',
                     help="give a larger --image-size, or leave it out",
                 )
         else:
             shape = before if entry == AS_IT_IS else operation.fresh(layer, ())
         output = operation.output(layer, shape)
-        name = own.tensors[0][1] if own.kind == "tensor" else own.name
-        links.append(Link(name, layer, own, operation, entry, shape, output, activation_of(layer)))
+        name = layer_plan.tensors[0][1] if layer_plan.layer_type == "tensor" else layer_plan.name
+        links.append(Link(name, layer, layer_plan, operation, entry, shape, output, activation_of(layer)))
     if activation is not None:
         links = _assumed(links, activation)
     return Chains(tuple(links), len(layers) - len(walked))
@@ -130,14 +130,14 @@ _FURTHEST = 10_000  # layers that are looked at for the size of an image
 Rest = tuple[tuple[AnyLayer, Operation], ...]
 
 
-def _image(rest: Rest, given: Shape | None, framework: str) -> Shape:
+def _image(rest: Rest, sizes: Shape | None, framework: str) -> Shape:
     """The image that a chain begins with: as given, or the smallest that leads through the chain."""
     layer, operation = rest[0]
     rank = operation.rank(layer)
-    if given is not None:
-        if len(given) not in {1, rank}:
-            raise UsageError(f"--image-size gives {len(given)} sizes, and an image has {rank} axes here")
-        return given * rank if len(given) == 1 else given
+    if sizes is not None:
+        if len(sizes) not in {1, rank}:
+            raise UsageError(f"--image-size gives {len(sizes)} sizes, and an image has {rank} axes here")
+        return sizes * rank if len(sizes) == 1 else sizes
     # Sizes along the image do not matter to whether channels fit, if they are large enough: so a first walk
     # through the convolutions finds where they end, and a second goes back to the size that leads there.
     large = (2**40,) * rank
@@ -163,13 +163,13 @@ def _by(image: Shape) -> str:
 
 def _assumed(links: list[Link], activation: str) -> list[Link]:
     """Links with an activation where a layer with a kernel names none, but for the last such layer."""
-    kernels = [k for k, link in enumerate(links) if link.planned.kind not in _NO_KERNEL]
-    found = list(links)
+    kernels = [k for k, link in enumerate(links) if link.planned.layer_type not in _NO_KERNEL]
+    changed = list(links)
     for k in kernels[:-1]:
         follower = links[k + 1]
-        if links[k].activation is not None or follower.planned.kind == "p_re_lu":
+        if links[k].activation is not None or follower.planned.layer_type == "p_re_lu":
             continue
-        moved = follower.planned.kind in _AFTER_NORMALIZATION and not follower.begins
+        moved = follower.planned.layer_type in _AFTER_NORMALIZATION and not follower.begins
         at = k + 1 if moved else k
-        found[at] = replace(found[at], activation=activation)
-    return found
+        changed[at] = replace(changed[at], activation=activation)
+    return changed

@@ -20,100 +20,100 @@ _MOST_WINDOWS = 2**23
 """Elements of windows that are laid out as a matrix at once."""
 
 
-def convolve(x: Array, weights: Weights, role: str, groups: int) -> Array:
+def convolve(x: Array, weights: Weights, param_name: str, groups: int) -> Array:
     """A convolution of stride 1 without padding, as products of matrices.
 
     Args:
         x: `(samples, *image, channels)`.
         weights: The layer's.
-        role: Its kernel, canonical: `(out, channels / groups, *window)`.
+        param_name: Its kernel, canonical: `(out, channels / groups, *window)`.
         groups: Groups of channels that are convolved apart.
 
     Returns:
         `(samples, *smaller image, out)`.
     """
-    out, inward, *window = weights.shape(role)
+    out, inward, *window = weights.shape(param_name)
     axes = tuple(range(1, 1 + len(window)))
     windows = np.lib.stride_tricks.sliding_window_view(
         x, window, axes
     )  # (samples, *image, channels, *window)
-    places = windows.shape[1 : 1 + len(window)]
-    y = np.empty((len(x), *places, out), np.float32)
+    positions = windows.shape[1 : 1 + len(window)]
+    y = np.empty((len(x), *positions, out), np.float32)
     size = inward * math.prod(window)
     for group in range(groups):
         channels: tuple[Any, ...] = (..., slice(group * inward, (group + 1) * inward))
-        own = windows[channels + (slice(None),) * len(window)]
+        group_windows = windows[channels + (slice(None),) * len(window)]
         start = group * (out // groups)
         for first, stop in blocks(out // groups, size):
-            matrix = weights.rows(role, start + first, start + stop).reshape(stop - first, size).T
-            for here in _pieces(len(x), places, size):
-                laid = own[here].reshape(-1, size)
-                given = (laid @ matrix).reshape(*own[here].shape[: 1 + len(window)], stop - first)
-                y[(*here, ..., slice(start + first, start + stop))] = given
+            matrix = weights.rows(param_name, start + first, start + stop).reshape(stop - first, size).T
+            for here in _chunks(len(x), positions, size):
+                laid = group_windows[here].reshape(-1, size)
+                product = (laid @ matrix).reshape(*group_windows[here].shape[: 1 + len(window)], stop - first)
+                y[(*here, ..., slice(start + first, start + stop))] = product
     return y
 
 
-def _pieces(samples: int, places: Shape, size: int) -> list[tuple[slice, slice]]:
+def _chunks(samples: int, positions: Shape, size: int) -> list[tuple[slice, slice]]:
     """Ranges of samples and of the image's first axis whose windows are few enough to be laid out."""
-    whole = math.prod(places) * size
-    found = []
-    for a, b in blocks(samples, whole, _MOST_WINDOWS):
-        row = whole // places[0] * (b - a)
-        found += [(slice(a, b), slice(c, d)) for c, d in blocks(places[0], row, _MOST_WINDOWS)]
-    return found
+    n_windows = math.prod(positions) * size
+    chunks = []
+    for a, b in blocks(samples, n_windows, _MOST_WINDOWS):
+        row = n_windows // positions[0] * (b - a)
+        chunks += [(slice(a, b), slice(c, d)) for c, d in blocks(positions[0], row, _MOST_WINDOWS)]
+    return chunks
 
 
-def convolve_depthwise(x: Array, weights: Weights, role: str) -> Array:
+def convolve_depthwise(x: Array, weights: Weights, param_name: str) -> Array:
     """A convolution of every channel by itself, of stride 1 and without padding.
 
     Args:
         x: `(samples, *image, channels)`.
         weights: The layer's.
-        role: Its kernel, canonical: `(channels, multiplier, 1, *window)`.
+        param_name: Its kernel, canonical: `(channels, multiplier, 1, *window)`.
 
     Returns:
         `(samples, *smaller image, channels * multiplier)`.
     """
-    channels, multiplier, _, *window = weights.shape(role)
-    kernel = weights.read(role)[:, :, 0]
-    places = tuple(n - k + 1 for n, k in zip(x.shape[1:-1], window, strict=True))
-    y = np.zeros((len(x), *places, channels, multiplier), np.float32)
+    channels, multiplier, _, *window = weights.shape(param_name)
+    kernel = weights.read(param_name)[:, :, 0]
+    positions = tuple(n - k + 1 for n, k in zip(x.shape[1:-1], window, strict=True))
+    y = np.zeros((len(x), *positions, channels, multiplier), np.float32)
     for taps in itertools.product(*map(range, window)):
-        seen = tuple(slice(t, t + n) for t, n in zip(taps, places, strict=True))
+        seen = tuple(slice(t, t + n) for t, n in zip(taps, positions, strict=True))
         for m in range(multiplier):
             tap: tuple[Any, ...] = (slice(None), m, *taps)
             y[..., m] += x[(slice(None), *seen)] * kernel[tap]
-    return y.reshape(len(x), *places, channels * multiplier)
+    return y.reshape(len(x), *positions, channels * multiplier)
 
 
-def convolve_transposed(x: Array, weights: Weights, role: str, stride: Shape) -> Array:
+def convolve_transposed(x: Array, weights: Weights, param_name: str, stride: Shape) -> Array:
     """The gradient of a convolution without padding: every input adds the whole window to the output.
 
     Args:
         x: `(samples, *image, channels)`.
         weights: The layer's.
-        role: Its kernel, canonical: `(groups, out / groups, channels / groups, *window)`.
+        param_name: Its kernel, canonical: `(groups, out / groups, channels / groups, *window)`.
         stride: Steps between the windows of neighbours.
 
     Returns:
         `(samples, *larger image, out)`, `(n - 1) * stride + window` along each axis.
     """
-    groups, outward, inward, *window = weights.shape(role)
+    groups, outward, inward, *window = weights.shape(param_name)
     image = x.shape[1:-1]
     larger = tuple((n - 1) * s + k for n, s, k in zip(image, stride, window, strict=True))
     y = np.zeros((len(x), *larger, groups * outward), np.float32)
     every = tuple((0, k) for k in window)
     for group in range(groups):
-        own = np.ascontiguousarray(x[..., group * inward : (group + 1) * inward])
+        group_input = np.ascontiguousarray(x[..., group * inward : (group + 1) * inward])
         for first, stop in blocks(outward, inward * math.prod(window)):
-            kernel = weights.read(role, box((group, group + 1), (first, stop), (0, inward), *every))[0]
+            kernel = weights.read(param_name, box((group, group + 1), (first, stop), (0, inward), *every))[0]
             channels = slice(group * outward + first, group * outward + stop)
             for taps in itertools.product(*map(range, window)):
                 seen = tuple(
                     slice(t, t + (n - 1) * s + 1, s) for t, n, s in zip(taps, image, stride, strict=True)
                 )
                 tap: tuple[Any, ...] = (slice(None), slice(None), *taps)
-                y[(slice(None), *seen, channels)] += own @ kernel[tap].T
+                y[(slice(None), *seen, channels)] += group_input @ kernel[tap].T
     return y
 
 

@@ -29,10 +29,10 @@ def _experts(layer: Experts, weights: Weights, x: Array, framework: str) -> Arra
     del framework
     y = np.zeros((len(x), layer.out_features), np.float32)
     for expert in range(min(layer.num_experts, len(x))):
-        own = x[expert :: layer.num_experts]
+        samples = x[expert :: layer.num_experts]
         for first, stop in blocks(layer.out_features, layer.in_features):
             rows = weights.read("kernel", box((expert, expert + 1), (first, stop), (0, layer.in_features)))
-            y[expert :: layer.num_experts, first:stop] = own @ rows[0].T
+            y[expert :: layer.num_experts, first:stop] = samples @ rows[0].T
         if "bias" in weights:
             y[expert :: layer.num_experts] += weights.rows("bias", expert, expert + 1)
     return y
@@ -100,15 +100,15 @@ FORWARD: dict[str, Operation] = {
 }
 
 
-def operation_of(kind: str, layer: AnyLayer) -> Operation | None:
+def operation_of(layer_type: str, layer: AnyLayer) -> Operation | None:
     """The forward pass of a layer, or None for a raw tensor that is no matrix with a known input axis."""
     if isinstance(layer, RawTensor):
-        known = layer.in_axes is not None and len(layer.in_axes) == 1 and len(layer.shape) == 2
-        return FORWARD[kind] if known and not layer.batch_axes else None
-    return FORWARD[kind]
+        is_matrix = layer.in_axes is not None and len(layer.in_axes) == 1 and len(layer.shape) == 2
+        return FORWARD[layer_type] if is_matrix and not layer.batch_axes else None
+    return FORWARD[layer_type]
 
 
 def activation_of(layer: Any) -> str | None:  # noqa: ANN401 - any layer
     """The activation that a spec gives a layer, or None."""
-    found: str | None = getattr(layer, "activation", None)
-    return found
+    activation: str | None = getattr(layer, "activation", None)
+    return activation

@@ -17,16 +17,16 @@ from lecun_cli.formats import FORMATS, format_of
 from lecun_cli.frameworks import FRAMEWORKS
 from lecun_cli.initializers.family import Initializer
 from lecun_cli.initializers.fans import Shape
-from lecun_cli.plan.types import Part, Plan, PlannedLayer, TensorPlan
+from lecun_cli.plan.types import PackedParameter, Plan, PlannedLayer, TensorPlan
 from lecun_cli.propagation.activations import Array
-from lecun_cli.tensors.boxes import Box, whole
-from lecun_cli.tensors.generator import Drawer
+from lecun_cli.tensors.boxes import Box, full_box
+from lecun_cli.tensors.generator import TensorGenerator
 
 if TYPE_CHECKING:
     from lecun_cli.formats.stored_tensor import StoredTensor
     from lecun_cli.layers import AnyLayer
 
-ReadPart = Callable[[TensorPlan, int, Box], Array]
+ReadParameter = Callable[[TensorPlan, int, Box], Array]
 """(tensor, index of its part, box of the canonical parameter) -> its values."""
 
 INDEX = ".safetensors.index.json"
@@ -39,33 +39,33 @@ class Weights:
     """The parameters of one layer.
 
     Attributes:
-        roles: For each role that the framework stores: the tensor, and which of its parts it is.
-        read_part: Where the values come from.
+        params: For each role that the framework stores: the tensor, and which of its parts it is.
+        read_parameter: Where the values come from.
     """
 
-    roles: Mapping[str, tuple[TensorPlan, int]]
-    read_part: ReadPart
+    params: Mapping[str, tuple[TensorPlan, int]]
+    read_parameter: ReadParameter
 
-    def __contains__(self, role: str) -> bool:
-        return role in self.roles
+    def __contains__(self, param_name: str) -> bool:
+        return param_name in self.params
 
-    def shape(self, role: str) -> Shape:
+    def shape(self, param_name: str) -> Shape:
         """The canonical shape of a parameter."""
-        tensor, k = self.roles[role]
+        tensor, k = self.params[param_name]
         return tensor.parts[k].canonical_shape
 
-    def read(self, role: str, box: Box | None = None) -> Array:
+    def read(self, param_name: str, box: Box | None = None) -> Array:
         """A parameter, or a box of it, as float32 `box.dims`."""
-        tensor, k = self.roles[role]
-        return self.read_part(tensor, k, whole(self.shape(role)) if box is None else box)
+        tensor, k = self.params[param_name]
+        return self.read_parameter(tensor, k, full_box(self.shape(param_name)) if box is None else box)
 
-    def rows(self, role: str, start: int, stop: int) -> Array:
+    def rows(self, param_name: str, start: int, stop: int) -> Array:
         """The rows `start .. stop` of a parameter's first axis."""
-        shape = self.shape(role)
-        return self.read(role, Box((start, *(0 for _ in shape[1:])), (stop, *shape[1:])))
+        shape = self.shape(param_name)
+        return self.read(param_name, Box((start, *(0 for _ in shape[1:])), (stop, *shape[1:])))
 
 
-def roles_of(
+def params_of(
     planned: PlannedLayer, layer: AnyLayer, framework: str, tensors: Mapping[str, TensorPlan]
 ) -> dict[str, tuple[TensorPlan, int]]:
     """Where each canonical parameter of a layer is stored, as (tensor, index of its part).
@@ -78,24 +78,28 @@ def roles_of(
         framework: The plan's.
         tensors: The plan's tensors by name.
     """
-    if planned.kind == "tensor":
+    if planned.layer_type == "tensor":
         return {"": (tensors[planned.tensors[0][1]], 0)}
-    known = {parameter.role for parameter in layer.parameters()}
-    slots = FRAMEWORKS[framework].slots(planned.kind, layer)
-    packed = [own for slot in slots if (own := [role for role in slot.roles if role in known])]
+    names = {parameter.param_name for parameter in layer.parameters()}
+    slots = FRAMEWORKS[framework].slots(planned.layer_type, layer)
+    packed = [
+        packed_names
+        for slot in slots
+        if (packed_names := [param_name for param_name in slot.param_names if param_name in names])
+    ]
     return {
-        role: (tensors[name], k)
-        for (_, name), own in zip(planned.tensors, packed, strict=True)
-        for k, role in enumerate(own)
+        param_name: (tensors[name], k)
+        for (_, name), packed_names in zip(planned.tensors, packed, strict=True)
+        for k, param_name in enumerate(packed_names)
     }
 
 
-def is_random_kernel(part: Part) -> bool:
+def is_random_kernel(part: PackedParameter) -> bool:
     """Whether another initializer may stand in for a part's own: it is random, and its fans are known."""
     return part.initializer.is_random and part.fans is not None
 
 
-def drawn(seed: int, initializer: Initializer | None = None) -> ReadPart:
+def drawn(seed: int, initializer: Initializer | None = None) -> ReadParameter:
     """Values from the stream, the very ones that the file would hold.
 
     Args:
@@ -103,26 +107,26 @@ def drawn(seed: int, initializer: Initializer | None = None) -> ReadPart:
         initializer: What stands in for the initializer of every random kernel; each keeps its own stream,
             so that kernels under two initializers are the same but for their scale and law.
     """
-    drawer = Drawer(seed)
+    generator = TensorGenerator(seed)
 
     def read(tensor: TensorPlan, k: int, box: Box) -> Array:
         part = tensor.parts[k]
         if initializer is not None and is_random_kernel(part):
-            part = replace(part, initializer=initializer, law=initializer.law(part.fans))
+            part = replace(part, initializer=initializer, distribution=initializer.distribution(part.fans))
         # In the canonical layout no axis is permuted or reversed, whatever the file does with them.
         part = replace(part, shape=part.canonical_shape, axes=None, flip=())
         canonical = TensorPlan(tensor.name, tensor.dtype, part.shape, (part,))
         out = np.empty(box.dims, tensor.storage.numpy())
-        if box == whole(part.shape):
-            drawer.draw_range(canonical, 0, out.reshape(-1))
+        if box == full_box(part.shape):
+            generator.draw_range(canonical, 0, out.reshape(-1))
         else:
-            drawer.draw_box(canonical, box, out)
+            generator.draw_box(canonical, box, out)
         return out.astype(np.float32, copy=False)
 
     return read
 
 
-def from_file(path: Path, plan: Plan) -> ReadPart:
+def from_file(path: Path, plan: Plan) -> ReadParameter:
     """Values from a weight file, which is mapped and not read whole.
 
     Args:
@@ -134,26 +138,30 @@ def from_file(path: Path, plan: Plan) -> ReadPart:
         WeightFileError: It is damaged, or of a dtype that there is not.
     """
     files = weight_files(path)
-    form = format_of(files[0].name).name
-    stored = {held.name: (held, file) for file in files for held in FORMATS[form].read(file)}
-    names = _stored_names(plan, form)
+    format_name = format_of(files[0].name).name
+    stored = {
+        stored_tensor.name: (stored_tensor, file)
+        for file in files
+        for stored_tensor in FORMATS[format_name].read(file)
+    }
+    names = _stored_names(plan, format_name)
     for tensor in plan.tensors:
         _check(tensor, stored, names[tensor.name], path)
     maps = {file: np.memmap(file, np.uint8, "r") for file in files}
 
     def read(tensor: TensorPlan, k: int, box: Box) -> Array:
-        held, file = stored[names[tensor.name]]
-        flat = _values(maps[file], held, file)
+        stored_tensor, file = stored[names[tensor.name]]
+        flat = _values(maps[file], stored_tensor, file)
         part = tensor.parts[k]
-        if tensor.along == 0:
+        if tensor.concat_axis == 0:
             first = sum(p.n_elements for p in tensor.parts[:k])
-            own = flat[first : first + part.n_elements].reshape(part.shape)
+            values = flat[first : first + part.n_elements].reshape(part.shape)
         else:
-            first = sum(p.shape[tensor.along] for p in tensor.parts[:k])
-            last = first + part.shape[tensor.along]
-            own = flat.reshape(tensor.shape)[(*(slice(None),) * tensor.along, slice(first, last))]
+            first = sum(p.shape[tensor.concat_axis] for p in tensor.parts[:k])
+            last = first + part.shape[tensor.concat_axis]
+            values = flat.reshape(tensor.shape)[(*(slice(None),) * tensor.concat_axis, slice(first, last))]
         axes = part.axes or tuple(range(len(part.shape)))
-        canonical = np.flip(own, part.flip).transpose(np.argsort(axes))
+        canonical = np.flip(values, part.flip).transpose(np.argsort(axes))
         chosen = tuple(slice(a, b) for a, b in zip(box.starts, box.stops, strict=True))
         return np.ascontiguousarray(canonical[chosen], np.float32)
 
@@ -181,48 +189,48 @@ def weight_files(path: Path) -> tuple[Path, ...]:
     return tuple(path.parent / name for name in names)
 
 
-def _stored_names(plan: Plan, form: str) -> dict[str, str]:
+def _stored_names(plan: Plan, format_name: str) -> dict[str, str]:
     """What a file of a format calls each tensor of a plan."""
-    if form != "keras":
+    if format_name != "keras":
         return {tensor.name: tensor.name for tensor in plan.tensors}
     from lecun_cli.formats.segments import Extent
 
-    segments = FORMATS[form].layout(plan).segments
+    segments = FORMATS[format_name].layout(plan).segments
     return {s.tensor.name: s.stored_name for s in segments if isinstance(s, Extent)}
 
 
 def _check(
     tensor: TensorPlan, stored: Mapping[str, tuple[StoredTensor, Path]], name: str, path: Path
 ) -> None:
-    held, _ = stored.get(name, (None, None))
-    if held is None:
+    stored_tensor, _ = stored.get(name, (None, None))
+    if stored_tensor is None:
         close = difflib.get_close_matches(name, list(stored)[:10_000], n=1)
         advice = f"the nearest that it holds is {close[0]}" if close else "is it a file of this spec?"
         raise UsageError(
             f'{path} holds no tensor "{name}"',
             help=f"{advice}; --framework says whose names it has",
         )
-    if held.shape != tensor.shape:
+    if stored_tensor.shape != tensor.shape:
         raise UsageError(
-            f'"{name}" is {list(tensor.shape)} by the spec, and {list(held.shape)} in {path}',
+            f'"{name}" is {list(tensor.shape)} by the spec, and {list(stored_tensor.shape)} in {path}',
             help="give the file without the spec, or the --set and --framework that it was made with",
         )
 
 
-def _values(data: np.ndarray[Any, Any], held: StoredTensor, path: Path) -> np.ndarray[Any, Any]:
+def _values(data: np.ndarray[Any, Any], tensor: StoredTensor, path: Path) -> np.ndarray[Any, Any]:
     """The elements of a stored tensor, one axis, in the dtype of the file."""
     from lecun_cli.dtypes import DTYPES
 
-    if held.offset >= 0 and held.dtype in DTYPES:
-        return data[held.offset : held.offset + held.nbytes].view(DTYPES[held.dtype].numpy())
-    n_elements = math.prod(held.shape)
-    if held.dtype in DTYPES and n_elements * DTYPES[held.dtype].itemsize <= _MOST_UNMAPPED:
+    if tensor.offset >= 0 and tensor.dtype in DTYPES:
+        return data[tensor.offset : tensor.offset + tensor.nbytes].view(DTYPES[tensor.dtype].numpy())
+    n_elements = math.prod(tensor.shape)
+    if tensor.dtype in DTYPES and n_elements * DTYPES[tensor.dtype].itemsize <= _MOST_UNMAPPED:
         import h5py
 
         with h5py.File(path, "r") as file:
-            values: np.ndarray[Any, Any] = file[held.name][()]
+            values: np.ndarray[Any, Any] = file[tensor.name][()]
         return values.reshape(-1)
     raise WeightFileError(
-        f'"{held.name}" in {path} is {held.dtype} {list(held.shape)} in pieces, which is not read here',
+        f'"{tensor.name}" in {path} is {tensor.dtype} {list(tensor.shape)} in pieces, which is not read here',
         help="save it as safetensors, or as HDF5 without chunks and compression",
     )

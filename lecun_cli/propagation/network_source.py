@@ -11,7 +11,7 @@ from lecun_cli.manifest.model import SUFFIX
 from lecun_cli.propagation.layer_weights import INDEX
 from lecun_cli.spec.load import Spec, load_spec, parse_spec
 
-_SUFFIXES = (INDEX, *(suffix for form in FORMATS.values() for suffix in form.suffixes))
+_SUFFIXES = (INDEX, *(suffix for file_format in FORMATS.values() for suffix in file_format.suffixes))
 
 
 @dataclass(frozen=True)
@@ -58,22 +58,26 @@ def read_network(path: str | Path, *, seed: int | None = None) -> Network:
     seed = _manifest_seed(file) if seed is None else seed
     spec = parse_spec(derived.text, str(file), seed=0 if seed is None else seed)
     order = "class by class" if file.name.lower().endswith(".weights.h5") else "by name"
-    said = (
+    note = (
         f"the layers are recognised in the file and follow each other {order}; a spec with --weights FILE "
         "gives their order and activations"
     )
-    return Network(spec, file, (said, *derived.warnings))
+    return Network(spec, file, (note, *derived.warnings))
 
 
 def _in_folder(folder: Path) -> Path:
     """The one checkpoint of a folder: an index, or a file."""
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     indices = [name for name in names if name.endswith(INDEX)]
-    found = indices or [name for name in names if name.lower().endswith(_SUFFIXES)]
-    if len(found) != 1:
-        said = f"holds {len(found)} checkpoints: {', '.join(found[:5])}" if found else "holds no checkpoint"
-        raise UsageError(f"{folder} {said}", help="name one file")
-    return folder / found[0]
+    checkpoints = indices or [name for name in names if name.lower().endswith(_SUFFIXES)]
+    if len(checkpoints) != 1:
+        reason = (
+            f"holds {len(checkpoints)} checkpoints: {', '.join(checkpoints[:5])}"
+            if checkpoints
+            else "holds no checkpoint"
+        )
+        raise UsageError(f"{folder} {reason}", help="name one file")
+    return folder / checkpoints[0]
 
 
 def _manifest_seed(file: Path) -> int | None:

@@ -61,9 +61,9 @@ def _of_features(values: Array, features: Shape, shape: Shape, framework: str) -
     return np.moveaxis(values, 0, -1) if first else values
 
 
-def _normalised(x: Array, axes: tuple[int, ...], epsilon: float, *, centre: bool) -> Array:
-    """Over axes: less the mean if `centre`, and over the root of the mean square; moments in float64."""
-    mean = x.mean(axis=axes, keepdims=True, dtype=np.float64) if centre else np.zeros(())
+def _normalized(x: Array, axes: tuple[int, ...], epsilon: float, *, center: bool) -> Array:
+    """Over axes: less the mean if `center`, and over the root of the mean square; moments in float64."""
+    mean = x.mean(axis=axes, keepdims=True, dtype=np.float64) if center else np.zeros(())
     y = x - mean.astype(np.float32)
     square = np.square(y).mean(axis=axes, keepdims=True, dtype=np.float64)
     y *= (1.0 / np.sqrt(square + epsilon)).astype(np.float32)
@@ -73,7 +73,7 @@ def _normalised(x: Array, axes: tuple[int, ...], epsilon: float, *, centre: bool
 def _layer(layer: LayerNormalization, weights: Weights, x: Array, framework: str) -> Array:
     shape = x.shape[1:]
     axes = tuple(range(x.ndim - len(layer.features), x.ndim))
-    y = _normalised(x, axes, EPSILON["layer_normalization", framework], centre=True)
+    y = _normalized(x, axes, EPSILON["layer_normalization", framework], center=True)
     if "gamma" in weights:
         y *= _of_features(weights.read("gamma"), layer.features, shape, framework)
     if "beta" in weights:
@@ -83,7 +83,7 @@ def _layer(layer: LayerNormalization, weights: Weights, x: Array, framework: str
 
 def _rms(layer: RMSNormalization, weights: Weights, x: Array, framework: str) -> Array:
     axes = tuple(range(x.ndim - len(layer.features), x.ndim))
-    y = _normalised(x, axes, EPSILON["rms_normalization", framework], centre=False)
+    y = _normalized(x, axes, EPSILON["rms_normalization", framework], center=False)
     y *= _of_features(weights.read("scale"), layer.features, x.shape[1:], framework)
     return y
 
@@ -107,7 +107,7 @@ def _group(layer: GroupNormalization, weights: Weights, x: Array, framework: str
         )
     grouped = x.reshape(*x.shape[:-1], layer.groups, -1)
     axes = (*range(1, x.ndim - 1), x.ndim)
-    y = _normalised(grouped, axes, EPSILON["group_normalization", framework], centre=True)
+    y = _normalized(grouped, axes, EPSILON["group_normalization", framework], center=True)
     return _affine(y.reshape(x.shape), weights)
 
 
@@ -127,8 +127,8 @@ def _slopes(shape: Shape, framework: str) -> Shape:
 
 def _enter_slopes(layer: PReLU, shape: Shape, framework: str) -> str | None:
     slopes = _slopes(layer.shape, framework)
-    own = shape[len(shape) - len(slopes) :]
-    fits = len(own) == len(slopes) and all(a in {1, b} for a, b in zip(slopes, own, strict=True))
+    features = shape[len(shape) - len(slopes) :]
+    fits = len(features) == len(slopes) and all(a in {1, b} for a, b in zip(slopes, features, strict=True))
     return AS_IT_IS if fits else None
 
 

@@ -82,9 +82,9 @@ def vector_operation(width: Callable[[Any], int], out: Callable[[Any], int], app
 
 def _flattens_to(width: int, channels: int, rank: int) -> Shape | None:
     """The image, as large along every axis, that flattens to so many features."""
-    places, left = divmod(width, channels)
-    side = round(places ** (1 / rank))
-    return (side,) * rank if not left and side >= 1 and side**rank == places else None
+    positions, left = divmod(width, channels)
+    side = round(positions ** (1 / rank))
+    return (side,) * rank if not left and side >= 1 and side**rank == positions else None
 
 
 def entered(x: Array, how: str, framework: str) -> Array:
@@ -135,10 +135,10 @@ def linear(x: Array, weights: Weights, kernel: str, bias: str | None = None) -> 
     return out
 
 
-def add_bias(y: Array, weights: Weights, role: str | None) -> None:
+def add_bias(y: Array, weights: Weights, param_name: str | None) -> None:
     """Add a bias to the last axis in place, if there is one."""
-    if role is not None and role in weights:
-        y += weights.read(role).reshape(-1)
+    if param_name is not None and param_name in weights:
+        y += weights.read(param_name).reshape(-1)
 
 
 def box(*ranges: tuple[int, int]) -> Box:

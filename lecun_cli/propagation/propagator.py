@@ -22,7 +22,7 @@ from lecun_cli.plan.planner import make_plan
 from lecun_cli.plan.types import Plan
 from lecun_cli.propagation.activations import ACTIVATIONS
 from lecun_cli.propagation.chain import Chains, Link, chain
-from lecun_cli.propagation.layer_weights import ReadPart, drawn, from_file, is_random_kernel
+from lecun_cli.propagation.layer_weights import ReadParameter, drawn, from_file, is_random_kernel
 from lecun_cli.propagation.network_source import Network, read_network
 from lecun_cli.propagation.operation import POOLED
 from lecun_cli.propagation.result import LayerMoments, Propagation, Run
@@ -34,7 +34,7 @@ MOST_SIGNAL_NBYTES = 2**28
 """Bytes of the samples that enter a layer and of those that leave it, together."""
 _MOST_SAMPLES = 1024
 _FEWEST_IMAGES = 8
-_PLACES = 2**15  # places of all images that a chain begins with, if it is not said how many
+_POSITIONS = 2**15  # places of all images that a chain begins with, if it is not said how many
 
 Progress = Callable[[int, str], None]
 """(bytes of weights gone through, the layer at work)"""
@@ -93,11 +93,11 @@ def propagate(
     counts = _samples(chains, samples)
     seed = plan.seed or 0
     walk = _Walk(plan, chains, counts, input_seed, progress)
-    own = "file" if weights is not None else _label(plan)
+    own_label = "file" if weights is not None else _label(plan)
     first = drawn(seed) if weights is None else from_file(weights, plan)
-    runs = [walk.run(own, first)]
+    runs = [walk.run(own_label, first)]
     for name, initializer in initializers.items():
-        if name != own:
+        if name != own_label:
             runs.append(walk.run(name, drawn(seed, initializer)))
     notes = network.notes + _notes(
         plan, chains, counts, samples, activation, drawn_any=weights is None or len(runs) > 1
@@ -127,25 +127,27 @@ def _check(activation: str | None, samples: int | None, image_size: Shape | None
 
 def _initializer(name: str) -> Initializer:
     try:
-        found = make(name)
+        initializer = make(name)
     except InitializerError as error:
         raise UsageError(error.message, help=error.help) from error
-    if not found.is_random:
+    if not initializer.is_random:
         raise UsageError(
             f"{name} draws nothing, so every signal ends in it", help="compare initializers that are random"
         )
-    return found
+    return initializer
 
 
 def _label(plan: Plan) -> str:
     """What the random kernels of a plan follow, if it is one initializer; else `spec`."""
-    found = {part.initializer for tensor in plan.tensors for part in tensor.parts if is_random_kernel(part)}
-    return found.pop().name if len(found) == 1 else "spec"
+    initializers = {
+        part.initializer for tensor in plan.tensors for part in tensor.parts if is_random_kernel(part)
+    }
+    return initializers.pop().name if len(initializers) == 1 else "spec"
 
 
-def _samples(chains: Chains, given: int | None) -> tuple[int, ...]:
+def _samples(chains: Chains, samples: int | None) -> tuple[int, ...]:
     """How many samples each link has: those of its chain."""
-    found: list[int] = []
+    counts: list[int] = []
     for links in segments(chains.links):
         widest = max(math.prod(link.shape) + math.prod(link.output) for link in links)
         fit = MOST_SIGNAL_NBYTES // (4 * widest)
@@ -155,10 +157,14 @@ def _samples(chains: Chains, given: int | None) -> tuple[int, ...]:
                 f"and at most {MOST_SIGNAL_NBYTES:,} are used",
                 help="give a smaller --image-size",
             )
-        places = math.prod(links[0].shape[:-1])
-        usual = _MOST_SAMPLES if places == 1 else max(_FEWEST_IMAGES, min(_MOST_SAMPLES, _PLACES // places))
-        found += [min(fit, given or usual)] * len(links)
-    return tuple(found)
+        positions = math.prod(links[0].shape[:-1])
+        usual = (
+            _MOST_SAMPLES
+            if positions == 1
+            else max(_FEWEST_IMAGES, min(_MOST_SAMPLES, _POSITIONS // positions))
+        )
+        counts += [min(fit, samples or usual)] * len(links)
+    return tuple(counts)
 
 
 def segments(links: Sequence[Link]) -> Iterator[tuple[Link, ...]]:
@@ -184,34 +190,34 @@ class _Walk:
         """Bytes of every tensor, by name."""
         return {tensor.name: tensor.nbytes for tensor in self.plan.tensors}
 
-    def run(self, initializer: str, read_part: ReadPart) -> Run:
-        found: list[LayerMoments] = []
-        passes = outputs(self.plan, self.chains.links, self.samples, read_part, self.input_seed)
+    def run(self, initializer: str, read_parameter: ReadParameter) -> Run:
+        layers: list[LayerMoments] = []
+        passes = outputs(self.plan, self.chains.links, self.samples, read_parameter, self.input_seed)
         for depth, ((link, before, x), samples) in enumerate(zip(passes, self.samples, strict=True), 1):
             after = moments(x) if link.activation not in {None, "linear"} else before
-            found.append(
+            layers.append(
                 LayerMoments(
-                    depth, link.name, link.planned.kind, link.activation, link.entry, link.output, samples,
-                    *after, *before,
+                    depth, link.name, link.planned.layer_type, link.activation, link.entry, link.output,
+                    samples, *after, *before,
                 )
             )  # fmt: skip
             if self.progress is not None:
                 self.done += sum(self.nbytes[name] for _, name in link.planned.tensors)
                 self.progress(self.done, link.name)
-        return Run(initializer, tuple(found), judge(_longest(found)))
+        return Run(initializer, tuple(layers), judge(_longest(layers)))
 
 
 def _longest(layers: Sequence[LayerMoments]) -> list[float]:
     """The variances of the longest chain, without softmax."""
     best: list[float] = []
-    own: list[float] = []
+    current: list[float] = []
     for layer in layers:
         if layer.begins:
-            own = []
+            current = []
         if layer.activation != "softmax":
-            own.append(layer.variance)
-        if len(own) > len(best):
-            best = own
+            current.append(layer.variance)
+        if len(current) > len(best):
+            best = current
     return best
 
 
@@ -219,18 +225,18 @@ def _notes(
     plan: Plan,
     chains: Chains,
     counts: Sequence[int],
-    given: int | None,
+    samples: int | None,
     activation: str | None,
     *,
     drawn_any: bool,
 ) -> tuple[str, ...]:
     links = chains.links
-    found = []
+    notes = []
     starts = sum(link.begins for link in links)
     if plan.seed is None and drawn_any:
-        found.append("the spec gives no seed: 0 stands for it")
+        notes.append("the spec gives no seed: 0 stands for it")
     if starts > 1:
-        found.append(
+        notes.append(
             f"{starts - 1:,} of {len(links):,} layers begin anew with inputs of their own, as the sizes "
             "before them do not fit: a list of layers holds no sums and no branches; the verdict is on the "
             "longest chain"
@@ -238,29 +244,29 @@ def _notes(
     images = [link for link in links if link.begins and len(link.shape) > 1]
     if images:
         sizes = ", ".join(sorted({"x".join(map(str, link.shape[:-1])) for link in images}))
-        found.append(
+        notes.append(
             f"convolutions have stride 1 and no padding, on images of {sizes}; nothing is pooled between"
         )
-    kinds = {link.planned.kind for link in links}
-    if "batch_normalization" in kinds:
-        found.append("batch normalisation has its stored statistics, as in inference")
-    if kinds & {"multi_head_attention", "grouped_query_attention"}:
-        found.append("attention has one position, which attends to itself: query and key have no effect")
-    if kinds & {"simple_rnn", "gru", "lstm", "bidirectional"}:
-        found.append("recurrent layers take one step from a hidden state of zero")
-    if "experts" in kinds:
-        found.append("the samples are dealt out to the experts in turn")
+    layer_types = {link.planned.layer_type for link in links}
+    if "batch_normalization" in layer_types:
+        notes.append("batch normalisation has its stored statistics, as in inference")
+    if layer_types & {"multi_head_attention", "grouped_query_attention"}:
+        notes.append("attention has one position, which attends to itself: query and key have no effect")
+    if layer_types & {"simple_rnn", "gru", "lstm", "bidirectional"}:
+        notes.append("recurrent layers take one step from a hidden state of zero")
+    if "experts" in layer_types:
+        notes.append("the samples are dealt out to the experts in turn")
     if any(link.entry == POOLED for link in links):
-        found.append(
+        notes.append(
             "an image is averaged over its places where a layer reads no more features than it has channels"
         )
     if activation is not None:
-        found.append(
+        notes.append(
             f"layers that name no activation have {activation}, but the last; where a batch or group "
             "normalisation follows, after that"
         )
     if chains.left_out:
-        found.append(f"{chains.left_out:,} raw tensors are left out: they do not say how they are used")
-    if given is not None and min(counts) < given:
-        found.append(f"{min(counts):,} samples in place of {given:,} where more would not fit in memory")
-    return tuple(found)
+        notes.append(f"{chains.left_out:,} raw tensors are left out: they do not say how they are used")
+    if samples is not None and min(counts) < samples:
+        notes.append(f"{min(counts):,} samples in place of {samples:,} where more would not fit in memory")
+    return tuple(notes)

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lecun_cli.display.tables import MOST_ROWS, Overview, Shown
+from lecun_cli.display.tables import MOST_ROWS, Table, TableRepr
 from lecun_cli.display.units import counted
 from lecun_cli.initializers.fans import Shape
 from lecun_cli.propagation.signal_verdict import Verdict
@@ -65,7 +65,7 @@ class Run:
 
 
 @dataclass(frozen=True, repr=False)
-class Propagation(Shown):
+class Propagation(TableRepr):
     """Forward passes of the same inputs.
 
     Attributes:
@@ -84,22 +84,22 @@ class Propagation(Shown):
     runs: tuple[Run, ...]
     notes: tuple[str, ...]
 
-    def overview(self) -> Overview:
+    def table(self) -> Table:
         """What `repr`, rich and notebooks show: the variance after every layer, in every run."""
         layers = self.runs[0].layers
-        said = ", ".join(f"{run.initializer} {run.verdict.kind}" for run in self.runs)
-        title = f"Propagation through {self.source}: {counted(len(layers), 'layer')}, {said}"
+        verdicts = ", ".join(f"{run.initializer} {run.verdict.kind}" for run in self.runs)
+        title = f"Propagation through {self.source}: {counted(len(layers), 'layer')}, {verdicts}"
         rows = tuple(
             (each[0].name, each[0].activation or "", *(f"{layer.variance:.3g}" for layer in each))
             for each in list(zip(*(run.layers for run in self.runs), strict=True))[:MOST_ROWS]
         )
         names = (f"variance, {run.initializer}" for run in self.runs)
-        return Overview(title, ("layer", "activation", *names), rows, len(layers))
+        return Table(title, ("layer", "activation", *names), rows, len(layers))
 
     def to_json(self) -> dict[str, Any]:
         """As plain values; what is not finite is null."""
-        found: dict[str, Any] = _finite(asdict(self))
-        return found
+        values: dict[str, Any] = _finite(asdict(self))
+        return values
 
 
 def _finite(value: Any) -> Any:  # noqa: ANN401 - plain values

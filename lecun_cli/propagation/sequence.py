@@ -34,8 +34,8 @@ def _step(cell: Recurrent, weights: Weights, x: Array, under: str) -> Array:
         return y
 
     if isinstance(cell, LSTMCell):
-        held = _sigmoid(gate("input")) * np.tanh(gate("cell"))
-        return np.asarray(_sigmoid(gate("output")) * np.tanh(held), np.float32)
+        cell_state = _sigmoid(gate("input")) * np.tanh(gate("cell"))
+        return np.asarray(_sigmoid(gate("output")) * np.tanh(cell_state), np.float32)
     if isinstance(cell, GRUCell):
         # The reset gate stands before the recurrent product, of which the bias alone is left.
         recurrent = _sigmoid(gate("reset")) * _recurrent_bias(weights, f"{under}recurrent_bias_candidate")
@@ -44,8 +44,8 @@ def _step(cell: Recurrent, weights: Weights, x: Array, under: str) -> Array:
     return np.asarray(np.tanh(gate("")), np.float32)
 
 
-def _recurrent_bias(weights: Weights, role: str) -> Array:
-    return weights.read(role) if role in weights else np.zeros((), np.float32)
+def _recurrent_bias(weights: Weights, param_name: str) -> Array:
+    return weights.read(param_name) if param_name in weights else np.zeros((), np.float32)
 
 
 def _layers(cell: Recurrent, weights: Weights, x: Array, ways: tuple[str, ...]) -> Array:

@@ -23,47 +23,47 @@ _MANY = 1e9  # from here on all ticks are written as powers of ten
 _LEAST, _MOST = 1e-40, 1e40  # what the axis shows at the most
 
 
-def title_of(found: Propagation) -> str:
+def title_of(propagation: Propagation) -> str:
     """The picture's title; softmax layers, which are not drawn, do not count."""
-    layers = [layer for layer in found.runs[0].layers if layer.activation != "softmax"]
+    layers = [layer for layer in propagation.runs[0].layers if layer.activation != "softmax"]
     used = {layer.activation for layer in layers} - {None, "linear"}
-    word = "layer" if len(layers) == 1 else "layers"
-    said = f" ({', '.join(sorted(filter(None, used)))})" if used else ""
-    return f"{found.source}: unit-variance inputs through {len(layers):,} {word}{said}"
+    noun = "layer" if len(layers) == 1 else "layers"
+    activations = f" ({', '.join(sorted(filter(None, used)))})" if used else ""
+    return f"{propagation.source}: unit-variance inputs through {len(layers):,} {noun}{activations}"
 
 
-def draw(found: Propagation, theme: Theme) -> Figure:
+def draw(propagation: Propagation, theme: Theme) -> Figure:
     """Draw a propagation: the variance above, on a logarithmic axis, and the mean below.
 
     Softmax outputs are left out, since probabilities are no signal; a line breaks where a layer begins anew
     with inputs of its own.
 
     Args:
-        found: What `propagate` gives.
+        propagation: What `propagate` gives.
         theme: The colours; called inside `look(theme)`.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.4, 5.6))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    shown = [layer for layer in found.runs[0].layers if layer.activation != "softmax"]
+    shown = [layer for layer in propagation.runs[0].layers if layer.activation != "softmax"]
     last = shown[-1].depth if shown else 1
-    for k, run in enumerate(found.runs):
+    for k, run in enumerate(propagation.runs):
         _line(above, run, "variance", k, theme)
         _line(below, run, "mean", k, theme)
     above.axhline(1.0, color=theme.ink, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
     below.axhline(0.0, color=theme.ink, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
     above.set_yscale("log")
-    _limit_variance(above, found)
-    _scale_mean(below, found)
+    _limit_variance(above, propagation)
+    _scale_mean(below, propagation)
     above.set_ylabel("variance")
     below.set_ylabel("mean")
-    _depth_axis(below, found.runs[0].layers[:last])
+    _depth_axis(below, propagation.runs[0].layers[:last])
     above.tick_params(axis="x", length=0)
     for axes, field in ((above, "variance"), (below, "mean")):
         axes.set_xlim(-0.02 * last, last * 1.02)
-        _label_ends(axes, found, field, theme)
-    figure.suptitle(title_of(found), x=0.01, ha="left", fontweight="bold", fontsize=11)
+        _label_ends(axes, propagation, field, theme)
+    figure.suptitle(title_of(propagation), x=0.01, ha="left", fontweight="bold", fontsize=11)
     return figure
 
 
@@ -86,7 +86,7 @@ def _line(axes: Axes, run: Run, field: str, k: int, theme: Theme) -> None:
     axes.plot(
         xs,
         ys,
-        color=_colour(k, theme),
+        color=_color(k, theme),
         linewidth=2.0 if k == 0 else 1.4,
         marker=_MARKERS[k % len(_MARKERS)] if marked else None,
         markersize=4.0 if k == 0 else 3.6,
@@ -94,10 +94,10 @@ def _line(axes: Axes, run: Run, field: str, k: int, theme: Theme) -> None:
     )
     if field == "variance" and run.verdict.kind in {"overflows", "dies"}:
         ends = [(x, y) for x, y in zip(xs, ys, strict=True) if not math.isnan(y)]
-        axes.plot(*zip(*ends[-1:], strict=True), marker="x", color=_colour(k, theme), markersize=7.0)
+        axes.plot(*zip(*ends[-1:], strict=True), marker="x", color=_color(k, theme), markersize=7.0)
 
 
-def _colour(k: int, theme: Theme) -> str:
+def _color(k: int, theme: Theme) -> str:
     return theme.series[k % len(theme.series)]
 
 
@@ -105,21 +105,21 @@ def _is_shown(value: float, field: str) -> bool:
     return math.isfinite(value) and (field == "mean" or _LEAST <= value <= _MOST)
 
 
-def _shown(found: Propagation, field: str) -> list[float]:
+def _shown(propagation: Propagation, field: str) -> list[float]:
     """All values that the lines go through."""
     return [
         value
-        for run in found.runs
+        for run in propagation.runs
         for layer in run.layers
         if layer.activation != "softmax" and _is_shown(value := getattr(layer, field), field)
     ]
 
 
-def _limit_variance(axes: Axes, found: Propagation) -> None:
+def _limit_variance(axes: Axes, propagation: Propagation) -> None:
     """At least from 1/4 to 4, so that a signal that stays looks like one."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-    values = _shown(found, "variance")
+    values = _shown(propagation, "variance")
     low, high = min([0.25, *values]), max([4.0, *values])
     room = (high / low) ** 0.04
     axes.set_ylim(low / room, high * room)
@@ -129,11 +129,11 @@ def _limit_variance(axes: Axes, found: Propagation) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _scale_mean(axes: Axes, found: Propagation) -> None:
+def _scale_mean(axes: Axes, propagation: Propagation) -> None:
     """Linear where means are small; else linear around zero and logarithmic further out."""
     from matplotlib.ticker import FuncFormatter
 
-    values = _shown(found, "mean")
+    values = _shown(propagation, "mean")
     most = max([0.5, *map(abs, values)])
     if most > _LINEAR:
         axes.set_yscale("symlog", linthresh=1.0, linscale=0.6)
@@ -185,10 +185,10 @@ def _short(name: str) -> str:
     return name if len(name) <= 22 else f"…{name[-21:]}"
 
 
-def _label_ends(axes: Axes, found: Propagation, field: str, theme: Theme) -> None:
+def _label_ends(axes: Axes, propagation: Propagation, field: str, theme: Theme) -> None:
     """Name each line at its right end, apart from each other."""
     ends: list[tuple[float, int]] = []
-    for k, run in enumerate(found.runs):
+    for k, run in enumerate(propagation.runs):
         shown = [
             value
             for layer in run.layers
@@ -198,11 +198,11 @@ def _label_ends(axes: Axes, found: Propagation, field: str, theme: Theme) -> Non
             ends.append((_fraction(axes, shown[-1]), k))
     height = 0.075 if field == "variance" else 0.115
     for y, (_, k) in zip(spread([y for y, _ in ends], height), ends, strict=True):
-        run = found.runs[k]
-        kind = f"  {run.verdict.kind}" if field == "variance" else ""
+        run = propagation.runs[k]
+        verdict = f"  {run.verdict.kind}" if field == "variance" else ""
         axes.text(
-            1.012, y, f"{run.initializer}{kind}", transform=axes.transAxes, va="center", ha="left",
-            color=_colour(k, theme), fontweight="bold" if k == 0 else "normal", fontsize=9,
+            1.012, y, f"{run.initializer}{verdict}", transform=axes.transAxes, va="center", ha="left",
+            color=_color(k, theme), fontweight="bold" if k == 0 else "normal", fontsize=9,
         )  # fmt: skip
 
 
@@ -212,22 +212,22 @@ def _fraction(axes: Any, value: float) -> float:  # noqa: ANN401 - matplotlib ha
     return float(axes.transAxes.inverted().transform(point)[1])
 
 
-def spread(places: Sequence[float], height: float) -> list[float]:
+def spread(positions: Sequence[float], height: float) -> list[float]:
     """Places between 0 and 1 moved apart as little as needed to be `height` from each other.
 
     Args:
-        places: In any order.
+        positions: In any order.
         height: What each takes.
     """
-    order = sorted(range(len(places)), key=lambda k: places[k])
-    found = [min(1.0, max(0.0, places[k])) for k in order]
+    order = sorted(range(len(positions)), key=lambda k: positions[k])
+    spread_out = [min(1.0, max(0.0, positions[k])) for k in order]
     for _ in range(50):  # each pass halves what still overlaps
-        for i in range(1, len(found)):
-            overlap = height - (found[i] - found[i - 1])
+        for i in range(1, len(spread_out)):
+            overlap = height - (spread_out[i] - spread_out[i - 1])
             if overlap > 1e-6:
-                found[i - 1] -= overlap / 2
-                found[i] += overlap / 2
-    low = max(0.0, -min(found, default=0.0))
-    high = max(0.0, max(found, default=0.0) - 1.0)
-    moved = [y + low - high for y in found]
-    return [moved[order.index(k)] for k in range(len(places))]
+                spread_out[i - 1] -= overlap / 2
+                spread_out[i] += overlap / 2
+    low = max(0.0, -min(spread_out, default=0.0))
+    high = max(0.0, max(spread_out, default=0.0) - 1.0)
+    moved = [y + low - high for y in spread_out]
+    return [moved[order.index(k)] for k in range(len(positions))]

@@ -50,23 +50,23 @@ def judge(variances: Sequence[float]) -> Verdict:
     slope = _slope(logs)
     factor = 2.0**slope
     if first_bad is not None:
-        said = f"explodes: past float32 in layer {first_bad + 1} of {n}{_pace(slope)}"
-        return Verdict("overflows", said, n, low, math.inf, factor)
+        text = f"explodes: past float32 in layer {first_bad + 1} of {n}{_pace(slope)}"
+        return Verdict("overflows", text, n, low, math.inf, factor)
     if first_dead is not None:
-        said = f"dies: all outputs are one value from layer {first_dead + 1} of {n}"
-        return Verdict("dies", said, n, 0.0, high, factor)
-    whole = slope * (n - 1)
+        text = f"dies: all outputs are one value from layer {first_dead + 1} of {n}"
+        return Verdict("dies", text, n, 0.0, high, factor)
+    total = slope * (n - 1)
     near = all(abs(v) <= _WIDEST for v in logs)
-    if abs(whole) <= _STEADY and near:
-        said = f"stays: variance from {low:.3g} to {high:.3g} over {n} {layers}"
-        return Verdict("stays", said, n, low, high, factor)
+    if abs(total) <= _STEADY and near:
+        text = f"stays: variance from {low:.3g} to {high:.3g} over {n} {layers}"
+        return Verdict("stays", text, n, low, high, factor)
     away = math.log2(variances[-1]) * math.copysign(1.0, slope)  # whether it ends where the slope leads
-    if abs(whole) <= _STEADY or near or away < _STEADY or n < 3:
-        said = f"drifts: variance from {low:.3g} to {high:.3g} over {n} {layers}"
-        return Verdict("drifts", said, n, low, high, factor)
+    if abs(total) <= _STEADY or near or away < _STEADY or n < 3:
+        text = f"drifts: variance from {low:.3g} to {high:.3g} over {n} {layers}"
+        return Verdict("drifts", text, n, low, high, factor)
     kind = "explodes" if slope > 0 else "vanishes"
-    said = f"{kind}: variance {variances[-1]:.3g} after {n} {layers}{_pace(slope)}"
-    return Verdict(kind, said, n, low, high, factor)
+    text = f"{kind}: variance {variances[-1]:.3g} after {n} {layers}{_pace(slope)}"
+    return Verdict(kind, text, n, low, high, factor)
 
 
 def _pace(slope: float) -> str:
@@ -75,8 +75,8 @@ def _pace(slope: float) -> str:
         return ""
     if abs(slope) > 1:
         return f", {'times' if slope > 0 else 'divided by'} {2.0 ** abs(slope):.3g} in every layer"
-    word = "doubles" if slope > 0 else "halves"
-    return f", {word} every {1 / abs(slope):.2g} layers"
+    verb = "doubles" if slope > 0 else "halves"
+    return f", {verb} every {1 / abs(slope):.2g} layers"
 
 
 def _slope(logs: Sequence[float]) -> float:

@@ -10,10 +10,10 @@ import numpy as np
 
 from lecun_cli.initializers.family import make
 from lecun_cli.initializers.fans import Fans
-from lecun_cli.plan.types import Part, Plan, TensorPlan
+from lecun_cli.plan.types import PackedParameter, Plan, TensorPlan
 from lecun_cli.propagation.activations import Array, activate
 from lecun_cli.propagation.chain import TOKENS, Link
-from lecun_cli.propagation.layer_weights import ReadPart, Weights, roles_of
+from lecun_cli.propagation.layer_weights import ReadParameter, Weights, params_of
 from lecun_cli.propagation.operation import entered
 from lecun_cli.tensors.generator import draw_tensor
 
@@ -28,21 +28,23 @@ def inputs(link: Link, samples: int, seed: int) -> Array:
     """
     shape = (samples, *link.shape)
     if link.entry == TOKENS:
-        law = make("uniform", {"minval": 0.0, "maxval": 1.0})
+        initializer = make("uniform", {"minval": 0.0, "maxval": 1.0})
         dtype = "float64"
     else:
-        law, dtype = make("lecun_normal"), "float32"
+        initializer, dtype = make("lecun_normal"), "float32"
     fans = Fans(1, 1)
-    part = Part(f"propagate/{link.name}", shape, None, law, fans, fans, law.law(fans))
-    found: Any = draw_tensor(TensorPlan("input", dtype, shape, (part,)), seed)
+    part = PackedParameter(
+        f"propagate/{link.name}", shape, None, initializer, fans, fans, initializer.distribution(fans)
+    )
+    values: Any = draw_tensor(TensorPlan("input", dtype, shape, (part,)), seed)
     if link.entry == TOKENS:
         count = link.layer.num_embeddings  # type: ignore[union-attr]
-        return np.minimum((found * count).astype(np.int64), count - 1)  # type: ignore[no-any-return]
-    return found  # type: ignore[no-any-return]
+        return np.minimum((values * count).astype(np.int64), count - 1)  # type: ignore[no-any-return]
+    return values  # type: ignore[no-any-return]
 
 
 def outputs(
-    plan: Plan, links: Sequence[Link], samples: Sequence[int], read_part: ReadPart, input_seed: int
+    plan: Plan, links: Sequence[Link], samples: Sequence[int], read_parameter: ReadParameter, input_seed: int
 ) -> Iterator[tuple[Link, tuple[float, float], Array]]:
     """The output of each link in turn, with the mean and variance before its activation.
 
@@ -55,9 +57,9 @@ def outputs(
             x = inputs(link, count, input_seed)
         else:
             x = entered(x, link.entry, plan.framework)
-        own = Weights(roles_of(link.planned, link.layer, plan.framework, tensors), read_part)
+        weights = Weights(params_of(link.planned, link.layer, plan.framework, tensors), read_parameter)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # it may explode: that is shown
-            x = link.operation.apply(link.layer, own, x, plan.framework)
+            x = link.operation.apply(link.layer, weights, x, plan.framework)
         before = moments(x)
         if link.activation is not None:
             activate(link.activation, x, plan.framework)
@@ -67,12 +69,12 @@ def outputs(
 def moments(x: Array) -> tuple[float, float]:
     """Mean and variance of all elements, in float64, in blocks; not finite where an element is not."""
     flat = x.reshape(-1)
-    pieces = [flat[k : k + 2**20] for k in range(0, len(flat), 2**20)]
+    chunks = [flat[k : k + 2**20] for k in range(0, len(flat), 2**20)]
     with np.errstate(over="ignore", invalid="ignore"):
-        mean = math.fsum(_sum(piece.sum(dtype=np.float64)) for piece in pieces) / len(flat)
+        mean = math.fsum(_sum(chunk.sum(dtype=np.float64)) for chunk in chunks) / len(flat)
         if not math.isfinite(mean):
             return math.nan, math.inf
-        square = math.fsum(_sum(np.square(piece.astype(np.float64) - mean).sum()) for piece in pieces)
+        square = math.fsum(_sum(np.square(chunk.astype(np.float64) - mean).sum()) for chunk in chunks)
     return mean, square / len(flat)
 
 

@@ -10,7 +10,7 @@ from lecun_cli.errors import describe
 from lecun_cli.frameworks import EXACT, FAN_RULES, FRAMEWORKS
 from lecun_cli.layers.base import Model
 from lecun_cli.layers.expressions import NAME
-from lecun_cli.layers.fields import Count, DTypeName, InitializerField, LayerName, Seed, fault, meant
+from lecun_cli.layers.fields import Count, DTypeName, InitializerField, LayerName, Seed, field_error, meant
 
 # What the frameworks, and those that stand on them, are called elsewhere.
 _SYNONYMS = {
@@ -32,9 +32,9 @@ _SYNONYMS = {
 def _one_of(what: str, choices: tuple[str, ...]) -> BeforeValidator:
     def check(value: object) -> str:
         if value not in choices:
-            synonyms = {word: name for word, name in _SYNONYMS.items() if name in choices}
-            said = f"{what} is one of {', '.join(choices)}, found {describe(value)}"
-            raise fault(said, meant(value, choices, synonyms))
+            synonyms = {synonym: name for synonym, name in _SYNONYMS.items() if name in choices}
+            message = f"{what} is one of {', '.join(choices)}, found {describe(value)}"
+            raise field_error(message, meant(value, choices, synonyms))
         return str(value)
 
     return BeforeValidator(check)
@@ -42,7 +42,7 @@ def _one_of(what: str, choices: tuple[str, ...]) -> BeforeValidator:
 
 def _identifier(value: object) -> str:
     if not isinstance(value, str) or not NAME.match(value):
-        raise fault(f"an index is a name of letters, digits and _, found {describe(value)}")
+        raise field_error(f"an index is a name of letters, digits and _, found {describe(value)}")
     return value
 
 

@@ -7,13 +7,13 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
-from lecun_cli.errors import Diagnostic, Place, describe
-from lecun_cli.layers import KINDS, AnyLayer, RawTensor
+from lecun_cli.errors import Diagnostic, Span, describe
+from lecun_cli.layers import LAYER_TYPES, AnyLayer, RawTensor
 from lecun_cli.layers.expressions import Environment, ExpressionError, Template, evaluate
 from lecun_cli.layers.fields import MAX_NAME, split_path
 from lecun_cli.spec.document import Group, Repeat
 from lecun_cli.spec.nodes import Mapping, Node, Scalar, Sequence, plain, walk
-from lecun_cli.spec.validate import Faults, unknown_key, validate
+from lecun_cli.spec.validate import Diagnostics, unknown_key, validate
 
 MAX_LAYERS = 1_000_000
 
@@ -30,7 +30,7 @@ class Container(NamedTuple):
     model: str
 
 
-class PlacedLayer(NamedTuple):
+class ExpandedLayer(NamedTuple):
     """A layer with its whole path; a tuple, for there may be a million.
 
     Attributes:
@@ -38,29 +38,29 @@ class PlacedLayer(NamedTuple):
         name: Its own name.
         layer: The validated layer, all sizes plain integers. Rounds of a repeat that differ in its name
             alone share that of the first round, with the name of the first round.
-        kind: Its `type`; `tensor` for raw tensors.
-        place: Where its name stands in the text.
-        within: The groups that hold it, outermost first.
+        layer_type: Its `type`; `tensor` for raw tensors.
+        span: Where its name stands in the text.
+        parents: The groups that hold it, outermost first.
     """
 
     path: tuple[str, ...]
     name: str
     layer: AnyLayer
-    kind: str
-    place: Place | None
-    within: tuple[Container, ...] = ()
+    layer_type: str
+    span: Span | None
+    parents: tuple[Container, ...] = ()
 
 
-def expand(root: Mapping, env: Environment, faults: Faults) -> tuple[PlacedLayer, ...]:
+def expand(root: Mapping, env: Environment, diagnostics: Diagnostics) -> tuple[ExpandedLayer, ...]:
     """Every layer and raw tensor of a spec, in the order of the text; faults are noted."""
-    expander = _Expander(faults)
+    expander = _Expander(diagnostics)
     layers = root.get("layers")
     if _fewest(layers, env) > MAX_LAYERS:  # before the first is made: this is told at once
         expander.too_many(root.keys["layers"])
         return ()
     expander.items(layers, env, ())
     expander.tensors(root.get("tensors"), env)
-    return tuple(expander.found)
+    return tuple(expander.layers)
 
 
 def _fewest(node: Node | None, env: Environment) -> int:
@@ -70,7 +70,7 @@ def _fewest(node: Node | None, env: Environment) -> int:
     total = 0
     for item in node.items:
         if isinstance(item, Mapping) and "repeat" in item.entries:
-            total += _rounds(item.entries["repeat"], env) * max(1, _fewest(item.get("layers"), env))
+            total += _iterations(item.entries["repeat"], env) * max(1, _fewest(item.get("layers"), env))
         elif isinstance(item, Mapping) and "layers" in item.entries:
             total += _fewest(item.get("layers"), env)
         else:
@@ -78,7 +78,7 @@ def _fewest(node: Node | None, env: Environment) -> int:
     return total
 
 
-def _rounds(node: Node, env: Environment) -> int:
+def _iterations(node: Node, env: Environment) -> int:
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, str):
         try:
@@ -88,156 +88,161 @@ def _rounds(node: Node, env: Environment) -> int:
     return max(0, value) if isinstance(value, int) else 0
 
 
-Within = tuple[Container, ...]
+Parents = tuple[Container, ...]
 
 
-def _inside(within: Within, name: str, model: str) -> Within:
+def _inside(parents: Parents, name: str, model: str) -> Parents:
     """The groups around a layer, and one more."""
-    above = within[-1].path if within else ()
-    return (*within, Container(above + split_path(name), model))
+    above = parents[-1].path if parents else ()
+    return (*parents, Container(above + split_path(name), model))
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _Validated:
     """A layer that is validated, and whose rounds differ in its name alone.
 
     Attributes:
         first: The layer of the first round.
-        own: The path that its name makes, where that is the same in every round.
+        own_path: The path that its name makes, where that is the same in every round.
         template: What its name is made of.
     """
 
-    first: PlacedLayer
-    own: tuple[str, ...]
+    first: ExpandedLayer
+    own_path: tuple[str, ...]
     template: Template
 
 
 class _Expander:
-    def __init__(self, faults: Faults) -> None:
-        self.faults = faults
-        self.found: list[PlacedLayer] = []
+    def __init__(self, diagnostics: Diagnostics) -> None:
+        self.diagnostics = diagnostics
+        self.layers: list[ExpandedLayer] = []
         self.steps = 0
         self._indices: set[str] = set()
-        self._words: dict[int, frozenset[str]] = {}
-        self._known: dict[int, _Known] = {}
+        self._names: dict[int, frozenset[str]] = {}
+        self._validated: dict[int, _Validated] = {}
 
-    def too_many(self, place: Place) -> None:
+    def too_many(self, span: Span) -> None:
         """Note that there are more layers than a spec may have."""
-        self.faults.add(Diagnostic(f"a spec has at most {MAX_LAYERS:,} layers, and this one has more", place))
+        self.diagnostics.add(
+            Diagnostic(f"a spec has at most {MAX_LAYERS:,} layers, and this one has more", span)
+        )
 
-    def _stops(self, place: Place) -> bool:
+    def _stops(self, span: Span) -> bool:
         """Whether to go no further: too many faults, or too many layers and rounds."""
         self.steps += 1
-        if self.steps <= MAX_LAYERS and not self.faults.found:  # asked for every layer and round
+        if self.steps <= MAX_LAYERS and not self.diagnostics.collected:  # asked for every layer and round
             return False
         if self.steps == MAX_LAYERS + 1:
-            self.too_many(place)
-        return self.steps > MAX_LAYERS or self.faults.full
+            self.too_many(span)
+        return self.steps > MAX_LAYERS or self.diagnostics.full
 
-    def items(self, node: Node | None, env: Environment, within: Within) -> None:
+    def items(self, node: Node | None, env: Environment, parents: Parents) -> None:
         """Find the layers of a list."""
         if not isinstance(node, Sequence):
             return
         for item in node.items:
-            if self._stops(item.place):
+            if self._stops(item.span):
                 return
-            known = self._known.get(id(item))
-            placed = self._again(known, env, within) if known is not None else None
-            if placed is not None:
-                self.found.append(placed)
+            validated = self._validated.get(id(item))
+            expanded = self._again(validated, env, parents) if validated is not None else None
+            if expanded is not None:
+                self.layers.append(expanded)
             elif isinstance(item, Mapping) and "repeat" in item.entries:
-                self._repeat(item, env, within)
+                self._repeat(item, env, parents)
             elif isinstance(item, Mapping) and ("layers" in item.entries or _type(item) == "group"):
-                group = validate(Group, item, env, "a group", self.faults)
+                group = validate(Group, item, env, "a group", self.diagnostics)
                 if group is not None:
-                    self.items(item.get("layers"), env, _inside(within, group.name, group.model))
+                    self.items(item.get("layers"), env, _inside(parents, group.name, group.model))
             else:
-                self._layer(item, env, within)
+                self._layer(item, env, parents)
 
-    def _repeat(self, node: Mapping, env: Environment, within: Within) -> None:
+    def _repeat(self, node: Mapping, env: Environment, parents: Parents) -> None:
         # The name may hold the index, so a first look is taken with the index at zero.
         index = plain(node.entries["index"]) if "index" in node.entries else "i"
         probe = {**env, index: 0} if isinstance(index, str) else env
-        repeat = validate(Repeat, node, probe, "a repeat", self.faults)
+        repeat = validate(Repeat, node, probe, "a repeat", self.diagnostics)
         if repeat is None:
             return
         if repeat.index in env:
-            place = node.entries.get("index", node).place
-            self.faults.add(
+            span = node.entries.get("index", node).span
+            self.diagnostics.add(
                 Diagnostic(
                     f'the index "{repeat.index}" is already a name here',
-                    place,
+                    span,
                     "give it another with `index:`",
                 )
             )
             return
         self._indices.add(repeat.index)
         template = None
-        if repeat.name is not None and repeat.index not in _words_of(node.entries["repeat"]):
+        if repeat.name is not None and repeat.index not in _names_in_node(node.entries["repeat"]):
             template = Template.of(plain(node.entries["name"]))
         inner = dict(env)
         layers = node.get("layers")
         for i in range(repeat.repeat):
-            if self._stops(node.place):
+            if self._stops(node.span):
                 return
             inner[repeat.index] = i
             name = repeat.name
             if name is not None and i:
                 name = None if template is None else _filled(template, inner)
                 if name is None:
-                    again = validate(Repeat, node, inner, "a repeat", self.faults)
+                    again = validate(Repeat, node, inner, "a repeat", self.diagnostics)
                     name = again.name if again is not None else None
-            inside = _inside(within, name, repeat.model) if name else within
+            inside = _inside(parents, name, repeat.model) if name else parents
             self.items(layers, inner, inside)
 
-    def _layer(self, node: Node, env: Environment, within: Within) -> None:
+    def _layer(self, node: Node, env: Environment, parents: Parents) -> None:
         if not isinstance(node, Mapping):
-            self.faults.add(Diagnostic(f"a layer is a mapping, found {describe(plain(node))}", node.place))
+            self.diagnostics.add(
+                Diagnostic(f"a layer is a mapping, found {describe(plain(node))}", node.span)
+            )
             return
         type_node = node.get("type")
         if type_node is None and "<<" in node.entries:
-            self.faults.add(unknown_key("<<", "a layer", [], node))
+            self.diagnostics.add(unknown_key("<<", "a layer", [], node))
             return
         if type_node is None:
-            self.faults.add(
+            self.diagnostics.add(
                 Diagnostic(
                     'a layer needs the key "type"',
-                    (node.get("name") or node).place,
-                    f"kinds are: {', '.join(KINDS)}; or give `layers:` for a group, `repeat:` for a repeat",
+                    (node.get("name") or node).span,
+                    f"kinds are: {', '.join(LAYER_TYPES)}; or give `layers:` for a group, `repeat:` for "
+                    f"a repeat",
                 )
             )
             return
         name = type_node.value if isinstance(type_node, Scalar) else None
-        kind = KINDS.get(name) if isinstance(name, str) else None
-        if kind is None:
-            self.faults.add(_unknown_kind(plain(type_node), type_node.place))
+        model = LAYER_TYPES.get(name) if isinstance(name, str) else None
+        if model is None:
+            self.diagnostics.add(_unknown_layer_type(plain(type_node), type_node.span))
             return
-        layer = validate(kind, node, env, f"a {name} layer", self.faults)
+        layer = validate(model, node, env, f"a {name} layer", self.diagnostics)
         if layer is None:
             return
-        above = within[-1].path if within else ()
-        own = () if isinstance(layer, RawTensor) else split_path(layer.name)
+        above = parents[-1].path if parents else ()
+        own_path = () if isinstance(layer, RawTensor) else split_path(layer.name)
         named = node.entries["name"]
-        placed = PlacedLayer(above + own, layer.name, layer, cast("str", name), named.place, within)
-        self.found.append(placed)
-        if id(node) not in self._words:
-            self._words[id(node)] = _words_in(node)
-        if not self._words[id(node)] & self._indices:
-            self._known[id(node)] = _Known(placed, own, Template.of(plain(named)))
+        expanded = ExpandedLayer(above + own_path, layer.name, layer, cast("str", name), named.span, parents)
+        self.layers.append(expanded)
+        if id(node) not in self._names:
+            self._names[id(node)] = _names_in_fields(node)
+        if not self._names[id(node)] & self._indices:
+            self._validated[id(node)] = _Validated(expanded, own_path, Template.of(plain(named)))
 
     @staticmethod
-    def _again(known: _Known, env: Environment, within: Within) -> PlacedLayer | None:
+    def _again(validated: _Validated, env: Environment, parents: Parents) -> ExpandedLayer | None:
         """A known layer in another round; None where its name fails, which validation tells."""
-        _, name, layer, kind, place, _ = known.first
-        own = known.own
-        if known.template.expressions:
-            filled = _filled(known.template, env)
+        _, name, layer, layer_type, span, _ = validated.first
+        own_path = validated.own_path
+        if validated.template.expressions:
+            filled = _filled(validated.template, env)
             if filled is None:
                 return None
             name = filled
-            own = split_path(name) if own else own
-        above = within[-1].path if within else ()
-        return PlacedLayer(above + own, name, layer, kind, place, within)
+            own_path = split_path(name) if own_path else own_path
+        above = parents[-1].path if parents else ()
+        return ExpandedLayer(above + own_path, name, layer, layer_type, span, parents)
 
     def tensors(self, node: Node | None, env: Environment) -> None:
         """Find the raw tensors at the top of a spec."""
@@ -245,7 +250,7 @@ class _Expander:
             return
         for item in node.items:
             if isinstance(item, Mapping) and "repeat" in item.entries:
-                self.faults.add(
+                self.diagnostics.add(
                     Diagnostic(
                         "`tensors:` does not repeat",
                         item.keys["repeat"],
@@ -253,10 +258,10 @@ class _Expander:
                     )
                 )
                 continue
-            tensor = validate(RawTensor, item, env, "a raw tensor", self.faults)
+            tensor = validate(RawTensor, item, env, "a raw tensor", self.diagnostics)
             if tensor is not None:
-                place = item.entries["name"].place  # type: ignore[union-attr]
-                self.found.append(PlacedLayer((), tensor.name, tensor, "tensor", place))
+                span = item.entries["name"].span  # type: ignore[union-attr]
+                self.layers.append(ExpandedLayer((), tensor.name, tensor, "tensor", span))
 
 
 def _filled(template: Template, env: Environment) -> str | None:
@@ -272,23 +277,23 @@ def _filled(template: Template, env: Environment) -> str | None:
     return name if len(name) <= MAX_NAME else None
 
 
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def _words_in(node: Mapping) -> frozenset[str]:
+def _names_in_fields(node: Mapping) -> frozenset[str]:
     """The words in all texts of a layer but its name: what its fields could ask the rounds for."""
-    return frozenset().union(*(_words_of(value) for key, value in node.entries.items() if key != "name"))
+    return frozenset().union(*(_names_in_node(value) for key, value in node.entries.items() if key != "name"))
 
 
-def _words_of(node: Node) -> frozenset[str]:
+def _names_in_node(node: Node) -> frozenset[str]:
     """The words in all texts of a node."""
     values = (inner.value for inner in walk(node) if isinstance(inner, Scalar))
-    return frozenset(word for value in values if isinstance(value, str) for word in _WORD.findall(value))
+    return frozenset(name for value in values if isinstance(value, str) for name in _NAME.findall(value))
 
 
 def _type(node: Mapping) -> object:
-    found = node.get("type")
-    return plain(found) if found is not None else None
+    type_node = node.get("type")
+    return plain(type_node) if type_node is not None else None
 
 
 _WITHOUT_WEIGHTS = re.compile(
@@ -297,20 +302,22 @@ _WITHOUT_WEIGHTS = re.compile(
 """What frameworks call layers that hold nothing."""
 
 
-def _unknown_kind(value: object, place: Place) -> Diagnostic:
-    known = [*KINDS, "group"]
-    close = difflib.get_close_matches(str(value).lower(), known, n=1)
-    squeezed = {name.replace("_", ""): name for name in known}
-    nearest = _KIND_SYNONYMS.get(str(value).lower()) or squeezed.get(str(value).lower().replace("_", ""))
+def _unknown_layer_type(value: object, span: Span) -> Diagnostic:
+    names = [*LAYER_TYPES, "group"]
+    close = difflib.get_close_matches(str(value).lower(), names, n=1)
+    squeezed = {name.replace("_", ""): name for name in names}
+    nearest = _LAYER_TYPE_SYNONYMS.get(str(value).lower()) or squeezed.get(
+        str(value).lower().replace("_", "")
+    )
     if nearest is None and _WITHOUT_WEIGHTS.search(str(value).lower()):
-        return Diagnostic(f"{describe(value)} is no layer kind", place, "leave it out: it has no weights")
+        return Diagnostic(f"{describe(value)} is no layer kind", span, "leave it out: it has no weights")
     if nearest is None and close:
         nearest = close[0]
-    advice = f"did you mean {nearest}?" if nearest else f"kinds are: {', '.join(known)}"
-    return Diagnostic(f"{describe(value)} is no layer kind", place, advice)
+    advice = f"did you mean {nearest}?" if nearest else f"kinds are: {', '.join(names)}"
+    return Diagnostic(f"{describe(value)} is no layer kind", span, advice)
 
 
-_KIND_SYNONYMS = {
+_LAYER_TYPE_SYNONYMS = {
     "linear": "dense",
     "fc": "dense",
     "fully_connected": "dense",

@@ -98,8 +98,8 @@ def describe(definition: dict[str, Any]) -> None:
             field.setdefault("description", definition.get("description", "the kind"))
             field.setdefault("examples", [field.get("const", field.get("default"))])
         elif key.endswith("initializer"):
-            role = key.removesuffix("initializer").rstrip("_") or "values"
-            field["description"] = f"initializer of its {role}: a name, or a name with arguments"
+            param_name = key.removesuffix("initializer").rstrip("_") or "values"
+            field["description"] = f"initializer of its {param_name}: a name, or a name with arguments"
             field["examples"] = list(_INITIALIZER)
             _describe_arguments(field)
         else:

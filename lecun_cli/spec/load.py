@@ -6,19 +6,19 @@ import hashlib
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field, replace
 
-from lecun_cli.display.tables import Overview, Shown, of_spec
-from lecun_cli.errors import Diagnostic, Place, SpecError
+from lecun_cli.display.tables import Table, TableRepr, of_spec
+from lecun_cli.errors import Diagnostic, Span, SpecError
 from lecun_cli.spec.document import Document, Rule
-from lecun_cli.spec.expand import PlacedLayer, expand
+from lecun_cli.spec.expand import ExpandedLayer, expand
 from lecun_cli.spec.nodes import Mapping, Scalar, plain
 from lecun_cli.spec.params import resolve
 from lecun_cli.spec.parser import decode, read_bytes, read_nodes
 from lecun_cli.spec.samples import sample_path
-from lecun_cli.spec.validate import Faults, validate
+from lecun_cli.spec.validate import Diagnostics, validate
 
 
 @dataclass(frozen=True, repr=False)
-class Spec(Shown):
+class Spec(TableRepr):
     """A spec worked out: every layer with its whole path, all sizes plain integers.
 
     Attributes:
@@ -34,7 +34,7 @@ class Spec(Shown):
         text: The spec's text, for messages.
     """
 
-    layers: tuple[PlacedLayer, ...]
+    layers: tuple[ExpandedLayer, ...]
     rules: tuple[Rule, ...]
     seed: int | None
     framework: str
@@ -45,11 +45,11 @@ class Spec(Shown):
     source: str = "<spec>"
     text: str = field(default="", repr=False)
 
-    def error(self, *faults: Diagnostic) -> SpecError:
+    def error(self, *diagnostics: Diagnostic) -> SpecError:
         """An error about this spec."""
-        return SpecError(faults, source=self.source, text=self.text)
+        return SpecError(diagnostics, source=self.source, text=self.text)
 
-    def overview(self) -> Overview:
+    def table(self) -> Table:
         """What `repr`, rich and notebooks show."""
         return of_spec(self)
 
@@ -107,20 +107,22 @@ def parse_spec(
     text = decode(data, source)
     root = read_nodes(text, source)
     _refuse_what_is_no_spec(root, source)
-    faults = Faults()
+    diagnostics = Diagnostics()
 
-    env = _params(root, params or {}, faults)
-    given = {"seed": seed, "framework": framework, "dtype": dtype, "fan_rule": fan_rule}
-    top = _with_overrides(root, {key: value for key, value in given.items() if value is not None})
-    document = validate(Document, top, env, "a spec", faults)
-    if "layers" not in root.entries and "tensors" not in root.entries and not faults.found:
-        faults.add(Diagnostic("a spec has layers or tensors, and this one has neither", root.place, _EXAMPLE))
-    layers = expand(root, env, faults)
-    if document is not None and not layers and not faults.found:
-        faults.add(Diagnostic("the spec makes no tensor: its lists are empty", root.place, _EXAMPLE))
-    if faults.found or document is None:
-        found = tuple(_of_the_command_line(fault) for fault in faults.in_order())
-        raise SpecError(found, source=source, text=text)
+    env = _params(root, params or {}, diagnostics)
+    overrides = {"seed": seed, "framework": framework, "dtype": dtype, "fan_rule": fan_rule}
+    top = _with_overrides(root, {key: value for key, value in overrides.items() if value is not None})
+    document = validate(Document, top, env, "a spec", diagnostics)
+    if "layers" not in root.entries and "tensors" not in root.entries and not diagnostics.collected:
+        diagnostics.add(
+            Diagnostic("a spec has layers or tensors, and this one has neither", root.span, _EXAMPLE)
+        )
+    layers = expand(root, env, diagnostics)
+    if document is not None and not layers and not diagnostics.collected:
+        diagnostics.add(Diagnostic("the spec makes no tensor: its lists are empty", root.span, _EXAMPLE))
+    if diagnostics.collected or document is None:
+        ordered = tuple(_of_the_command_line(diagnostic) for diagnostic in diagnostics.in_order())
+        raise SpecError(ordered, source=source, text=text)
     return Spec(
         layers=layers,
         rules=tuple(document.rules),
@@ -135,48 +137,48 @@ def parse_spec(
     )
 
 
-def _params(root: Mapping, overrides: MappingABC[str, int | str], faults: Faults) -> dict[str, int]:
+def _params(root: Mapping, overrides: MappingABC[str, int | str], diagnostics: Diagnostics) -> dict[str, int]:
     node = root.get("params")
-    given: dict[str, object] = {}
-    places: dict[str, Place] = {}
+    expressions: dict[str, object] = {}
+    spans: dict[str, Span] = {}
     if isinstance(node, Mapping):
-        given = {name: plain(value) for name, value in node.entries.items()}
-        places = {name: value.place for name, value in node.entries.items()}
+        expressions = {name: plain(value) for name, value in node.entries.items()}
+        spans = {name: value.span for name, value in node.entries.items()}
     for name, value in overrides.items():
-        if name not in given:
-            known = ", ".join(given) or "none"
-            faults.add(
-                Diagnostic(f'--set {name}: the spec has no param "{name}"', help=f"its params are: {known}")
+        if name not in expressions:
+            names = ", ".join(expressions) or "none"
+            diagnostics.add(
+                Diagnostic(f'--set {name}: the spec has no param "{name}"', help=f"its params are: {names}")
             )
-        given[name] = value
-        places.pop(name, None)
-    values, found = resolve(given, places)
-    faults.extend(found)
+        expressions[name] = value
+        spans.pop(name, None)
+    values, unresolved = resolve(expressions, spans)
+    diagnostics.extend(unresolved)
     return values
 
 
 _OPTIONS = {
-    Place(0, k): (key, f"--{key.replace('_', '-')}")
+    Span(0, k): (key, f"--{key.replace('_', '-')}")
     for k, key in enumerate(("seed", "framework", "dtype", "fan_rule"))
 }
 """Where the values of the command line stand: on no line of the text."""
 
 
-def _with_overrides(root: Mapping, given: dict[str, int | str]) -> Mapping:
+def _with_overrides(root: Mapping, overrides: dict[str, int | str]) -> Mapping:
     entries = dict(root.entries)
     keys = dict(root.keys)
-    for place, (key, _) in _OPTIONS.items():
-        if key in given:
-            entries[key] = Scalar(given[key], place)
-            keys[key] = place
-    return Mapping(entries, keys, root.place)
+    for span, (key, _) in _OPTIONS.items():
+        if key in overrides:
+            entries[key] = Scalar(overrides[key], span)
+            keys[key] = span
+    return Mapping(entries, keys, root.span)
 
 
-def _of_the_command_line(fault: Diagnostic) -> Diagnostic:
+def _of_the_command_line(diagnostic: Diagnostic) -> Diagnostic:
     """A fault of an option with the option's name, where it would have had a place in the text."""
-    if fault.place not in _OPTIONS:
-        return fault
-    return replace(fault, message=f"{_OPTIONS[fault.place][1]}: {fault.message}", place=None)
+    if diagnostic.span not in _OPTIONS:
+        return diagnostic
+    return replace(diagnostic, message=f"{_OPTIONS[diagnostic.span][1]}: {diagnostic.message}", span=None)
 
 
 _EXAMPLE = (

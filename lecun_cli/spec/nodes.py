@@ -10,7 +10,7 @@ from lecun_cli.errors import describe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lecun_cli.errors import Place
+    from lecun_cli.errors import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Scalar:
     """A string, number, boolean or null."""
 
     value: str | int | float | bool | None
-    place: Place
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Sequence:
     """A list."""
 
     items: tuple[Node, ...]
-    place: Place
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class Mapping:
     """A mapping with string keys, each given once; `keys` holds the places of the keys themselves."""
 
     entries: dict[str, Node]
-    keys: dict[str, Place]
-    place: Place
+    keys: dict[str, Span]
+    span: Span
 
     def get(self, key: str) -> Node | None:
         """The value of `key`, or None."""
@@ -54,7 +54,7 @@ def plain(node: Node) -> Any:  # noqa: ANN401 - the value of a YAML document is 
     return {key: plain(value) for key, value in node.entries.items()}
 
 
-def locate(node: Node, path: tuple[int | str, ...], *, key: bool = False) -> Place:
+def locate(node: Node, path: tuple[int | str, ...], *, key: bool = False) -> Span:
     """The place of what `path` leads to, or of the deepest part of it that is in the text.
 
     Args:
@@ -72,10 +72,10 @@ def locate(node: Node, path: tuple[int | str, ...], *, key: bool = False) -> Pla
             node = node.items[step]
         else:
             break
-    return node.place
+    return node.span
 
 
-def kind_of(node: Node) -> str:
+def describe_node(node: Node) -> str:
     """What a node is, in words for a message."""
     if isinstance(node, Mapping):
         return "a mapping"

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lecun_cli.errors import Diagnostic, LecunInitError, Place, SpecError, UsageError
+from lecun_cli.errors import Diagnostic, LecunInitError, Span, SpecError, UsageError
 from lecun_cli.spec.nodes import Mapping, Node, Scalar, Sequence
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _where_specs_are(path: Path) -> str:
 def _bounded(stream: BinaryIO, source: str) -> bytes:
     data = stream.read(MAX_NBYTES + 1)
     if len(data) > MAX_NBYTES:
-        raise _fault(
+        raise _spec_error(
             source,
             f"a spec is at most {MAX_NBYTES // 2**20} MiB, and this one is larger",
             help="repeat blocks with `repeat:`; if this is a weight file, it is not a spec",
@@ -109,7 +109,7 @@ def decode(data: bytes, source: str) -> str:
     """
     # A safetensors file begins with the length of its header in eight bytes, and the header.
     if data.startswith(_HDF5) or data[5:9] == b"\0\0\0{":
-        raise _fault(
+        raise _spec_error(
             source,
             "this is a weight file, and no spec",
             help="lecun-init inspect shows what is in it, and lecun-init derive writes a spec of it",
@@ -118,13 +118,13 @@ def decode(data: bytes, source: str) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise _fault(
+        raise _spec_error(
             source,
             f"a spec is UTF-8 text, and byte {error.start} (line {line}) is not",
             help="save the file as UTF-8; if this is a weight file, it is not a spec",
         ) from None
     if "\0" in text:
-        raise _fault(
+        raise _spec_error(
             source,
             "a spec is text, and this file is binary (it holds a NUL)",
             help="give a YAML or JSON file",
@@ -148,28 +148,30 @@ def read_nodes(text: str, source: str) -> Mapping:
         root = _Builder(source, text).build(yaml.parse(text, Loader=loader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = Place(mark.line + 1, mark.column + 1) if mark else None
-        said = ", ".join(part for part in (error.context, error.problem) if part)
-        if "nesting" in said:  # newer releases of libyaml have a bound of their own
-            raise _fault(source, _TOO_DEEP, place=place, text=text) from None
-        opened = error.context_mark if "flow" in said else None
+        span = Span(mark.line + 1, mark.column + 1) if mark else None
+        problem = ", ".join(part for part in (error.context, error.problem) if part)
+        if "nesting" in problem:  # newer releases of libyaml have a bound of their own
+            raise _spec_error(source, _TOO_DEEP, span=span, text=text) from None
+        opened = error.context_mark if "flow" in problem else None
         related = (
-            (Place(opened.line + 1, opened.column + 1), "it begins here")
-            if opened and place and opened.line + 1 != place.line
+            (Span(opened.line + 1, opened.column + 1), "it begins here")
+            if opened and span and opened.line + 1 != span.line
             else None
         )
-        found = Diagnostic(f"this is not YAML: {said}", place, _yaml_help(text, place, said), related)
-        raise SpecError((found,), source=source, text=text) from None
+        diagnostic = Diagnostic(
+            f"this is not YAML: {problem}", span, _yaml_help(text, span, problem), related
+        )
+        raise SpecError((diagnostic,), source=source, text=text) from None
     except yaml.YAMLError as error:
-        said = " ".join(str(error).split())
-        raise _fault(source, f"this is not YAML: {said}", text=text) from None
+        problem = " ".join(str(error).split())
+        raise _spec_error(source, f"this is not YAML: {problem}", text=text) from None
     if root is None:
-        raise _fault(source, "the spec is empty", help=f"a spec has `layers:` or `tensors:`; {_BEGIN}")
+        raise _spec_error(source, "the spec is empty", help=f"a spec has `layers:` or `tensors:`; {_BEGIN}")
     if not isinstance(root, Mapping):
-        raise _fault(
+        raise _spec_error(
             source,
             "a spec is a mapping (`layers:`, `tensors:`, ...), and this text is not",
-            place=root.place,
+            span=root.span,
             text=text,
             help="write `layers:` on a line before the list" if isinstance(root, Sequence) else _BEGIN,
         )
@@ -182,19 +184,19 @@ def _join_surrogates(match: re.Match[str]) -> str:
     return f"{match[1]}\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
 
 
-def _yaml_help(text: str, place: Place | None, said: str) -> str | None:
+def _yaml_help(text: str, span: Span | None, problem: str) -> str | None:
     """Advice for the mistakes that this language invites, by the line and by what libyaml says."""
     lines = text.splitlines()
-    line = lines[place.line - 1] if place and place.line <= len(lines) else ""
+    line = lines[span.line - 1] if span and span.line <= len(lines) else ""
     if _BARE_TEMPLATE.search(line):
         return 'between { and }, a name with a template in it needs quotes: {name: "block_{i}"}'
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return "indent with spaces: YAML takes no tabs there"
-    if place and any(
-        _NO_BLANK.match(lines[k]) for k in range(place.line - 2, place.line) if 0 <= k < len(lines)
+    if span and any(
+        _NO_BLANK.match(lines[k]) for k in range(span.line - 2, span.line) if 0 <= k < len(lines)
     ):
         return "a blank follows the colon: `type: dense`"
-    return next((advice for part, advice in _ADVICE if part in said), None)
+    return next((advice for part, advice in _ADVICE if part in problem), None)
 
 
 _NO_BLANK = re.compile(r"\s*(?:- )?\w+:[\w\"'\[{]")
@@ -217,21 +219,21 @@ _ADVICE = (
 )
 
 
-def _fault(
-    source: str, message: str, *, place: Place | None = None, text: str = "", help: str | None = None
+def _spec_error(
+    source: str, message: str, *, span: Span | None = None, text: str = "", help: str | None = None
 ) -> SpecError:
-    return SpecError((Diagnostic(message, place, help),), source=source, text=text)
+    return SpecError((Diagnostic(message, span, help),), source=source, text=text)
 
 
 class _Open:
     """A list or a mapping that is still being read."""
 
-    __slots__ = ("anchor", "is_mapping", "items", "place")
+    __slots__ = ("anchor", "is_mapping", "items", "span")
 
-    def __init__(self, *, is_mapping: bool, place: Place, anchor: str | None) -> None:
+    def __init__(self, *, is_mapping: bool, span: Span, anchor: str | None) -> None:
         self.is_mapping = is_mapping
         self.items: list[Node] = []
-        self.place = place
+        self.span = span
         self.anchor = anchor
 
 
@@ -243,7 +245,7 @@ class _Builder:
         self.text = text
         self.values = 0
         self.anchors: dict[str, tuple[Node, int]] = {}
-        self.faults: list[Diagnostic] = []
+        self.diagnostics: list[Diagnostic] = []
 
     def build(self, events: Any) -> Node | None:  # noqa: ANN401 - PyYAML's events have no stubs for their attributes
         import yaml
@@ -273,7 +275,7 @@ class _Builder:
                     if len(open_nodes) >= MAX_DEPTH:
                         raise self._fatal(event, _TOO_DEEP)
                     is_mapping = isinstance(event, yaml.MappingStartEvent)
-                    opened = _Open(is_mapping=is_mapping, place=_start(event), anchor=event.anchor)
+                    opened = _Open(is_mapping=is_mapping, span=_start(event), anchor=event.anchor)
                     open_nodes.append((opened, self.values - 1))
                     continue
                 case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
@@ -286,47 +288,47 @@ class _Builder:
                 open_nodes[-1][0].items.append(done)
             else:
                 root = done
-        if self.faults:
-            raise SpecError(tuple(self.faults), source=self.source, text=self.text)
+        if self.diagnostics:
+            raise SpecError(tuple(self.diagnostics), source=self.source, text=self.text)
         return root
 
     def _close(self, opened: _Open) -> Node:
         if not opened.is_mapping:
-            return Sequence(tuple(opened.items), opened.place)
+            return Sequence(tuple(opened.items), opened.span)
         entries: dict[str, Node] = {}
-        keys: dict[str, Place] = {}
+        keys: dict[str, Span] = {}
         pairs = iter(opened.items)
         for key, value in zip(pairs, pairs, strict=True):
             if not isinstance(key, Scalar) or not isinstance(key.value, str):
-                self.faults.append(
-                    Diagnostic("a key is a string, and this one is not", key.place, "put it in quotes")
+                self.diagnostics.append(
+                    Diagnostic("a key is a string, and this one is not", key.span, "put it in quotes")
                 )
             elif key.value in entries:
-                self.faults.append(
+                self.diagnostics.append(
                     Diagnostic(
                         f'the key "{key.value}" stands twice in one mapping',
-                        key.place,
+                        key.span,
                         "keep one of the two",
                         (keys[key.value], "it was first given here"),
                     )
                 )
             else:
                 entries[key.value] = value
-                keys[key.value] = key.place
-        return Mapping(entries, keys, opened.place)
+                keys[key.value] = key.span
+        return Mapping(entries, keys, opened.span)
 
     def _scalar(self, event: Any) -> Scalar:  # noqa: ANN401
         self._count(event, 1)
         self._check_tag(event)
-        place = _start(event)
+        span = _start(event)
         if event.start_mark.line == event.end_mark.line:
-            place = Place(place.line, place.column, max(1, event.end_mark.column - event.start_mark.column))
+            span = Span(span.line, span.column, max(1, event.end_mark.column - event.start_mark.column))
         if not event.implicit[0]:  # quoted, a block, or tagged as a string
-            return Scalar(event.value, place)
+            return Scalar(event.value, span)
         if len(event.value) > _MAX_DIGITS and (_INT.match(event.value) or _HEX.match(event.value)):
-            self.faults.append(Diagnostic(f"a number has at most {_MAX_DIGITS} digits", place))
-            return Scalar(0, place)
-        return Scalar(core_scalar(event.value), place)
+            self.diagnostics.append(Diagnostic(f"a number has at most {_MAX_DIGITS} digits", span))
+            return Scalar(0, span)
+        return Scalar(core_scalar(event.value), span)
 
     def _remember(self, anchor: str | None, node: Node, weight: int) -> None:
         if anchor is not None:
@@ -346,12 +348,12 @@ class _Builder:
             raise self._fatal(event, f"a spec has no tags, and here is {event.tag}", help="remove the tag")
 
     def _fatal(self, event: Any, message: str, *, help: str | None = None) -> SpecError:  # noqa: ANN401
-        found = (*self.faults, Diagnostic(message, _start(event), help))
-        return SpecError(found, source=self.source, text=self.text)
+        diagnostics = (*self.diagnostics, Diagnostic(message, _start(event), help))
+        return SpecError(diagnostics, source=self.source, text=self.text)
 
 
-def _start(event: Any) -> Place:  # noqa: ANN401
-    return Place(event.start_mark.line + 1, event.start_mark.column + 1)
+def _start(event: Any) -> Span:  # noqa: ANN401
+    return Span(event.start_mark.line + 1, event.start_mark.column + 1)
 
 
 def core_scalar(text: str) -> str | int | float | bool | None:

@@ -39,5 +39,5 @@ def sample_text(name: str) -> str:
 def describe(name: str) -> str:
     """The first sentence of a sample's own comment."""
     first = sample_text(name).partition("\n\n")[0]
-    said = " ".join(line.lstrip("# ").strip() for line in first.split("\n#\n")[0].splitlines())
-    return said.split(". ")[0].rstrip(".")
+    text = " ".join(line.lstrip("# ").strip() for line in first.split("\n#\n")[0].splitlines())
+    return text.split(". ")[0].rstrip(".")

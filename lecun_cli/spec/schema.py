@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from lecun_cli.layers import KINDS, RawTensor
+from lecun_cli.layers import LAYER_TYPES, RawTensor
 from lecun_cli.spec.document import Document, Group, Repeat
 from lecun_cli.spec.key_examples import describe
 
@@ -20,20 +20,24 @@ def json_schema() -> dict[str, Any]:
     An item of `layers:` is a repeat if it has the key `repeat`, a group if it has `layers`, and else the
     layer that its `type` names; so a fault is reported against the one that is meant.
     """
-    models = [Document, Group, Repeat, RawTensor, *KINDS.values()]
+    models = [Document, Group, Repeat, RawTensor, *LAYER_TYPES.values()]
     by_model, schema = models_json_schema([(model, "validation") for model in models])
     definitions: dict[str, Any] = schema["$defs"]
     by_type: dict[str, Any] = {
         "if": {"properties": {"type": {"const": "group"}}, "required": ["type"]},
         "then": {"$ref": "#/$defs/Group"},
-        "else": {"type": "object", "required": ["type"], "properties": {"type": {"enum": [*KINDS, "group"]}}},
+        "else": {
+            "type": "object",
+            "required": ["type"],
+            "properties": {"type": {"enum": [*LAYER_TYPES, "group"]}},
+        },
     }
     layers: list[dict[str, Any]] = [
         {
             "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
-            "then": by_model[kind, "validation"],
+            "then": by_model[layer_model, "validation"],
         }
-        for name, kind in KINDS.items()
+        for name, layer_model in LAYER_TYPES.items()
     ]
     definitions["Item"] = {
         "if": {"required": ["repeat"]},
@@ -48,6 +52,6 @@ def json_schema() -> dict[str, Any]:
     for definition in definitions.values():
         describe(definition)
     document = definitions.pop("Document")
-    whole = {"$schema": DIALECT, **document, "title": "lecun-init spec", "$defs": definitions}
-    plain: dict[str, Any] = json.loads(json.dumps(whole))  # releases of pydantic leave tuples in defaults
+    result = {"$schema": DIALECT, **document, "title": "lecun-init spec", "$defs": definitions}
+    plain: dict[str, Any] = json.loads(json.dumps(result))  # releases of pydantic leave tuples in defaults
     return plain

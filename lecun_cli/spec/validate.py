@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=BaseModel)
 
-MAX_FAULTS = 100
+MAX_DIAGNOSTICS = 100
 MAX_LIKENESSES = 5000
 
 # Keys that other tools use for the same thing.
@@ -61,39 +61,39 @@ _NO_EFFECT = {
 _NUMBER = re.compile(r"-?[0-9]+")
 
 
-class Faults:
+class Diagnostics:
     """The faults found so far: each is told once, and there is an end to them."""
 
     def __init__(self) -> None:
-        self.found: list[Diagnostic] = []
+        self.collected: list[Diagnostic] = []
         self._seen: set[tuple[object, ...]] = set()
         self._likenesses = 0
 
-    def add(self, fault: Diagnostic) -> None:
+    def add(self, diagnostic: Diagnostic) -> None:
         """Note a fault, unless its like is noted at its place (a repeated block repeats its faults)."""
-        key = (fault.place, _NUMBER.sub("#", fault.message))
+        key = (diagnostic.span, _NUMBER.sub("#", diagnostic.message))
         if key in self._seen:
             self._likenesses += 1
         else:
             self._seen.add(key)
-            self.found.append(fault)
+            self.collected.append(diagnostic)
 
-    def extend(self, faults: Iterable[Diagnostic]) -> None:
+    def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Note several faults."""
-        for fault in faults:
-            self.add(fault)
+        for diagnostic in diagnostics:
+            self.add(diagnostic)
 
     @property
     def full(self) -> bool:
         """Whether more would be noise."""
-        return len(self.found) >= MAX_FAULTS or self._likenesses >= MAX_LIKENESSES
+        return len(self.collected) >= MAX_DIAGNOSTICS or self._likenesses >= MAX_LIKENESSES
 
     def in_order(self) -> tuple[Diagnostic, ...]:
         """The faults in the order of the text."""
-        return tuple(sorted(self.found, key=lambda d: (d.place.line, d.place.column) if d.place else (0, 0)))
+        return tuple(sorted(self.collected, key=lambda d: (d.span.line, d.span.column) if d.span else (0, 0)))
 
 
-def validate(model: type[M], node: Node, env: Environment, what: str, faults: Faults) -> M | None:
+def validate(model: type[M], node: Node, env: Environment, what: str, diagnostics: Diagnostics) -> M | None:
     """The model of a node, or None with its faults noted.
 
     Args:
@@ -101,44 +101,46 @@ def validate(model: type[M], node: Node, env: Environment, what: str, faults: Fa
         node: A mapping; anything else is a fault.
         env: The parameters that expressions may name.
         what: The thing in words, for messages ("a dense layer").
-        faults: Where faults go.
+        diagnostics: Where faults go.
     """
     if what.startswith("a ") and what[2] in "aeiou":
         what = f"an {what[2:]}"
     if not isinstance(node, Mapping):
-        faults.add(Diagnostic(f"{what} is a mapping, found {describe(plain(node))}", node.place))
+        diagnostics.add(Diagnostic(f"{what} is a mapping, found {describe(plain(node))}", node.span))
         return None
     try:
         return model.model_validate(plain(node), context={"env": env})
     except ValidationError as error:
         errors = error.errors(include_url=False)
-        meant = {_nearest(str(e["loc"][-1]), _known(model, e["loc"])) for e in errors if e["type"] == _EXTRA}
+        meant = {
+            _nearest(str(e["loc"][-1]), _allowed_keys(model, e["loc"])) for e in errors if e["type"] == _EXTRA
+        }
         for e in errors:
             # A key that is only misspelt is not also missing.
             if not (e["type"] == "missing" and len(e["loc"]) == 1 and e["loc"][0] in meant):
-                faults.add(_diagnostic(e, model, node, what))
+                diagnostics.add(_diagnostic(e, model, node, what))
         return None
 
 
 _EXTRA = "extra_forbidden"
 
 
-def _known(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+def _allowed_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
     """The keys that may stand where `path` ends."""
     return list(model.model_fields) if len(path) == 1 else ["match", "dtype", "initializer"]
 
 
-def _nearest(key: str, known: list[str]) -> str | None:
+def _nearest(key: str, allowed: list[str]) -> str | None:
     """The known key that is meant by another, or None."""
     if key in _NO_EFFECT:
         return None
     for other in _SYNONYMS.get(key, ()):
-        if other in known:
+        if other in allowed:
             return other
-    close = difflib.get_close_matches(key, known, n=1)
+    close = difflib.get_close_matches(key, allowed, n=1)
     if close:
         return close[0]
-    begun = [name for name in known if len(key) > 2 and name.startswith(key)]  # `out`, for out_features
+    begun = [name for name in allowed if len(key) > 2 and name.startswith(key)]  # `out`, for out_features
     return begun[0] if len(begun) == 1 else None
 
 
@@ -147,37 +149,37 @@ def _diagnostic(error: Any, model: type[BaseModel], node: Mapping, what: str) ->
     if path[:1] == ("rules",) and len(path) > 2:
         what = "a rule"
     field = ".".join(str(step) for step in path) or what
-    found = describe(error["input"])
-    place = locate(node, path)
+    text = describe(error["input"])
+    span = locate(node, path)
     match error["type"]:
         case "lecun_init":
-            said = error["ctx"]
+            context = error["ctx"]
             if not path:
-                place = next(
-                    (node.entries[k].place for k in (said["field"], "name") if k in node.entries), place
+                span = next(
+                    (node.entries[k].span for k in (context["field"], "name") if k in node.entries), span
                 )
-            return Diagnostic(said["said"], place, said["help"])
+            return Diagnostic(context["message"], span, context["help"])
         case "missing":
             name = node.entries.get("name")
-            at = (name or node).place if len(path) == 1 else place
+            at = (name or node).span if len(path) == 1 else span
             return Diagnostic(f'{what} needs the key "{path[-1]}"', at, _missing_help(model, str(path[-1])))
         case "extra_forbidden":
-            return unknown_key(str(path[-1]), what, _known(model, path), node, path)
+            return unknown_key(str(path[-1]), what, _allowed_keys(model, path), node, path)
         case "bool_type":
             advice = "YAML 1.2 writes true and false" if isinstance(error["input"], str) else None
-            return Diagnostic(f"{field} is true or false, found {found}", place, advice)
+            return Diagnostic(f"{field} is true or false, found {text}", span, advice)
         case "literal_error":
             choices = re.findall(r"'([^']+)'", error["ctx"]["expected"])
             close = difflib.get_close_matches(str(error["input"]), choices, n=1)
             advice = f"did you mean {close[0]}?" if close else None
-            return Diagnostic(f"{field} is one of {', '.join(choices)}; found {found}", place, advice)
+            return Diagnostic(f"{field} is one of {', '.join(choices)}; found {text}", span, advice)
         case "list_type":
-            return Diagnostic(f"{field} is a list, found {found}", place, _list_help(str(path[-1])))
+            return Diagnostic(f"{field} is a list, found {text}", span, _list_help(str(path[-1])))
         case "string_type" | "string_too_short":
-            return Diagnostic(f"{field} is a string that is not empty, found {found}", place)
+            return Diagnostic(f"{field} is a string that is not empty, found {text}", span)
         case "dict_type" | "model_type":
-            return Diagnostic(f"{field} is a mapping, found {found}", place)
-    return Diagnostic(f"{field}: {error['msg']}, found {found}", place)
+            return Diagnostic(f"{field} is a mapping, found {text}", span)
+    return Diagnostic(f"{field}: {error['msg']}, found {text}", span)
 
 
 def _list_help(key: str) -> str:
@@ -186,22 +188,22 @@ def _list_help(key: str) -> str:
 
 
 def _missing_help(model: type[BaseModel], key: str) -> str | None:
-    described = model.model_fields.get(key)
-    return f"{key}: {described.description}" if described and described.description else None
+    field = model.model_fields.get(key)
+    return f"{key}: {field.description}" if field and field.description else None
 
 
 def unknown_key(
-    key: str, what: str, known: list[str], node: Mapping, path: tuple[int | str, ...] | None = None
+    key: str, what: str, allowed: list[str], node: Mapping, path: tuple[int | str, ...] | None = None
 ) -> Diagnostic:
     """The fault of a key that nothing knows, with the nearest that is known."""
-    place = locate(node, path or (key,), key=True)
+    span = locate(node, path or (key,), key=True)
     if key == "<<":
-        return Diagnostic("YAML 1.2 has no merge keys", place, "write the keys out, or use `repeat:`")
-    nearest = _nearest(key, known)
+        return Diagnostic("YAML 1.2 has no merge keys", span, "write the keys out, or use `repeat:`")
+    nearest = _nearest(key, allowed)
     if nearest:
         advice = f"did you mean {nearest}?"
     elif key in _NO_EFFECT:
         advice = f"leave it out: {key} has no effect on initial weights"
     else:
-        advice = f"the keys here are: {', '.join(known)}"
-    return Diagnostic(f'{what} has no key "{key}"', place, advice)
+        advice = f"the keys here are: {', '.join(allowed)}"
+    return Diagnostic(f'{what} has no key "{key}"', span, advice)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lecun_cli.initializers.distributions import Constant, Law
+from lecun_cli.initializers.distributions import Constant, Distribution
 from lecun_cli.stream._kernel import bindings
 from lecun_cli.stream.constant import constant
 from lecun_cli.stream.philox import MAX_BLOCK, WORDS_PER_BLOCK, BlockReader, Key, blocks
-from lecun_cli.stream.sampler import Recipe, recipe
+from lecun_cli.stream.sampler import Sampler, make_sampler
 from lecun_cli.stream.scratch import BUFFER_NBYTES, Scratch
 
 if TYPE_CHECKING:
@@ -29,12 +29,14 @@ LONG_RUN_BLOCKS = 36
 Measured: about 3 microseconds a run against 10 nanoseconds a word."""
 
 
-def fill(out: AnyArray, law: Law, key: Key, start: int, dtype: DType, scratch: Scratch) -> None:
+def fill(
+    out: AnyArray, distribution: Distribution, key: Key, start: int, dtype: DType, scratch: Scratch
+) -> None:
     """Write elements `start .. start + len(out) - 1` of a stream.
 
     Args:
         out: Shape `(n,)`, contiguous, of `dtype.numpy()`; may be unaligned.
-        law: What the elements follow.
+        distribution: What the elements follow.
         key: From `stream_key`.
         start: Index of the first element in the canonical layout.
         dtype: What is stored.
@@ -45,21 +47,23 @@ def fill(out: AnyArray, law: Law, key: Key, start: int, dtype: DType, scratch: S
         ValueError: `out` has another dtype or shape, or the range leaves the stream.
     """
     _check_array(out, 1, dtype)
-    if isinstance(law, Constant):
-        out[...] = constant(law.value, dtype)
+    if isinstance(distribution, Constant):
+        out[...] = constant(distribution.value, dtype)
         return
-    made = recipe(law, dtype)
-    _check_range(start, start + len(out), made)
-    if not bindings.draw(out, made, key, start, (1,)):
-        _fill(out, made, BlockReader(key), start, scratch)
+    sampler = make_sampler(distribution, dtype)
+    _check_range(start, start + len(out), sampler)
+    if not bindings.draw(out, sampler, key, start, (1,)):
+        _fill(out, sampler, BlockReader(key), start, scratch)
 
 
-def fill_box(out: AnyArray, law: Law, key: Key, start: int, counts: tuple[int, ...], dtype: DType) -> bool:
+def fill_box(
+    out: AnyArray, distribution: Distribution, key: Key, start: int, counts: tuple[int, ...], dtype: DType
+) -> bool:
     """Write a box of a canonical layout into an array of any strides, where the kernel can.
 
     Args:
         out: Of `dtype.numpy()`, its axes those of the canonical layout; any strides.
-        law: What the elements follow; random.
+        distribution: What the elements follow; random.
         key: From `stream_key`.
         start: Index of the first element.
         counts: Distance in the stream between neighbours along each axis; the last is 1.
@@ -71,10 +75,12 @@ def fill_box(out: AnyArray, law: Law, key: Key, start: int, counts: tuple[int, .
     Raises:
         UsageError: The law does not fit in the dtype.
     """
-    return bindings.available() and bindings.draw(out, recipe(law, dtype), key, start, counts)
+    return bindings.available() and bindings.draw(out, make_sampler(distribution, dtype), key, start, counts)
 
 
-def fill_runs(out: AnyArray, law: Law, key: Key, starts: Starts, dtype: DType, scratch: Scratch) -> None:
+def fill_runs(
+    out: AnyArray, distribution: Distribution, key: Key, starts: Starts, dtype: DType, scratch: Scratch
+) -> None:
     """Write many runs of one length: row i gets elements `starts[i] .. starts[i] + run_length - 1`.
 
     The same elements as `fill` makes.
@@ -82,7 +88,7 @@ def fill_runs(out: AnyArray, law: Law, key: Key, starts: Starts, dtype: DType, s
     Args:
         out: Shape `(n_runs, run_length)`, of `dtype.numpy()`; any strides, so that a transposed
             view takes its elements where they belong.
-        law: What the elements follow.
+        distribution: What the elements follow.
         key: From `stream_key`.
         starts: Shape `(n_runs,)`, int64, in any order.
         dtype: What is stored.
@@ -96,24 +102,24 @@ def fill_runs(out: AnyArray, law: Law, key: Key, starts: Starts, dtype: DType, s
     n_runs, run_length = out.shape
     if starts.shape != (n_runs,) or starts.dtype != np.int64:
         raise ValueError(f"starts must be int64 of shape ({n_runs},), got {starts.dtype} of {starts.shape}.")
-    if isinstance(law, Constant):
-        out[...] = constant(law.value, dtype)
+    if isinstance(distribution, Constant):
+        out[...] = constant(distribution.value, dtype)
         return
-    made = recipe(law, dtype)
+    sampler = make_sampler(distribution, dtype)
     if not out.size:
         return
-    _check_range(int(starts.min()), int(starts.max()) + run_length, made)
+    _check_range(int(starts.min()), int(starts.max()) + run_length, sampler)
     reader = BlockReader(key)
     # The most blocks that a run can touch, whatever its offset in the first.
-    width = (made.per_block - 1 + run_length - 1) // made.per_block + 1
-    rows = _capacity(made) // (width * made.per_block)
+    width = (sampler.per_block - 1 + run_length - 1) // sampler.per_block + 1
+    rows = _capacity(sampler) // (width * sampler.per_block)
     if not rows:
         for row, start in zip(out, starts.tolist(), strict=True):
-            _fill_strided(row, made, reader, start, scratch)
+            _fill_strided(row, sampler, reader, start, scratch)
         return
     for first in range(0, n_runs, rows):
         part = out[first : first + rows]
-        numbers, skips = np.divmod(starts[first : first + rows], made.per_block)
+        numbers, skips = np.divmod(starts[first : first + rows], sampler.per_block)
         words = scratch.words(len(part) * width * WORDS_PER_BLOCK).reshape(len(part), -1)
         if width >= LONG_RUN_BLOCKS:
             for row, number in zip(words, numbers.tolist(), strict=True):
@@ -122,38 +128,38 @@ def fill_runs(out: AnyArray, law: Law, key: Key, starts: Starts, dtype: DType, s
             every = numbers.astype(np.uint64)[:, None] + np.arange(width, dtype=np.uint64)
             blocks(key, every.reshape(-1), words.reshape(-1, WORDS_PER_BLOCK), scratch.block_work)
         # Whole blocks take the arithmetic, and each run is cut from its own when it is copied out.
-        size = len(part) * width * made.per_block
+        size = len(part) * width * sampler.per_block
         results = scratch.results(size, out.dtype)
-        made.apply(_stream_words(words.reshape(-1), made), results, scratch.work(made.scalar, size))
+        sampler.apply(_stream_words(words.reshape(-1), sampler), results, scratch.work(sampler.scalar, size))
         _cut(results.reshape(len(part), -1), skips, part)
 
 
-def _capacity(made: Recipe) -> int:
-    return BUFFER_NBYTES // made.word.itemsize
+def _capacity(sampler: Sampler) -> int:
+    return BUFFER_NBYTES // sampler.word.itemsize
 
 
-def _fill(out: AnyArray, made: Recipe, reader: BlockReader, start: int, scratch: Scratch) -> None:
+def _fill(out: AnyArray, sampler: Sampler, reader: BlockReader, start: int, scratch: Scratch) -> None:
     done = 0
     while done < len(out):
-        block, skip = divmod(start + done, made.per_block)
-        count = min(_capacity(made) - skip, len(out) - done)
-        words = _stream_words(reader.read(block, -(-(skip + count) // made.per_block)), made)
-        piece = out[done : done + count]
-        made.apply(words[skip : skip + count], piece, scratch.work(made.scalar, count))
+        block, skip = divmod(start + done, sampler.per_block)
+        count = min(_capacity(sampler) - skip, len(out) - done)
+        words = _stream_words(reader.read(block, -(-(skip + count) // sampler.per_block)), sampler)
+        chunk = out[done : done + count]
+        sampler.apply(words[skip : skip + count], chunk, scratch.work(sampler.scalar, count))
         done += count
 
 
-def _fill_strided(out: AnyArray, made: Recipe, reader: BlockReader, start: int, scratch: Scratch) -> None:
-    for first in range(0, len(out), _capacity(made)):
-        piece = out[first : first + _capacity(made)]
-        results = scratch.results(len(piece), out.dtype)
-        _fill(results, made, reader, start + first, scratch)
-        piece[...] = results
+def _fill_strided(out: AnyArray, sampler: Sampler, reader: BlockReader, start: int, scratch: Scratch) -> None:
+    for first in range(0, len(out), _capacity(sampler)):
+        chunk = out[first : first + _capacity(sampler)]
+        results = scratch.results(len(chunk), out.dtype)
+        _fill(results, sampler, reader, start + first, scratch)
+        chunk[...] = results
 
 
-def _stream_words(raw: AnyArray, made: Recipe) -> AnyArray:
+def _stream_words(raw: AnyArray, sampler: Sampler) -> AnyArray:
     """Philox's u64 as the words of a recipe: the low half of a u64 is the first."""
-    return raw.astype("<u8", copy=False).view(made.word)
+    return raw.astype("<u8", copy=False).view(sampler.word)
 
 
 def _cut(results: AnyArray, skips: Starts, out: AnyArray) -> None:
@@ -174,7 +180,7 @@ def _check_array(out: AnyArray, ndim: int, dtype: DType) -> None:
         raise ValueError(f"out must be {ndim}-D {dtype.name}, got {out.ndim}-D {out.dtype}.")
 
 
-def _check_range(start: int, stop: int, made: Recipe) -> None:
-    end = (MAX_BLOCK + 1) * made.per_block
+def _check_range(start: int, stop: int, sampler: Sampler) -> None:
+    end = (MAX_BLOCK + 1) * sampler.per_block
     if start < 0 or stop > end:
         raise ValueError(f"A stream has elements 0 to {end - 1}, got {start} to {stop - 1}.")

@@ -24,7 +24,7 @@ MAX_BLOCK = 2**64 - 1
 _DOMAIN = b"lecun-init stream 1\0"
 _KEY = struct.Struct("<2Q")
 _U64 = np.uint64
-_PIECE = 4096  # blocks worked on at once: ufunc calls are few, and all operands stay in a core's cache
+_CHUNK = 4096  # blocks worked on at once: ufunc calls are few, and all operands stay in a core's cache
 _ROUNDS = 10
 _MULTIPLIERS = (0xD2E7470EE14C6C93, 0xCA5A826395121157)
 _WEYL = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
@@ -103,15 +103,15 @@ def blocks(key: Key, numbers: Words, out: Words | None = None, work: Words | Non
         work = block_work()
     keys = [tuple((k + r * w) % 2**64 for k, w in zip(key, _WEYL, strict=True)) for r in range(_ROUNDS)]
     columns = [np.array(pair, dtype=_U64).reshape(2, 1) for pair in keys]
-    for first in range(0, len(numbers), _PIECE):
-        part = numbers[first : first + _PIECE]
-        _philox(part, keys, columns, work[:, :, : len(part)], out[first : first + _PIECE])
+    for first in range(0, len(numbers), _CHUNK):
+        part = numbers[first : first + _CHUNK]
+        _philox(part, keys, columns, work[:, :, : len(part)], out[first : first + _CHUNK])
     return out
 
 
 def block_work() -> Words:
     """Working memory for `blocks`, for one thread."""
-    work = np.empty((9, 2, _PIECE), dtype=_U64)
+    work = np.empty((9, 2, _CHUNK), dtype=_U64)
     multipliers = np.array(_MULTIPLIERS, dtype=_U64).reshape(2, 1)
     # Spelt out to full width: an operand with a stride of zero halves the speed.
     work[0], work[1], work[2] = multipliers, multipliers & _LOW, multipliers >> _SHIFT

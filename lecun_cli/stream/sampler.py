@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lecun_cli.errors import UsageError
-from lecun_cli.initializers.distributions import Constant, Law, TruncatedNormal
+from lecun_cli.initializers.distributions import Constant, Distribution, TruncatedNormal
 from lecun_cli.stream.rounding import narrow
 from lecun_cli.stream.truncated_normal import Scalar, evaluate
 
@@ -26,7 +26,7 @@ _IN_PLACE = ("float32", "float64")
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Sampler:
     """How the random elements of one dtype are made from stream words.
 
     Attributes:
@@ -86,26 +86,26 @@ class Recipe:
 
 
 @lru_cache(maxsize=256)
-def recipe(law: Law, dtype: DType) -> Recipe:
+def make_sampler(distribution: Distribution, dtype: DType) -> Sampler:
     """Make a random law ready for a dtype.
 
     Args:
-        law: TruncatedNormal or Uniform.
+        distribution: TruncatedNormal or Uniform.
         dtype: A float dtype.
 
     Raises:
         UsageError: The law has no meaning, or does not fit in the dtype.
     """
-    if isinstance(law, Constant):
-        raise TypeError(f"A constant has no stream: {law}.")
+    if isinstance(distribution, Constant):
+        raise TypeError(f"A constant has no stream: {distribution}.")
     if not dtype.is_float:
         raise UsageError(
-            f"Random weights need a float dtype, got {law} in {dtype.name}.",
+            f"Random weights need a float dtype, got {distribution} in {dtype.name}.",
             help="choose a float dtype, or a constant initializer",
         )
-    if not law.bound <= dtype.largest:
+    if not distribution.bound <= dtype.largest:
         raise UsageError(
-            f"The largest weight must fit in {dtype.name} (up to {dtype.largest!r}), got {law}.",
+            f"The largest weight must fit in {dtype.name} (up to {dtype.largest!r}), got {distribution}.",
             help="choose a smaller law or a wider dtype",
         )
     wide = dtype.name == "float64"
@@ -113,14 +113,19 @@ def recipe(law: Law, dtype: DType) -> Recipe:
     word = np.dtype("<i8" if wide else "<i4")
     unit = scalar(2.0**-63 if wide else 2.0**-31)
     zero = scalar(0)
-    if isinstance(law, TruncatedNormal):
-        if law.sigma < 0:
-            raise UsageError(f"sigma must not be negative, got {law}.")
-        return Recipe(dtype, scalar, word, unit, scalar(law.sigma), None, zero, zero, normal=True)
-    half, center = (law.maxval - law.minval) / 2, (law.minval + law.maxval) / 2
+    if isinstance(distribution, TruncatedNormal):
+        if distribution.sigma < 0:
+            raise UsageError(f"sigma must not be negative, got {distribution}.")
+        return Sampler(dtype, scalar, word, unit, scalar(distribution.sigma), None, zero, zero, normal=True)
+    half, center = (
+        (distribution.maxval - distribution.minval) / 2,
+        (distribution.minval + distribution.maxval) / 2,
+    )
     if not (0 <= half < math.inf and abs(center) < math.inf):
-        raise UsageError(f"minval must not be above maxval, nor their difference infinite, got {law}.")
+        raise UsageError(
+            f"minval must not be above maxval, nor their difference infinite, got {distribution}."
+        )
     # Adding 0 turns -0 into 0: which of two zeros is the maximum would be the processor's choice.
-    low, high = scalar(law.minval) + zero, scalar(law.maxval) + zero
+    low, high = scalar(distribution.minval) + zero, scalar(distribution.maxval) + zero
     middle = scalar(center) + zero if center else None
-    return Recipe(dtype, scalar, word, unit, scalar(half), middle, low, high, normal=False)
+    return Sampler(dtype, scalar, word, unit, scalar(half), middle, low, high, normal=False)

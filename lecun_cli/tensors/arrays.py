@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lecun_cli.errors import UsageError
 from lecun_cli.initializers.family import make
 from lecun_cli.initializers.fans import Fans, Shape
-from lecun_cli.tensors.boxes import whole
+from lecun_cli.tensors.boxes import full_box
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +41,7 @@ def lecun_normal(
         (64, 100)
     """
     from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
-    from lecun_cli.plan.types import Part, TensorPlan
+    from lecun_cli.plan.types import PackedParameter, TensorPlan
     from lecun_cli.tensors.generator import draw_tensor
 
     shape = tuple(shape)
@@ -57,6 +57,6 @@ def lecun_normal(
         raise UsageError(f"a size is at least 1, found the shape {shape}")
     initializer = make("lecun_normal")
     fans = Fans(fan_in, fan_in)
-    part = Part(identity, shape, None, initializer, fans, fans, initializer.law(fans))
+    part = PackedParameter(identity, shape, None, initializer, fans, fans, initializer.distribution(fans))
     tensor = TensorPlan(identity, dtype, shape, (part,))
-    return draw_tensor(tensor, seed, whole(shape))
+    return draw_tensor(tensor, seed, full_box(shape))

@@ -73,7 +73,7 @@ class Box:
         )
 
 
-def whole(shape: Shape) -> Box:
+def full_box(shape: Shape) -> Box:
     """The box of a whole tensor."""
     return Box((0,) * len(shape), tuple(shape))
 
@@ -121,9 +121,9 @@ def split(box: Box, most: int) -> Iterator[Box]:
     inner = box.n_elements // box.dims[axis]
     step = max(1, most // inner)
     for start in range(box.starts[axis], box.stops[axis], step):
-        piece = box.cut(axis, start, start + step)
-        if piece is not None:
-            yield from split(piece, most)
+        part = box.cut(axis, start, start + step)
+        if part is not None:
+            yield from split(part, most)
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lecun_cli.initializers.distributions import Constant
-from lecun_cli.plan.types import Part, TensorPlan
+from lecun_cli.plan.types import PackedParameter, TensorPlan
 from lecun_cli.stream._kernel import bindings
 from lecun_cli.stream.constant import constant
 from lecun_cli.stream.fill import Scratch, fill, fill_box, fill_runs
 from lecun_cli.stream.philox import key_of, key_prefix
-from lecun_cli.stream.sampler import recipe
-from lecun_cli.tensors.boxes import Box, Runs, boxes_of_range, runs_of, split, to_draw, whole
+from lecun_cli.stream.sampler import make_sampler
+from lecun_cli.tensors.boxes import Box, Runs, boxes_of_range, full_box, runs_of, split, to_draw
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +29,7 @@ Range = tuple[TensorPlan, int, int, int]
 """A tensor, where a range of it begins and how long it is, as stored, and where it goes, all in bytes."""
 
 
-class Drawer:
+class TensorGenerator:
     """Makes elements of tensors under one seed; each thread has its own, with its own buffers.
 
     Args:
@@ -54,19 +54,19 @@ class Drawer:
         """
         runs = []
         batched = bindings.available()
-        form = made = None
+        template = packed = None
         itemsize = 1
         for tensor, start, nbytes, offset in ranges:
-            if tensor.form is not form:
-                form = tensor.form
+            if tensor.template is not template:
+                template = tensor.template
                 itemsize = tensor.storage.itemsize
-                made = _packed_recipe(tensor) if batched else None
-            if made is None:
+                packed = _packed_sampler(tensor) if batched else None
+            if packed is None:
                 elements = out[offset : offset + nbytes].view(tensor.storage.numpy())
                 self.draw_range(tensor, start // itemsize, elements)
             else:
                 key = key_of(self._prefix, tensor.identities[0])
-                runs.append(bindings.packed_run(made, key, start // itemsize, offset, nbytes // itemsize))
+                runs.append(bindings.packed_run(packed, key, start // itemsize, offset, nbytes // itemsize))
         if runs:
             bindings.draw_runs(out, runs)
 
@@ -78,7 +78,7 @@ class Drawer:
             start: The first element.
             out: One axis, of the tensor's dtype, little-endian; it may be unaligned.
         """
-        if tensor.along > 0:
+        if tensor.concat_axis > 0:
             done = 0
             for box in boxes_of_range(tensor.shape, start, start + len(out)):
                 self.draw_box(tensor, box, out[done : done + box.n_elements].reshape(box.dims))
@@ -101,14 +101,14 @@ class Drawer:
         """
         if len(tensor.parts) == 1 and tensor.parts[0].shape == tensor.shape:
             self._draw_part_box(tensor, tensor.parts[0], box, out)
-        elif tensor.along > 0:
+        elif tensor.concat_axis > 0:
             at = 0
             for part in tensor.parts:
-                share = box.cut(tensor.along, at, at + part.shape[tensor.along])
+                share = box.cut(tensor.concat_axis, at, at + part.shape[tensor.concat_axis])
                 if share is not None:
-                    inner = share.shifted(tensor.along, -at)
+                    inner = share.shifted(tensor.concat_axis, -at)
                     self._draw_part_box(tensor, part, inner, out[share.within(box)])
-                at += part.shape[tensor.along]
+                at += part.shape[tensor.concat_axis]
         else:  # axes are merged, so a box of the tensor is none of its parts; its runs are ranges of them
             runs = runs_of(tensor.shape, box)
             flat = np.empty((runs.count, runs.length), tensor.storage.numpy())
@@ -116,18 +116,29 @@ class Drawer:
                 self.draw_range(tensor, start, row)
             out[...] = flat.reshape(box.dims)
 
-    def _draw_part_range(self, tensor: TensorPlan, part: Part, start: int, out: NDArray[np.generic]) -> None:
+    def _draw_part_range(
+        self, tensor: TensorPlan, part: PackedParameter, start: int, out: NDArray[np.generic]
+    ) -> None:
         if part.in_order:
-            fill(out, part.law, key_of(self._prefix, part.identity), start, tensor.storage, self._scratch)
+            fill(
+                out,
+                part.distribution,
+                key_of(self._prefix, part.identity),
+                start,
+                tensor.storage,
+                self._scratch,
+            )
             return
         done = 0
         for box in boxes_of_range(part.shape, start, start + len(out)):
             self._draw_part_box(tensor, part, box, out[done : done + box.n_elements].reshape(box.dims))
             done += box.n_elements
 
-    def _draw_part_box(self, tensor: TensorPlan, part: Part, box: Box, out: NDArray[np.generic]) -> None:
-        if isinstance(part.law, Constant):
-            out[...] = constant(part.law.value, tensor.storage)
+    def _draw_part_box(
+        self, tensor: TensorPlan, part: PackedParameter, box: Box, out: NDArray[np.generic]
+    ) -> None:
+        if isinstance(part.distribution, Constant):
+            out[...] = constant(part.distribution.value, tensor.storage)
             return
         for axis in part.flip:
             box = box.flipped(axis, part.shape[axis])
@@ -136,9 +147,9 @@ class Drawer:
         shape = part.canonical_shape
         if self._draw_natively(tensor, part, box.permuted(axes), out.transpose(np.argsort(axes))):
             return
-        for piece in split(box.permuted(axes), _MOST_DRAWN):
-            for share in split(to_draw(shape, piece), _MOST_DRAWN):
-                kept = piece.overlap(share)
+        for block in split(box.permuted(axes), _MOST_DRAWN):
+            for share in split(to_draw(shape, block), _MOST_DRAWN):
+                kept = block.overlap(share)
                 if kept is not None:
                     drawn = self._draw_canonical(tensor, part, share)
                     stored = Box(
@@ -146,15 +157,17 @@ class Drawer:
                     )
                     out[stored.within(box)] = drawn[kept.within(share)].transpose(axes)
 
-    def _draw_natively(self, tensor: TensorPlan, part: Part, box: Box, out: NDArray[np.generic]) -> bool:
+    def _draw_natively(
+        self, tensor: TensorPlan, part: PackedParameter, box: Box, out: NDArray[np.generic]
+    ) -> bool:
         """The same in one pass, where the kernel is; `box` and `out` have the canonical axes."""
         shape = part.canonical_shape
         counts = tuple(math.prod(shape[k + 1 :]) for k in range(len(shape)))
         start = sum(a * count for a, count in zip(box.starts, counts, strict=True))
         key = key_of(self._prefix, part.identity)
-        return fill_box(out, part.law, key, start, counts, tensor.storage)
+        return fill_box(out, part.distribution, key, start, counts, tensor.storage)
 
-    def _draw_canonical(self, tensor: TensorPlan, part: Part, box: Box) -> NDArray[np.generic]:
+    def _draw_canonical(self, tensor: TensorPlan, part: PackedParameter, box: Box) -> NDArray[np.generic]:
         """A box of the canonical parameter, in a buffer that the next call reuses."""
         dtype = tensor.storage
         nbytes = box.n_elements * dtype.itemsize
@@ -164,11 +177,11 @@ class Drawer:
         runs = runs_of(part.canonical_shape, box)
         key = key_of(self._prefix, part.identity)
         if runs.count == 1:
-            fill(flat, part.law, key, runs.base, dtype, self._scratch)
+            fill(flat, part.distribution, key, runs.base, dtype, self._scratch)
         else:
             fill_runs(
                 flat.reshape(runs.count, runs.length),
-                part.law,
+                part.distribution,
                 key,
                 _starts(runs),
                 dtype,
@@ -177,12 +190,12 @@ class Drawer:
         return flat.reshape(box.dims)
 
 
-def _packed_recipe(tensor: TensorPlan) -> bytes | None:
+def _packed_sampler(tensor: TensorPlan) -> bytes | None:
     """How the kernel draws a tensor of whose stream each range is a run; None for any other."""
-    first, *more = tensor.form.parts
-    if more or not first.in_order or isinstance(first.law, Constant):
+    first, *more = tensor.template.parts
+    if more or not first.in_order or isinstance(first.distribution, Constant):
         return None
-    return bindings.packed_recipe(recipe(first.law, tensor.storage))
+    return bindings.packed_sampler(make_sampler(first.distribution, tensor.storage))
 
 
 def _starts(runs: Runs) -> NDArray[np.int64]:
@@ -201,11 +214,11 @@ def draw_tensor(tensor: TensorPlan, seed: int, box: Box | None = None) -> NDArra
         seed: The seed.
         box: A box in its stored shape; the whole tensor if not given.
     """
-    box = whole(tensor.shape) if box is None else box
+    box = full_box(tensor.shape) if box is None else box
     out = np.empty(box.dims, tensor.storage.numpy())
-    drawer = Drawer(seed)
-    if box == whole(tensor.shape):
-        drawer.draw_range(tensor, 0, out.reshape(-1))
+    generator = TensorGenerator(seed)
+    if box == full_box(tensor.shape):
+        generator.draw_range(tensor, 0, out.reshape(-1))
     else:
-        drawer.draw_box(tensor, box, out)
+        generator.draw_box(tensor, box, out)
     return out

@@ -38,8 +38,8 @@ class Runner:
             ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
         if ran.returncode:
             raise SystemExit(f"{job} failed:\n{ran.stderr}")
-        found: dict[str, float] = json.loads(ran.stdout.splitlines()[-1])
-        return Run(round(found["seconds"], 4), round(found["peak_mib"], 1))
+        document: dict[str, float] = json.loads(ran.stdout.splitlines()[-1])
+        return Run(round(document["seconds"], 4), round(document["peak_mib"], 1))
 
     def alternately(self, *jobs: Job) -> list[Runs]:
         """Several jobs in turn, after one run of each kind that does not count."""
@@ -48,8 +48,8 @@ class Runner:
             if kind not in self._warm:  # the libraries are in the page cache from here on
                 self._warm.add(kind)
                 self.run(job)
-        rounds = [[self.run(job) for job in jobs] for _ in range(self.runs)]
-        return [list(runs) for runs in zip(*rounds, strict=True)]
+        iterations = [[self.run(job) for job in jobs] for _ in range(self.runs)]
+        return [list(runs) for runs in zip(*iterations, strict=True)]
 
 
 def measure(runner: Runner, scale: comparisons.Scale, only: str) -> Results:
@@ -75,8 +75,8 @@ def measure(runner: Runner, scale: comparisons.Scale, only: str) -> Results:
 
 
 def _say(what: str, *sides: Runs) -> None:
-    found = "  |  ".join(f"{seconds(runs):.3f} s, {peak_mib(runs):.0f} MiB" for runs in sides)
-    print(f"{what}\n    {found}", flush=True)
+    measured = "  |  ".join(f"{seconds(runs):.3f} s, {peak_mib(runs):.0f} MiB" for runs in sides)
+    print(f"{what}\n    {measured}", flush=True)
 
 
 def main() -> None:
@@ -85,10 +85,10 @@ def main() -> None:
     scale = comparisons.QUICK if options.quick else comparisons.FULL
     if options.profile:
         with _folder(options.folder) as folder:
-            found = stages.profile(options.spec, scale, Path(folder))
-        print(found)
+            profile = stages.profile(options.spec, scale, Path(folder))
+        print(profile)
         if options.spec is None and not options.quick:
-            table.put(NOTES, found, stages.BEGIN, stages.END)
+            table.put(NOTES, profile, stages.BEGIN, stages.END)
         return
     kept: Path | None = options.results
     if options.redraw:

@@ -106,10 +106,10 @@ def _draw_bars(axes: Any, bars: list[tuple[str, Runs]], theme: Theme) -> None:
     values = [seconds(runs) for _, runs in bars]
     colors = [{_OURS: theme.ours, "dd of zeros": theme.dd}.get(name, theme.peer) for name, _ in bars]
     axes.barh(range(len(bars)), values, color=colors, height=0.34)
-    for place, (name, runs) in enumerate(bars):
-        axes.text(0, place - 0.25, name, va="bottom", fontsize=8.5)
+    for span, (name, runs) in enumerate(bars):
+        axes.text(0, span - 0.25, name, va="bottom", fontsize=8.5)
         figures = f" {seconds(runs):.1f} s in {_memory(peak_mib(runs))}"
-        axes.text(values[place], place, f" {figures}", va="center", fontsize=8.5)
+        axes.text(values[span], span, f" {figures}", va="center", fontsize=8.5)
     axes.set_ylim(len(bars) - 0.6, -0.75)
     axes.set_xlim(0, max(values) * 1.36)
     axes.set_yticks([])

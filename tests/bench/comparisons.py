@@ -130,7 +130,7 @@ def _whole(scale: Scale) -> list[Pair]:
 
 def _dd(scale: Scale) -> list[Pair]:
     mib = str(scale.large_mib)
-    made = [
+    pairs = [
         Pair(DD, dtype, Job("whole", (mib, dtype)), Job("dd", (mib,)), asked=ASKED_DD[True])
         for dtype in ("float32", "bfloat16")
     ]
@@ -141,9 +141,9 @@ def _dd(scale: Scale) -> list[Pair]:
             asked=ASKED_DD[False],
             ours=replace(pair.ours, kernel=False),
         )
-        for pair in made
+        for pair in pairs
     ]
-    return made + without
+    return pairs + without
 
 
 def _ourselves(scale: Scale) -> list[Pair]:

@@ -44,7 +44,7 @@ def draw(side: str, dtype: str = "float32") -> Callable[[], None]:
 
     from lecun_cli import make_plan, parse_spec
     from lecun_cli.output.engine import default_workers
-    from lecun_cli.tensors.generator import Drawer
+    from lecun_cli.tensors.generator import TensorGenerator
 
     spec = ONE_TENSOR.format(framework="torch", dtype=dtype, rows=side, columns=side)
     (tensor,) = make_plan(parse_spec(spec)).tensors
@@ -53,14 +53,14 @@ def draw(side: str, dtype: str = "float32") -> Callable[[], None]:
     lock = threading.Lock()
 
     def work() -> None:
-        drawer = Drawer(1)
+        generator = TensorGenerator(1)
         out = np.empty(chunk, tensor.storage.numpy())
         while True:
             with lock:
                 start = next(starts, None)
             if start is None:
                 return
-            drawer.draw_range(tensor, start, out[: tensor.n_elements - start])
+            generator.draw_range(tensor, start, out[: tensor.n_elements - start])
 
     def job() -> None:
         threads = [threading.Thread(target=work) for _ in range(default_workers())]

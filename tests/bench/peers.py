@@ -30,14 +30,14 @@ def numpy(side: int, dtype: str) -> tuple[Draw, Save]:
 
     if dtype != "float32":
         raise SystemExit(f"NumPy has no {dtype}")
-    piece = 2**18
+    chunk = 2**18
     rng = np.random.default_rng(1)
     std = np.float32(math.sqrt(1 / side) / CUT_STDDEV)
 
     def draw() -> Any:
         out = np.empty(side * side, np.float32)
-        for start in range(0, len(out), piece):
-            part = out[start : start + piece]
+        for start in range(0, len(out), chunk):
+            part = out[start : start + chunk]
             rng.standard_normal(out=part, dtype=np.float32)
             past = np.flatnonzero(np.abs(part) > 2)
             while len(past):
@@ -46,7 +46,7 @@ def numpy(side: int, dtype: str) -> tuple[Draw, Save]:
             part *= std
         return out.reshape(side, side)
 
-    return draw, lambda made: save_file({"layer.weight": made}, OUT)
+    return draw, lambda weights: save_file({"layer.weight": weights}, OUT)
 
 
 def jax(side: int, dtype: str) -> tuple[Draw, Save]:
@@ -59,7 +59,7 @@ def jax(side: int, dtype: str) -> tuple[Draw, Save]:
     compiled(jax.random.key(0)).block_until_ready()
     return (
         lambda: compiled(jax.random.key(1)).block_until_ready(),
-        lambda made: save_file({"layer.weight": made}, OUT),
+        lambda weights: save_file({"layer.weight": weights}, OUT),
     )
 
 
@@ -84,12 +84,12 @@ def _keras(backend: str, side: int, dtype: str) -> tuple[Draw, Save]:
         initializer((side, side), dtype).block_until_ready()  # compiles for this shape
         return (
             lambda: initializer((side, side), dtype).block_until_ready(),
-            lambda made: save_file({"layer/kernel": made}, OUT),
+            lambda weights: save_file({"layer/kernel": weights}, OUT),
         )
     from safetensors.torch import save_file
 
     initializer((64, 64), dtype)
-    return lambda: initializer((side, side), dtype), lambda made: save_file({"layer/kernel": made}, OUT)
+    return lambda: initializer((side, side), dtype), lambda weights: save_file({"layer/kernel": weights}, OUT)
 
 
 def torch(side: int, dtype: str) -> tuple[Draw, Save]:
@@ -104,7 +104,7 @@ def torch(side: int, dtype: str) -> tuple[Draw, Save]:
         out = torch.empty(side, side, dtype=getattr(torch, dtype))
         return torch.nn.init.trunc_normal_(out, std=std, a=-2 * std, b=2 * std)
 
-    return draw, lambda made: save_file({"layer.weight": made}, OUT)
+    return draw, lambda weights: save_file({"layer.weight": weights}, OUT)
 
 
 PEERS: dict[str, Peer] = {peer.__name__: peer for peer in (numpy, jax, keras_jax, keras_torch, torch)}

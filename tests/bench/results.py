@@ -99,12 +99,12 @@ class Results:
     @classmethod
     def read(cls, path: Path) -> Results:
         """Those of a file."""
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         rows: dict[str, Any] = {
-            key: [kind(**{k: _runs(v) for k, v in row.items()}) for row in found.pop(key)]
+            key: [kind(**{k: _runs(v) for k, v in row.items()}) for row in document.pop(key)]
             for key, kind in (("compared", Compared), ("sized", Sized), ("alone", Alone))
         }
-        return cls(**found, **rows)
+        return cls(**document, **rows)
 
     def write(self, path: Path) -> None:
         """Write them as JSON, a comparison a line."""
@@ -141,10 +141,10 @@ def _processor() -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {"Python": platform.python_version(), "kernel": load().state}
+    versions = {"Python": platform.python_version(), "kernel": load().state}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

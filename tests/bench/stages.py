@@ -48,8 +48,8 @@ WATCHED = (
     ("reserve", "os:posix_fallocate"),
     ("reserve", "os:ftruncate"),
     ("engine", "lecun_cli.output.engine:run"),
-    ("· draw", "lecun_cli.tensors.generator:Drawer.draw_range"),
-    ("· draw", "lecun_cli.tensors.generator:Drawer.draw_box"),
+    ("· draw", "lecun_cli.tensors.generator:TensorGenerator.draw_range"),
+    ("· draw", "lecun_cli.tensors.generator:TensorGenerator.draw_box"),
     ("· draw", "lecun_cli.stream._kernel._native:draw"),
     ("· draw", "lecun_cli.stream._kernel._native:draw_runs"),
     ("· digest", "lecun_cli.stream._kernel._native:digest"),
@@ -125,12 +125,12 @@ class Watch:
 class _Sha256:
     """hashlib's SHA-256 with its `update` counted; its type cannot be changed from outside."""
 
-    def __init__(self, watch: Watch, made: Any) -> None:
-        self._made = made
-        self.update = watch.watched("· digest", made.update)
+    def __init__(self, watch: Watch, digest: Any) -> None:
+        self._digest = digest
+        self.update = watch.watched("· digest", digest.update)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._made, name)
+        return getattr(self._digest, name)
 
 
 def watch_everything() -> Watch:
@@ -143,8 +143,8 @@ def watch_everything() -> Watch:
         watch.replace(stage, target)
     from lecun_cli.formats import FORMATS
 
-    for name, made in FORMATS.items():
-        FORMATS[name] = dataclasses.replace(made, layout=watch.watched("layout", made.layout))
+    for name, file_format in FORMATS.items():
+        FORMATS[name] = dataclasses.replace(file_format, layout=watch.watched("layout", file_format.layout))
     try:
         local_file: Any = import_module("lecun_cli.output.destinations.local_file")
         plain_flush = local_file._early_flush
@@ -204,12 +204,15 @@ def profile(only: str | None, scale: Scale, folder: Path) -> str:
     return "\n\n".join(parts)
 
 
-def _table(case: str, found: dict[str, Any]) -> str:
-    lines = [f"| {case}, peak {found['peak_mib']:.0f} MiB | calls | s passed | s busy |", "|---|---|---|---|"]
-    for name, (calls, passed, busy) in found["stages"].items():
+def _table(case: str, profile: dict[str, Any]) -> str:
+    lines = [
+        f"| {case}, peak {profile['peak_mib']:.0f} MiB | calls | s passed | s busy |",
+        "|---|---|---|---|",
+    ]
+    for name, (calls, passed, busy) in profile["stages"].items():
         lines.append(f"| {name} | {calls} | {passed:.3f} | {busy:.3f} |")
-    if found["missing"]:
-        lines += ["", f"Not there to be watched: {', '.join(f'`{name}`' for name in found['missing'])}."]
+    if profile["missing"]:
+        lines += ["", f"Not there to be watched: {', '.join(f'`{name}`' for name in profile['missing'])}."]
     return "\n".join(lines)
 
 

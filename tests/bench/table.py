@@ -58,16 +58,16 @@ def _compared(group: str, rows: list[Compared]) -> str:
 
 
 def _asked(row: Compared) -> str:
-    said = []
+    texts = []
     if row.asked is not None:
-        said.append(f"≤ {row.asked:.3g}{_met(row.ratio, row.asked)}")
+        texts.append(f"≤ {row.asked:.3g}{_met(row.ratio, row.asked)}")
     if row.asked_memory is not None:
-        said.append(f"memory ≤ {row.asked_memory:.3g}{_met(row.memory_ratio, row.asked_memory)}")
-    return "; ".join(said)
+        texts.append(f"memory ≤ {row.asked_memory:.3g}{_met(row.memory_ratio, row.asked_memory)}")
+    return "; ".join(texts)
 
 
-def _met(found: float, asked: float) -> str:
-    return "" if found <= asked else " **missed**"
+def _met(measured: float, asked: float) -> str:
+    return "" if measured <= asked else " **missed**"
 
 
 def _sized(rows: list[Sized]) -> str:
@@ -107,8 +107,8 @@ def put(path: Path, body: str, begin: str = BEGIN, end: str = END) -> None:
     Raises:
         SystemExit: The markers are not there.
     """
-    head, found, rest = path.read_text(encoding="utf-8").partition(begin)
+    head, begin_line, rest = path.read_text(encoding="utf-8").partition(begin)
     _, ended, tail = rest.partition(end)
-    if not found or not ended:
+    if not begin_line or not ended:
         raise SystemExit(f"{path} has no lines {begin} and {end}")
     path.write_text(f"{head}{begin}\n\n{body}\n\n{end}{tail}", encoding="utf-8")

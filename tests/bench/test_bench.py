@@ -90,12 +90,12 @@ class TestTable:
 
 class TestChart:
     def test_same_results_same_bytes(self, tmp_path: Path) -> None:
-        made = []
+        charts = []
         for name in ("first", "second"):
             (tmp_path / name).mkdir()
-            made.append([path.read_bytes() for path in chart.write(RESULTS, tmp_path / name)])
-        assert made[0] == made[1]
-        assert b"A processor, 2 cores" in made[0][0]
+            charts.append([path.read_bytes() for path in chart.write(RESULTS, tmp_path / name)])
+        assert charts[0] == charts[1]
+        assert b"A processor, 2 cores" in charts[0][0]
 
 
 class TestJobs:

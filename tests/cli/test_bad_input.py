@@ -21,7 +21,7 @@ class Bad:
 
     id: str
     text: str
-    said: str
+    message: str
     args: tuple[str, ...] = ()
 
 
@@ -65,12 +65,12 @@ class TestSpecs:
         args = bad.args if "-o" in bad.args else ("-o", "w.safetensors", *bad.args)
         ran = run("s.yaml", *args)
         assert ran.code == 2
-        assert bad.said in ran.err
+        assert bad.message in ran.err
         assert "Traceback" not in ran.err
         assert ran.out == ""
         assert sorted(here.iterdir()) == before
 
-    def test_every_fault_of_one_run_is_told(self, run: Run, here: Path) -> None:
+    def test_every_error_of_one_run_is_told(self, run: Run, here: Path) -> None:
         (here / "s.yaml").write_text("seed: -1\ndtype: flaot32\nlayers: [{type: dens, name: a}]\n")
         ran = run("s.yaml", "-o", "w.safetensors")
         assert ran.err.count("error:") == 3
@@ -97,18 +97,20 @@ class TestSpecs:
         assert "d is a directory" in ran.err
 
     @pytest.mark.parametrize(
-        ("data", "said"),
+        ("data", "message"),
         [
             (b"\x00\x01\x02layers", "this file is binary"),
             (b"seed: 1\nname: \xff\xfe", "byte 14 (line 2) is not"),
             ("layers: []".encode("utf-16"), "a spec is UTF-8 text"),
         ],
     )
-    def test_bytes_that_are_no_text_are_refused(self, run: Run, here: Path, data: bytes, said: str) -> None:
+    def test_bytes_that_are_no_text_are_refused(
+        self, run: Run, here: Path, data: bytes, message: str
+    ) -> None:
         (here / "s.yaml").write_bytes(data)
         ran = run("s.yaml", "-o", "w.safetensors")
         assert ran.code == 2
-        assert said in ran.err
+        assert message in ran.err
 
     def test_a_spec_that_is_not_there_is_named(self, run: Run, here: Path) -> None:
         ran = run("nosuch.yaml", "-o", "w.safetensors")
@@ -163,7 +165,7 @@ class TestOutputs:
 
 class TestUsage:
     @pytest.mark.parametrize(
-        ("args", "said"),
+        ("args", "message"),
         [
             (("spec.yaml",), "Missing option '--output'"),
             (("verfy", "x"), "did you mean verify?"),
@@ -181,8 +183,10 @@ class TestUsage:
             (("verify", "nosuch.safetensors"), "there is no file nosuch.safetensors"),
         ],
     )
-    def test_exits_2_with_one_message(self, run: Run, here: Path, args: tuple[str, ...], said: str) -> None:
+    def test_exits_2_with_one_message(
+        self, run: Run, here: Path, args: tuple[str, ...], message: str
+    ) -> None:
         ran = run(*args)
         assert ran.code == 2
-        assert said in ran.err
+        assert message in ran.err
         assert not list(here.glob("w.*"))

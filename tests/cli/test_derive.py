@@ -85,7 +85,7 @@ class TestKeepInitializers:
 
 class TestErrors:
     @pytest.mark.parametrize(
-        ("args", "said"),
+        ("args", "message"),
         [
             (("nosuch.safetensors",), "error: there is no nosuch.safetensors to derive a spec from"),
             (("empty.safetensors",), "no sound safetensors file"),
@@ -99,7 +99,7 @@ class TestErrors:
         ],
     )
     def test_are_one_message_and_exit_code_2(
-        self, run: Run, here: Path, args: tuple[str, ...], said: str
+        self, run: Run, here: Path, args: tuple[str, ...], message: str
     ) -> None:
         for name in ("empty.safetensors", "empty.keras", "weights.bin"):
             (here / name).write_bytes(b"")
@@ -109,6 +109,6 @@ class TestErrors:
             (here / "empty.safetensors").unlink()
         ran = run("derive", *args, "-o", "out.yaml")
         assert ran.code == 2
-        assert said in ran.err
+        assert message in ran.err
         assert "Traceback" not in ran.err
         assert not (here / "out.yaml").exists()

@@ -56,7 +56,7 @@ class TestInspect:
         assert "4 tensors, 7,114 values" in ran.out
         assert "held against the manifest's law" in ran.out
 
-    def test_faults_are_told_once_for_tensors_alike(self, run: Run, foreign: str) -> None:
+    def test_errors_are_told_once_for_tensors_alike(self, run: Run, foreign: str) -> None:
         ran = run("inspect", foreign)
         assert ran.code == 0
         assert "h.0.fc.weight  (and 2 like it)" in ran.out
@@ -64,13 +64,15 @@ class TestInspect:
         assert "3 wrong scale, 1 constant" in ran.out
 
     @pytest.mark.parametrize(("name", "code"), [("w.safetensors", 0), ("x.safetensors", 3)])
-    def test_check_exits_3_for_a_fault(self, run: Run, file: str, foreign: str, name: str, code: int) -> None:
+    def test_check_exits_3_for_an_error(
+        self, run: Run, file: str, foreign: str, name: str, code: int
+    ) -> None:
         assert run("inspect", name, "--check", "--quiet").code == code
 
     def test_json_has_everything(self, run: Run, foreign: str) -> None:
-        found = json.loads(run("inspect", foreign, "--json", "--quiet").out)
-        assert found["ok"] is False
-        weight = next(t for t in found["tensors"] if t["name"] == "h.1.fc.weight")
+        document = json.loads(run("inspect", foreign, "--json", "--quiet").out)
+        assert document["ok"] is False
+        weight = next(t for t in document["tensors"] if t["name"] == "h.1.fc.weight")
         assert weight["shape"] == [64, 64]
         assert (weight["elements"], weight["bytes"]) == (4096, 16384)
         assert weight["fan_in"] == 64
@@ -88,23 +90,23 @@ class TestInspect:
 
     @pytest.mark.parametrize("key", SORTS)
     def test_every_order_keeps_every_tensor(self, run: Run, foreign: str, key: str) -> None:
-        found = json.loads(run("inspect", foreign, "--json", "--sort", key).out)
-        assert len(found["tensors"]) == 4
+        document = json.loads(run("inspect", foreign, "--json", "--sort", key).out)
+        assert len(document["tensors"]) == 4
         if key == "verdict":
-            assert found["tensors"][-1]["verdict"] == "constant"
+            assert document["tensors"][-1]["verdict"] == "constant"
 
     def test_match_and_limit_choose(self, run: Run, foreign: str) -> None:
-        found = json.loads(run("inspect", foreign, "--json", "--match", "*bias", "--match", "h.2.*").out)
-        assert {t["name"] for t in found["tensors"]} == {"h.0.fc.bias", "h.2.fc.weight"}
+        document = json.loads(run("inspect", foreign, "--json", "--match", "*bias", "--match", "h.2.*").out)
+        assert {t["name"] for t in document["tensors"]} == {"h.0.fc.bias", "h.2.fc.weight"}
         ran = run("inspect", foreign, "--limit", "1")
         assert "... and 3 more tensors" in ran.out
 
-    def test_without_the_manifest_the_layers_say_the_law(self, run: Run, here: Path) -> None:
+    def test_without_the_manifest_the_layers_say_the_distribution(self, run: Run, here: Path) -> None:
         run("spec.yaml", "-o", "w.safetensors", "--quiet", "--fan-rule", "torch")
         assert run("inspect", "w.safetensors", "--check", "--quiet").code == 0
-        found = json.loads(run("inspect", "w.safetensors", "--json", "--no-manifest").out)
-        assert {t["law_is_stated"] for t in found["tensors"]} == {False}
-        assert {t["fan_in"] for t in found["tensors"]} == {None, 100, 64}
+        document = json.loads(run("inspect", "w.safetensors", "--json", "--no-manifest").out)
+        assert {t["law_is_stated"] for t in document["tensors"]} == {False}
+        assert {t["fan_in"] for t in document["tensors"]} == {None, 100, 64}
 
     def test_quiet_prints_nothing(self, run: Run, foreign: str) -> None:
         ran = run("inspect", foreign, "--quiet")
@@ -124,7 +126,7 @@ class TestPlot:
 
 class TestBadUsage:
     @pytest.mark.parametrize(
-        ("args", "said"),
+        ("args", "message"),
         [
             (["none.safetensors"], "there is no none.safetensors"),
             (["."], "no weight file"),
@@ -137,10 +139,10 @@ class TestBadUsage:
             (["x.safetensors", "--workers", "0"], "--workers is from 1"),
         ],
     )
-    def test_exits_2_with_a_reason(self, run: Run, here: Path, args: list[str], said: str) -> None:
+    def test_exits_2_with_a_reason(self, run: Run, here: Path, args: list[str], message: str) -> None:
         ran = run("inspect", *args)
         assert ran.code == 2
-        assert said in ran.err
+        assert message in ran.err
 
     def test_a_damaged_file_exits_1(self, run: Run, here: Path) -> None:
         (here / "x.safetensors").write_bytes(bytes(50))

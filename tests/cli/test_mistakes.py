@@ -22,7 +22,7 @@ class Mistake:
 
     id: str
     args: str
-    said: str
+    message: str
     advice: str
     code: int = 2
 
@@ -33,7 +33,7 @@ class Slip:
 
     id: str
     text: str
-    said: str
+    message: str
     advice: str
 
 
@@ -159,7 +159,7 @@ def test_a_mistake_on_the_command_line_is_told_with_what_to_do(
     before = sorted(desk.rglob("*"))
     ran = run(*mistake.args.split())
     assert (ran.code, ran.out) == (mistake.code, "")
-    assert mistake.said in ran.err
+    assert mistake.message in ran.err
     assert mistake.advice in ran.err
     assert "Traceback" not in ran.err
     assert sorted(desk.rglob("*")) == before
@@ -170,7 +170,7 @@ def test_a_slip_in_a_spec_is_told_with_what_to_do(run: Run, here: Path, slip: Sl
     (here / "s.yaml").write_text(slip.text)
     ran = run("plan", "s.yaml")
     assert (ran.code, ran.out) == (2, "")
-    assert slip.said in ran.err
+    assert slip.message in ran.err
     assert slip.advice in ran.err
     assert "Traceback" not in ran.err
 

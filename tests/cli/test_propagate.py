@@ -56,8 +56,8 @@ class TestTable:
     @pytest.mark.parametrize("columns", [80, 160])
     def test_fits_the_terminal(self, columns: int, tmp_path: Path) -> None:
         command = ["propagate", SELU, "--compare", "he_normal,glorot_uniform,truncated_normal"]
-        said = in_a_terminal(columns, *command)
-        lines = [line for line in said.splitlines() if line.strip()]
+        output = in_a_terminal(columns, *command)
+        lines = [line for line in output.splitlines() if line.strip()]
         assert max(map(len, lines)) <= columns
         assert sum("hidden_" in line for line in lines) == 32
         assert all("●" in line for line in lines if line.startswith("hidden_"))
@@ -71,16 +71,16 @@ def in_a_terminal(columns: int, *args: str) -> str:
         [sys.executable, "-m", "lecun_cli", *args], stdout=slave, stderr=subprocess.DEVNULL, env=environment
     )
     os.close(slave)
-    found = b""
+    output = b""
     try:
         while data := os.read(master, 65536):
-            found += data
+            output += data
     except OSError:  # which is how a terminal ends on Linux
         pass
     finally:
         os.close(master)
     assert process.wait() == 0
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", found.decode()).replace("\r\n", "\n")
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode()).replace("\r\n", "\n")
 
 
 class TestStrip:
@@ -101,10 +101,10 @@ class TestStrip:
 class TestOutputs:
     def test_json_holds_every_run_and_layer(self, run: Run, here: Path) -> None:
         ran = run("propagate", "spec.yaml", "--compare", "he_normal", "--json")
-        found = json.loads(ran.out)
-        assert [r["initializer"] for r in found["runs"]] == ["lecun_normal", "he_normal"]
-        assert [layer["name"] for layer in found["runs"][1]["layers"]] == ["hidden", "logits"]
-        assert found["runs"][0]["verdict"]["kind"] == "stays"
+        document = json.loads(ran.out)
+        assert [r["initializer"] for r in document["runs"]] == ["lecun_normal", "he_normal"]
+        assert [layer["name"] for layer in document["runs"][1]["layers"]] == ["hidden", "logits"]
+        assert document["runs"][0]["verdict"]["kind"] == "stays"
         assert ran.err == ""
 
     def test_csv_has_a_row_for_every_layer_of_every_run(self, run: Run, here: Path) -> None:
@@ -163,14 +163,14 @@ class TestSources:
         ran = run(
             "propagate", SELU, "--set", "depth=3,width=32", "--seed", "9", "--framework", "torch", "--json"
         )
-        found = json.loads(ran.out)
-        assert len(found["runs"][0]["layers"]) == 4
-        assert (found["seed"], found["framework"]) == (9, "torch")
+        document = json.loads(ran.out)
+        assert len(document["runs"][0]["layers"]) == 4
+        assert (document["seed"], document["framework"]) == (9, "torch")
 
 
 class TestRefused:
     @pytest.mark.parametrize(
-        ("args", "said"),
+        ("args", "message"),
         [
             (("spec.yaml", "--json", "--csv"), "--json and --csv contradict each other"),
             (("spec.yaml", "--compare", "xavier"), "the initializer"),
@@ -186,10 +186,10 @@ class TestRefused:
             (("none.safetensors", "--set", "d=1"), "--set goes with a spec"),
         ],
     )
-    def test_with_one_clear_error(self, run: Run, here: Path, args: tuple[str, ...], said: str) -> None:
+    def test_with_one_clear_error(self, run: Run, here: Path, args: tuple[str, ...], message: str) -> None:
         before = sorted(here.iterdir())
         ran = run("propagate", *args)
         assert ran.code == 2
-        assert said in ran.err
+        assert message in ran.err
         assert ran.out == ""
         assert sorted(here.iterdir()) == before

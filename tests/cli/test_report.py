@@ -21,8 +21,8 @@ ROWS = [("a.long.name.of.a.tensor.weight", "1,000,000", "0", "ok"), ("b", "1", "
     ],
 )
 def test_columns_go_by_rank_and_idle_ones_first(room: int, kept: list[int]) -> None:
-    found, widths = fit(COLUMNS, ROWS, room)
-    assert list(found) == kept
+    columns, widths = fit(COLUMNS, ROWS, room)
+    assert list(columns) == kept
     if room >= 40:
         assert sum(widths) + 2 * (len(widths) - 1) <= room
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from lecun_cli.layers import KINDS
+from lecun_cli.layers import LAYER_TYPES
 from lecun_cli.spec.schema import json_schema
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class TestSchema:
 
     def test_knows_every_kind(self) -> None:
         definitions = json_schema()["$defs"]
-        assert {kind.__name__ for kind in KINDS.values()} <= set(definitions)
+        assert {kind.__name__ for kind in LAYER_TYPES.values()} <= set(definitions)
 
     @pytest.mark.parametrize(
         "spec",

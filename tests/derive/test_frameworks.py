@@ -36,14 +36,14 @@ def variables_of(model: Any) -> Counter[tuple[str, tuple[int, ...], str]]:
 class TestTorch:
     @pytest.mark.parametrize("model", [transformer, lstm, odds_and_ends])
     def test_modules_give_their_state_dict(self, model: Any) -> None:
-        found = derive_spec(f"{HERE}:{model.__name__}")
-        assert held_by(found.plan) == state_of(model())
+        derivation = derive_spec(f"{HERE}:{model.__name__}")
+        assert held_by(derivation.plan) == state_of(model())
 
     def test_modules_load_what_is_generated(self, tmp_path: Path) -> None:
         from safetensors.torch import load_file
 
-        found = derive_spec(f"{HERE}:transformer")
-        generate(found.plan.with_seed(1), tmp_path / "w.safetensors")
+        derivation = derive_spec(f"{HERE}:transformer")
+        generate(derivation.plan.with_seed(1), tmp_path / "w.safetensors")
         transformer().load_state_dict(load_file(tmp_path / "w.safetensors"))
 
     def test_transformer_has_its_blocks_once(self) -> None:
@@ -84,9 +84,9 @@ class TestTorch:
         from safetensors.torch import save_model
 
         save_model(transformer(), str(tmp_path / "w.safetensors"))
-        found = derive_spec(str(tmp_path / "w.safetensors"))
-        assert held_by(found.plan) == state_of(transformer())
-        assert "type: tensor" not in found.text
+        derivation = derive_spec(str(tmp_path / "w.safetensors"))
+        assert held_by(derivation.plan) == state_of(transformer())
+        assert "type: tensor" not in derivation.text
 
 
 @pytest.mark.frameworks
@@ -103,20 +103,20 @@ class TestFlax:
             "/".join(str(k.key) for k in path): (tuple(leaf.shape), str(leaf.dtype))
             for path, leaf in jax.tree_util.tree_flatten_with_path(shapes)[0]
         }
-        found = derive_spec(f"{HERE}:flax_attention")
-        assert held_by(found.plan) == expected
-        assert "params:\n  blocks: 4\n" in found.text
-        assert "type: multi_head_attention" in found.text
-        assert "stride: 2" in found.text
-        assert "groups: 4" in found.text
+        derivation = derive_spec(f"{HERE}:flax_attention")
+        assert held_by(derivation.plan) == expected
+        assert "params:\n  blocks: 4\n" in derivation.text
+        assert "type: multi_head_attention" in derivation.text
+        assert "stride: 2" in derivation.text
+        assert "groups: 4" in derivation.text
 
     def test_linen_needs_inputs(self) -> None:
         with pytest.raises(DeriveError, match="example inputs"):
             derive_spec(f"{HERE}:flax_without_inputs")
 
     def test_nnx_gives_its_state(self) -> None:
-        found = derive_spec(f"{HERE}:flax_nnx")
-        held = held_by(found.plan)
+        derivation = derive_spec(f"{HERE}:flax_nnx")
+        held = held_by(derivation.plan)
         assert held["params/hidden/kernel"] == ((3, 4), "float32")
         assert held["params/attention/query/kernel"] == ((8, 2, 4), "float32")
         assert held["batch_stats/bn/mean"] == ((4,), "float32")
@@ -131,16 +131,16 @@ class TestKeras:
         model = getattr(keras.applications, name)(weights=None)
         model.save(tmp_path / "m.keras")
         (tmp_path / "config.json").write_text(model.to_json())
-        found = derive_spec(str(tmp_path / "m.keras"))
-        assert held_by(found.plan) == {v.path: (tuple(v.shape), str(v.dtype)) for v in model.weights}
+        derivation = derive_spec(str(tmp_path / "m.keras"))
+        assert held_by(derivation.plan) == {v.path: (tuple(v.shape), str(v.dtype)) for v in model.weights}
         again = derive_spec(str(tmp_path / "config.json"), keep_initializers=True)
-        assert held_by(again.plan) == held_by(found.plan)
+        assert held_by(again.plan) == held_by(derivation.plan)
         assert "glorot_uniform" in again.text
         assert again.warnings == ()
-        assert "repeat: " in found.text
-        assert "type: tensor" not in found.text
+        assert "repeat: " in derivation.text
+        assert "type: tensor" not in derivation.text
         if name == "MobileNetV2":
-            assert "type: depthwise_conv2d" in found.text
+            assert "type: depthwise_conv2d" in derivation.text
 
     @pytest.mark.parametrize("form", ["callable", "archive", "weights"])
     def test_layers_of_every_kind_come_back(self, form: str, tmp_path: Path) -> None:
@@ -152,11 +152,11 @@ class TestKeras:
         elif form == "weights":
             source = str(tmp_path / "m.weights.h5")
             model.save_weights(source)
-        found = derive_spec(source)
-        given = Counter((t.name.rpartition("/")[2], t.shape, t.dtype) for t in found.plan.tensors)
+        derivation = derive_spec(source)
+        given = Counter((t.name.rpartition("/")[2], t.shape, t.dtype) for t in derivation.plan.tensors)
         assert given == variables_of(model)
-        assert found.text.count("type: tensor") == 2  # the EinsumDense
-        assert "model: sequential" in found.text
+        assert derivation.text.count("type: tensor") == 2  # the EinsumDense
+        assert "model: sequential" in derivation.text
 
     def test_the_names_are_those_of_the_variables(self, tmp_path: Path) -> None:
         model = keras_functional()
@@ -167,16 +167,16 @@ class TestKeras:
             assert path in given or f"inner/{path}" in given, path
 
     def test_subclassed_models_come_back_by_their_variables(self) -> None:
-        found = derive_spec(f"{HERE}:keras_subclassed")
-        assert sorted(stored for stored, _ in held_by(found.plan).values()) == [
+        derivation = derive_spec(f"{HERE}:keras_subclassed")
+        assert sorted(stored for stored, _ in held_by(derivation.plan).values()) == [
             (3,),
             (3, 3, 2, 3),
             (3, 4),
             (4,),
         ]
-        assert "type: conv2d" in found.text
-        assert "type: dense" in found.text
-        assert "type: tensor" not in found.text
+        assert "type: conv2d" in derivation.text
+        assert "type: dense" in derivation.text
+        assert "type: tensor" not in derivation.text
 
     def test_models_that_were_never_built_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(DeriveError, match="has no weights"):
@@ -228,12 +228,12 @@ class TestTransformers:
         kind = getattr(transformers, architecture)
         model = kind._from_config(transformers.AutoConfig.from_pretrained(folder))
         model.save_pretrained(folder / "saved")
-        found = {}
+        stored = {}
         with safe_open(folder / "saved" / "model.safetensors", framework="pt") as file:
             for name in file.keys():  # noqa: SIM118 - safe_open is no mapping
                 tensor = file.get_tensor(name)
-                found[name] = (tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
-        return found
+                stored[name] = (tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+        return stored
 
     def test_gpt2_comes_back_from_its_config(self, tmp_path: Path) -> None:
         ids = {"bos_token_id": 1, "eos_token_id": 2}
@@ -241,9 +241,9 @@ class TestTransformers:
             tmp_path, "GPT2Config", "GPT2LMHeadModel",
             n_embd=32, n_head=4, n_layer=3, vocab_size=99, n_positions=20, **ids,
         )  # fmt: skip
-        found = derive_spec(str(folder))
-        assert held_by(found.plan) == self.saved(folder, "GPT2LMHeadModel")
-        fans = {t.name: t.parts[0].exact for t in found.plan.tensors}
+        derivation = derive_spec(str(folder))
+        assert held_by(derivation.plan) == self.saved(folder, "GPT2LMHeadModel")
+        fans = {t.name: t.parts[0].exact for t in derivation.plan.tensors}
         attention, projection = (
             fans["transformer.h.0.attn.c_attn.weight"],
             fans["transformer.h.2.mlp.c_proj.weight"],
@@ -251,8 +251,8 @@ class TestTransformers:
         assert attention is not None
         assert projection is not None
         assert (attention.fan_in, projection.fan_in) == (32, 128)
-        assert "params:\n  blocks: 3\n" in found.text
-        assert "lm_head.weight is transformer.wte.weight again (tied)" in found.text
+        assert "params:\n  blocks: 3\n" in derivation.text
+        assert "lm_head.weight is transformer.wte.weight again (tied)" in derivation.text
 
     def test_llama_comes_back_from_its_config(self, tmp_path: Path) -> None:
         folder = self.folder(
@@ -260,14 +260,14 @@ class TestTransformers:
             hidden_size=64, intermediate_size=96, num_hidden_layers=4, num_attention_heads=4,
             num_key_value_heads=2, vocab_size=99, dtype="bfloat16",
         )  # fmt: skip
-        found = derive_spec(str(folder))
-        assert held_by(found.plan) == self.saved(folder, "LlamaForCausalLM")
-        assert "dtype: bfloat16\n" in found.text
-        assert "type: tensor" not in found.text
-        assert found.text.count("rms_normalization") == 3
+        derivation = derive_spec(str(folder))
+        assert held_by(derivation.plan) == self.saved(folder, "LlamaForCausalLM")
+        assert "dtype: bfloat16\n" in derivation.text
+        assert "type: tensor" not in derivation.text
+        assert derivation.text.count("rms_normalization") == 3
 
     @pytest.mark.parametrize(
-        ("change", "said"),
+        ("change", "message"),
         [
             ({"auto_map": {"AutoConfig": "x.Y"}}, "names code of its own"),
             ({"num_hidden_layers": 10**9}, "at most 10,000 are built"),
@@ -277,10 +277,10 @@ class TestTransformers:
         ],
     )
     def test_configs_that_are_hostile_are_refused(
-        self, change: dict[str, object], said: str, tmp_path: Path
+        self, change: dict[str, object], message: str, tmp_path: Path
     ) -> None:
         folder = self.folder(tmp_path, "LlamaConfig", "LlamaForCausalLM", num_hidden_layers=1)
         config = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps(config | change))
-        with pytest.raises(DeriveError, match=said):
+        with pytest.raises(DeriveError, match=message):
             derive_spec(str(folder))

@@ -65,9 +65,9 @@ class Outcome:
     files: dict[str, bytes]
 
 
-def run_faults(faults: Sequence[Fault], template: Path) -> list[Outcome]:
+def run_faults(diagnostics: Sequence[Fault], template: Path) -> list[Outcome]:
     """Run the command line once for each fault, each in a copy of a folder."""
-    request = {"template": str(template), "jobs": [asdict(fault) for fault in faults]}
+    request = {"template": str(template), "jobs": [asdict(diagnostic) for diagnostic in diagnostics]}
     result = subprocess.run(
         [sys.executable, str(DRIVER)], input=json.dumps(request), capture_output=True, text=True, check=False
     )

@@ -126,12 +126,12 @@ def warm_up() -> None:
     """Load and build once what every child would: modules, and the models that pydantic builds when used."""
     import lecun_cli.cli.app
     import lecun_cli.cli.completion  # noqa: F401
-    from lecun_cli import Options, generate, make_plan, parse_spec
+    from lecun_cli import GenerateOptions, generate, make_plan, parse_spec
 
     plan = make_plan(parse_spec("layers: [{type: dense, name: a, in_features: 1, out_features: 1}]"))
     with tempfile.TemporaryDirectory() as folder:
         for name in ("w.safetensors", "w.h5", "w.weights.h5"):
-            generate(plan, os.path.join(folder, name), Options(workers=1))
+            generate(plan, os.path.join(folder, name), GenerateOptions(workers=1))
 
 
 def main() -> None:

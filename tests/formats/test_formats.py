@@ -31,4 +31,4 @@ class TestFormatOf:
 
     def test_the_default_is_a_format(self) -> None:
         assert DEFAULT_FORMAT in FORMATS
-        assert all(name == found.name for name, found in FORMATS.items())
+        assert all(name == file_format.name for name, file_format in FORMATS.items())

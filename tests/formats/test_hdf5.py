@@ -50,17 +50,17 @@ class TestH5py:
         self, tmp_path: Path, framework: str
     ) -> None:
         plan = mixed_plan(framework)
-        found: dict[str, Any] = {}
+        datasets: dict[str, Any] = {}
 
         def visit(name: str, item: Any) -> None:
             if isinstance(item, h5py.Dataset):
-                found[name] = (item.shape, item[()])
+                datasets[name] = (item.shape, item[()])
 
         with h5py.File(write(plan, tmp_path / "w.h5")) as file:
             file.visititems(visit)
-        assert set(found) == {t.name for t in plan.tensors}
+        assert set(datasets) == {t.name for t in plan.tensors}
         for planned in plan.tensors:
-            shape, values = found[planned.name]
+            shape, values = datasets[planned.name]
             assert shape == planned.shape
             assert np.array_equal(np.asarray(values, "f8"), drawn(planned).astype("f8"))
 
@@ -98,13 +98,13 @@ class TestH5py:
         data[offset : offset + patterns.nbytes] = patterns.tobytes()
         path.write_bytes(data)
         with h5py.File(path) as file:
-            found = file["t"][()]
-        assert found.dtype == np.dtype(as_dtype)
+            numbers = file["t"][()]
+        assert numbers.dtype == np.dtype(as_dtype)
         expected = patterns.view(narrow).astype("f4")
         sign_less = patterns & (2 ** (8 * narrow.itemsize - 1) - 1)
         checked = np.isfinite(expected) & (sign_less < finite)
         assert checked.sum() > 200
-        assert np.array_equal(found[checked].astype("f4"), expected[checked])
+        assert np.array_equal(numbers[checked].astype("f4"), expected[checked])
 
     def test_extents_are_where_it_says(self, tmp_path: Path) -> None:
         plan = mixed_plan()
@@ -155,19 +155,23 @@ class TestNames:
         plan = tensors_named("a/b/c", "a/b")
         with pytest.raises(PlanError) as caught:
             hdf5.layout(plan)
-        (fault,) = caught.value.diagnostics
-        assert fault.message == 'in HDF5 "a/b" cannot be a tensor and also hold "a/b/c"'
-        assert fault.help == "rename one of them, or write safetensors"
-        assert fault.place is not None
-        assert fault.related is not None
-        assert (fault.place.line, fault.related[0].line, fault.related[1]) == (2, 3, '"a/b" is here')
+        (diagnostic,) = caught.value.diagnostics
+        assert diagnostic.message == 'in HDF5 "a/b" cannot be a tensor and also hold "a/b/c"'
+        assert diagnostic.help == "rename one of them, or write safetensors"
+        assert diagnostic.span is not None
+        assert diagnostic.related is not None
+        assert (diagnostic.span.line, diagnostic.related[0].line, diagnostic.related[1]) == (
+            2,
+            3,
+            '"a/b" is here',
+        )
 
     @pytest.mark.parametrize("name", [".", "a/.", "./a", "a/./b", "/a", "a/", "a//b", "/"])
     def test_a_part_that_is_empty_or_a_dot_is_refused(self, name: str) -> None:
         with pytest.raises(PlanError, match=r'is no path in HDF5: a part of it is empty or "\."'):
             hdf5.layout(tensors_named(name))
 
-    def test_every_fault_is_told_at_once(self) -> None:
+    def test_every_error_is_told_at_once(self) -> None:
         with pytest.raises(PlanError) as caught:
             hdf5.layout(tensors_named("a", "a/b", "/c", "d"))
         assert len(caught.value.diagnostics) == 2
@@ -181,7 +185,7 @@ class TestNames:
         plan = plan_of(f"tensors:\n  - {{name: t, shape: [{ones}], initializer: zeros}}\n")
         with pytest.raises(PlanError, match='"t" has 33 axes, and HDF5 has at most 32') as caught:
             hdf5.layout(plan)
-        assert caught.value.diagnostics[0].place is not None
+        assert caught.value.diagnostics[0].span is not None
 
 
 class TestRead:
@@ -192,8 +196,8 @@ class TestRead:
                 for d in DTYPES.values()
             )
         )
-        found = hdf5.read(write(plan, tmp_path / "w.h5"))
-        assert [(t.name, t.dtype, t.shape, t.offset, t.nbytes) for t in found] == [
+        stored = hdf5.read(write(plan, tmp_path / "w.h5"))
+        assert [(t.name, t.dtype, t.shape, t.offset, t.nbytes) for t in stored] == [
             (e.tensor.name, e.tensor.dtype, e.tensor.shape, e.offset, e.nbytes)
             for e in hdf5.layout(plan).extents
         ]
@@ -206,20 +210,20 @@ class TestRead:
             file["big"] = np.zeros(2, ">f4")
             file["text"] = "words"
             file["nothing"] = h5py.Empty("f4")
-        found = {t.name: t for t in hdf5.read(tmp_path / "w.h5")}
-        assert (found["g/a"].dtype, found["g/a"].shape) == ("float32", (2, 3))
-        assert (found["s"].dtype, found["s"].shape) == ("int64", ())
-        assert found["chunked"].offset == -1
-        assert found["big"].dtype == ">f4"
-        assert {"text", "nothing"} <= set(found)
+        stored = {t.name: t for t in hdf5.read(tmp_path / "w.h5")}
+        assert (stored["g/a"].dtype, stored["g/a"].shape) == ("float32", (2, 3))
+        assert (stored["s"].dtype, stored["s"].shape) == ("int64", ())
+        assert stored["chunked"].offset == -1
+        assert stored["big"].dtype == ">f4"
+        assert {"text", "nothing"} <= set(stored)
 
     def test_a_type_that_numpy_lacks_is_told_in_hdf5s_word(self, tmp_path: Path) -> None:
         with h5py.File(tmp_path / "w.h5", "w") as file:
             space = h5py.h5s.create_simple((3,))
             h5py.h5d.create(file.id, b"t", h5py.h5t.UNIX_D32LE, space)
-        (found,) = hdf5.read(tmp_path / "w.h5")
-        assert found.name == "t"
-        assert found.dtype not in DTYPES
+        (stored,) = hdf5.read(tmp_path / "w.h5")
+        assert stored.name == "t"
+        assert stored.dtype not in DTYPES
 
     @pytest.mark.parametrize("data", [b"", b"\x89HDF\r\n\x1a\n", b"x" * 5000], ids=["empty", "magic", "junk"])
     def test_refuses_garbage(self, tmp_path: Path, data: bytes) -> None:

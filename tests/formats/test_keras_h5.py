@@ -10,7 +10,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from lecun_cli import Options, PlanError, generate, make_plan, parse_spec, slice_tensor, verify
+from lecun_cli import GenerateOptions, PlanError, generate, make_plan, parse_spec, slice_tensor, verify
 from lecun_cli.formats import FORMATS, format_of
 
 if TYPE_CHECKING:
@@ -149,8 +149,8 @@ class TestFiles:
 
     def test_are_the_same_bytes_twice(self, tmp_path: Path) -> None:
         plan = make_plan(parse_spec(SPEC, dtype="bfloat16"))
-        generate(plan, tmp_path / "a.weights.h5", Options(workers=1))
-        generate(plan, tmp_path / "b.weights.h5", Options(workers=3, chunk_nbytes=64))
+        generate(plan, tmp_path / "a.weights.h5", GenerateOptions(workers=1))
+        generate(plan, tmp_path / "b.weights.h5", GenerateOptions(workers=3, chunk_nbytes=64))
         assert (tmp_path / "a.weights.h5").read_bytes() == (tmp_path / "b.weights.h5").read_bytes()
 
     def test_a_missing_variable_is_told_by_the_tensors_name(self, tmp_path: Path) -> None:

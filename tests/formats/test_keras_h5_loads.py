@@ -43,14 +43,14 @@ class TestModels:
             ]
         )
         loaded(model, plan, tmp_path)
-        found = model.predict(np.random.default_rng(0).standard_normal((1, 100)), verbose=0)
-        assert found.shape == (1, 10)
-        assert found.sum() == pytest.approx(1, abs=1e-6)
+        outputs = model.predict(np.random.default_rng(0).standard_normal((1, 100)), verbose=0)
+        assert outputs.shape == (1, 10)
+        assert outputs.sum() == pytest.approx(1, abs=1e-6)
 
     def test_lenet_5(self, keras: Any, tmp_path: Path) -> None:
         plan = make_plan(load_spec(str(SAMPLES / "lenet5.yaml")))
-        by_kind = [layer.kind for layer in plan.layers]
-        assert by_kind.count("conv2d") == 2
+        by_layer_type = [layer.layer_type for layer in plan.layers]
+        assert by_layer_type.count("conv2d") == 2
         layers = keras.layers
         model = keras.Sequential(
             [

@@ -99,17 +99,17 @@ class TestHeader:
             f"{{type: tensor, name: {json.dumps(name)}, shape: [2, 3], initializer: ones}}" for name in names
         )
         data = header_of(plan_of(f"seed: 1\nlayers: [{{repeat: 3, name: 'g{{i}}', layers: [{layers}]}}]\n"))
-        made = json.dumps(json.loads(data[8:]), separators=(",", ":"), ensure_ascii=False)
-        assert data[8:].rstrip(b" ") == made.encode()
+        document = json.dumps(json.loads(data[8:]), separators=(",", ":"), ensure_ascii=False)
+        assert data[8:].rstrip(b" ") == document.encode()
 
     def test_keeps_the_name_of_the_metadata(self) -> None:
         plan = plan_of("tensors:\n  - {name: __metadata__, shape: [2], initializer: zeros}\n")
         with pytest.raises(PlanError) as caught:
             safetensors.layout(plan)
-        (fault,) = caught.value.diagnostics
-        assert fault.message == 'safetensors keeps the name "__metadata__" for itself'
-        assert fault.place is not None
-        assert (fault.place.line, fault.help) == (2, "rename the tensor")
+        (diagnostic,) = caught.value.diagnostics
+        assert diagnostic.message == 'safetensors keeps the name "__metadata__" for itself'
+        assert diagnostic.span is not None
+        assert (diagnostic.span.line, diagnostic.help) == (2, "rename the tensor")
 
     def test_over_the_bound_of_the_library_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert safetensors.MAX_HEADER_NBYTES == 100_000_000
@@ -129,23 +129,23 @@ class TestLibrary:
             assert sorted(file.keys()) == sorted(t.name for t in plan.tensors)
             assert file.metadata() == {"format": {"keras": "keras", "torch": "pt"}[framework]}
             for planned in plan.tensors:
-                found = file.get_slice(planned.name)
-                assert tuple(found.get_shape()) == planned.shape
-                assert found.get_dtype() == planned.storage.safetensors
+                stored = file.get_slice(planned.name)
+                assert tuple(stored.get_shape()) == planned.shape
+                assert stored.get_dtype() == planned.storage.safetensors
 
     @pytest.mark.parametrize("plan", [mixed_plan("keras"), mixed_plan("torch"), all_dtypes()])
     def test_reads_the_very_bytes_of_every_tensor(self, tmp_path: Path, plan: Plan) -> None:
         library: Any = safetensors_library
         rows = library.deserialize(write(plan, tmp_path / "w.safetensors").read_bytes())
-        found = {name: (row["dtype"], tuple(row["shape"]), bytes(row["data"])) for name, row in rows}
-        assert found == {t.name: (t.storage.safetensors, t.shape, drawn(t).tobytes()) for t in plan.tensors}
+        stored = {name: (row["dtype"], tuple(row["shape"]), bytes(row["data"])) for name, row in rows}
+        assert stored == {t.name: (t.storage.safetensors, t.shape, drawn(t).tobytes()) for t in plan.tensors}
 
     def test_gives_arrays_of_the_right_values(self, tmp_path: Path) -> None:
         plan = without_float8(all_dtypes())
-        found = load_file(write(plan, tmp_path / "w.safetensors"))
+        arrays = load_file(write(plan, tmp_path / "w.safetensors"))
         for planned in plan.tensors:
-            assert found[planned.name].dtype == planned.storage.numpy()
-            assert np.array_equal(found[planned.name].astype("f8"), drawn(planned).astype("f8"))
+            assert arrays[planned.name].dtype == planned.storage.numpy()
+            assert np.array_equal(arrays[planned.name].astype("f8"), drawn(planned).astype("f8"))
 
     def test_writer_of_the_library_lays_the_same_data_out(self, tmp_path: Path) -> None:
         ours = write(without_float8(mixed_plan()), tmp_path / "ours.safetensors")
@@ -164,15 +164,15 @@ class TestRead:
     def test_gives_back_what_was_laid_out(self, tmp_path: Path) -> None:
         plan = all_dtypes()
         layout = safetensors.layout(plan)
-        found = safetensors.read(write(plan, tmp_path / "w.safetensors"))
-        assert [(t.name, t.dtype, t.shape, t.offset, t.nbytes) for t in found] == [
+        stored = safetensors.read(write(plan, tmp_path / "w.safetensors"))
+        assert [(t.name, t.dtype, t.shape, t.offset, t.nbytes) for t in stored] == [
             (e.tensor.name, e.tensor.dtype, e.tensor.shape, e.offset, e.nbytes) for e in layout.extents
         ]
 
     def test_reads_files_of_the_library(self, tmp_path: Path) -> None:
         save_file({"b": np.zeros((2, 3), "f4"), "a": np.ones(5, "i8")}, tmp_path / "w.safetensors")
-        found = safetensors.read(tmp_path / "w.safetensors")
-        assert {t.name: (t.dtype, t.shape) for t in found} == {
+        stored = safetensors.read(tmp_path / "w.safetensors")
+        assert {t.name: (t.dtype, t.shape) for t in stored} == {
             "a": ("int64", (5,)),
             "b": ("float32", (2, 3)),
         }

@@ -13,14 +13,14 @@ from lecun_cli.dtypes import DTYPES
 from lecun_cli.formats import FORMATS
 from lecun_cli.formats.segments import (
     BLOCK_ELEMENTS,
+    Chunk,
     Extent,
     FileLayout,
     Literal,
     Segment,
-    Unit,
     check_gapless,
+    chunks,
     cut_nbytes,
-    units,
 )
 from lecun_cli.initializers.family import make
 from tests.conftest import PLAIN, mixed_plan, tensor
@@ -51,44 +51,44 @@ def step_of(segment: Segment, chunk_nbytes: int) -> int:
     return cut_nbytes(segment.tensor, chunk_nbytes) if isinstance(segment, Extent) else 1
 
 
-def largest(unit: Unit) -> int:
+def largest(chunk: Chunk) -> int:
     return max(
         BLOCK_ELEMENTS * segment.tensor.storage.itemsize if isinstance(segment, Extent) else 1
-        for segment, _, _ in unit.pieces
+        for segment, _, _ in chunk.parts
     )
 
 
-class TestUnits:
+class TestChunks:
     @given(layouts(), st.integers(1, 3000))
     def test_cover_the_file_without_gap_or_overlap(self, layout: FileLayout, chunk_nbytes: int) -> None:
         at = 0
-        for index, unit in enumerate(units(layout, chunk_nbytes)):
-            assert (unit.index, unit.offset) == (index, at)
-            for segment, start, stop in unit.pieces:
+        for index, chunk in enumerate(chunks(layout, chunk_nbytes)):
+            assert (chunk.index, chunk.offset) == (index, at)
+            for segment, start, stop in chunk.parts:
                 assert segment.offset + start == at
                 assert start < stop <= segment.nbytes
                 at += stop - start
-            assert unit.nbytes == at - unit.offset
+            assert chunk.nbytes == at - chunk.offset
         assert at == layout.nbytes
 
     @given(layouts(), st.integers(1, 3000))
     def test_are_at_most_a_chunk_or_one_block(self, layout: FileLayout, chunk_nbytes: int) -> None:
-        for unit in units(layout, chunk_nbytes):
-            assert unit.nbytes <= chunk_nbytes or (len(unit.pieces) == 1 and unit.nbytes <= largest(unit))
+        for chunk in chunks(layout, chunk_nbytes):
+            assert chunk.nbytes <= chunk_nbytes or (len(chunk.parts) == 1 and chunk.nbytes <= largest(chunk))
 
     @given(layouts(), st.integers(1, 3000))
     def test_cut_tensors_between_blocks_of_the_stream(self, layout: FileLayout, chunk_nbytes: int) -> None:
-        for unit in units(layout, chunk_nbytes):
-            for segment, start, stop in unit.pieces:
+        for chunk in chunks(layout, chunk_nbytes):
+            for segment, start, stop in chunk.parts:
                 block = step_of(segment, chunk_nbytes)
                 assert start % block == 0
                 assert stop % block == 0 or stop == segment.nbytes
 
     @given(layouts(), st.integers(64, 3000))
     def test_are_no_more_than_needed(self, layout: FileLayout, chunk_nbytes: int) -> None:
-        found = list(units(layout, chunk_nbytes))
-        for unit, after in itertools.pairwise(found):
-            assert unit.nbytes + step_of(after.pieces[0][0], chunk_nbytes) > chunk_nbytes
+        chunk_list = list(chunks(layout, chunk_nbytes))
+        for chunk, after in itertools.pairwise(chunk_list):
+            assert chunk.nbytes + step_of(after.parts[0][0], chunk_nbytes) > chunk_nbytes
 
     @pytest.mark.parametrize(
         ("shape", "axes", "chunk_nbytes", "nbytes"),
@@ -110,21 +110,21 @@ class TestUnits:
     def test_hold_many_small_tensors_at_once(self) -> None:
         tensors = [tensor((3,), name=str(i)) for i in range(1000)]
         layout = FileLayout("test", 12_000, tuple(Extent(12 * i, t) for i, t in enumerate(tensors)))
-        (unit,) = units(layout, 2**20)
-        assert len(unit.pieces) == 1000
+        (chunk,) = chunks(layout, 2**20)
+        assert len(chunk.parts) == 1000
 
     def test_do_not_cut_what_fits_whole(self) -> None:
         small, other = tensor((1,), name="a"), tensor((15,), name="b")  # blocks have 32 bytes
         layout = FileLayout("test", 64, (Extent(0, small), Extent(4, other)))
-        (unit,) = units(layout, 64)
-        assert [(start, stop) for _, start, stop in unit.pieces] == [(0, 4), (0, 60)]
+        (chunk,) = chunks(layout, 64)
+        assert [(start, stop) for _, start, stop in chunk.parts] == [(0, 4), (0, 60)]
 
     def test_of_an_empty_layout_are_none(self) -> None:
-        assert list(units(FileLayout("test", 0, ()), 64)) == []
+        assert list(chunks(FileLayout("test", 0, ()), 64)) == []
 
     def test_of_a_tensor_larger_than_any_disk_are_made_one_by_one(self) -> None:
         huge = tensor((2**30, 2**25))
-        first = next(units(FileLayout("test", huge.nbytes, (Extent(0, huge),)), 2**22))
+        first = next(chunks(FileLayout("test", huge.nbytes, (Extent(0, huge),)), 2**22))
         assert (first.offset, first.nbytes) == (0, 2**22)
 
 
@@ -141,8 +141,8 @@ class TestGapless:
     @pytest.mark.parametrize("second", [5, 3])
     def test_refuses_a_gap_and_an_overlap(self, second: int) -> None:
         segments = (Literal(0, b"1234"), Literal(second, b"x"))
-        said = f"a segment starts at {second}, and the one before ends at 4"
-        with pytest.raises(AssertionError, match=re.escape(said)):
+        message = f"a segment starts at {second}, and the one before ends at 4"
+        with pytest.raises(AssertionError, match=re.escape(message)):
             check_gapless(segments, second + 1)
 
     def test_refuses_another_length(self) -> None:

@@ -37,16 +37,16 @@ class TestSignals:
     def test_at_each_call_of_the_file_object_ends_the_run_and_leaves_nothing(
         self, template: Path, name: str, action: str
     ) -> None:
-        fault = Fault(("30.yaml", "-o", name, "--seed", "1"), functions=SKELETON_CALLS, owner="skeleton")
-        (complete,) = run_faults([fault], template)
+        diagnostic = Fault(("30.yaml", "-o", name, "--seed", "1"), functions=SKELETON_CALLS, owner="skeleton")
+        (complete,) = run_faults([diagnostic], template)
         assert complete.code == 0
         n_calls = complete.n_calls
         calls = sorted({1 + n_calls * k // N_SIGNALS for k in range(N_SIGNALS)})
-        faults = [
-            Fault(fault.args, action, call, SKELETON_CALLS, owner="skeleton", after=bool(call % 2))
+        diagnostics = [
+            Fault(diagnostic.args, action, call, SKELETON_CALLS, owner="skeleton", after=bool(call % 2))
             for call in calls
         ]
-        for outcome in run_faults(faults, template):
+        for outcome in run_faults(diagnostics, template):
             assert outcome.code == 130, outcome.stderr
             assert outcome.stderr in {
                 "interrupted: no partial file is left\n",
@@ -61,7 +61,7 @@ class TestSignals:
         (complete,) = run_faults([Fault(args)], template)
         assert complete.code == 0
         moments = random.Random(1)
-        faults = [
+        diagnostics = [
             Fault(
                 args,
                 moments.choice(["SIGINT", "SIGTERM"]),
@@ -69,7 +69,7 @@ class TestSignals:
             )
             for _ in range(N_SIGNALS)
         ]
-        outcomes = run_faults(faults, template)
+        outcomes = run_faults(diagnostics, template)
         for outcome in outcomes:
             if outcome.files == complete.files:
                 assert outcome.code == 0 or "w.h5.manifest.json are complete" in outcome.stderr

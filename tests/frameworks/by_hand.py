@@ -14,15 +14,15 @@ import numpy as np
 Arrays = Mapping[str, Any]
 
 
-def by_hand(framework: str, kind: str, canonical: Arrays) -> dict[str, Any]:
+def by_hand(framework: str, layer_type: str, canonical: Arrays) -> dict[str, Any]:
     """The stored tensors of a layer.
 
     Args:
         framework: Whose.
-        kind: The layer's kind; for a bidirectional one, `bidirectional-` and the kind within it.
+        layer_type: The layer's kind; for a bidirectional one, `bidirectional-` and the kind within it.
         canonical: Its canonical parameters, by role.
     """
-    return _KINDS[kind](framework, canonical)
+    return _LAYER_TYPES[layer_type](framework, canonical)
 
 
 def _bias(c: Arrays, name: str = "bias") -> dict[str, Any]:
@@ -99,23 +99,26 @@ _LETTERS = {
 }
 
 
-def _keras_cell(kind: str, c: Arrays, resets_after: bool) -> dict[str, Any]:
-    order = _ORDERS["keras", kind]
+def _keras_cell(layer_type: str, c: Arrays, resets_after: bool) -> dict[str, Any]:
+    order = _ORDERS["keras", layer_type]
 
-    def side_by_side(role: str) -> Any:
-        return np.concatenate([c[role + gate].T for gate in order], -1)
+    def side_by_side(param_name: str) -> Any:
+        return np.concatenate([c[param_name + gate].T for gate in order], -1)
 
-    found = {f"{kind}_cell/{role}": side_by_side(role) for role in ("kernel", "recurrent_kernel")}
+    stored = {
+        f"{layer_type}_cell/{param_name}": side_by_side(param_name)
+        for param_name in ("kernel", "recurrent_kernel")
+    }
     if f"bias{order[0]}" in c:
         bias = side_by_side("bias")
         if resets_after:
             bias = np.stack([bias, side_by_side("recurrent_bias")])
-        found[f"{kind}_cell/bias"] = bias
-    return found
+        stored[f"{layer_type}_cell/bias"] = bias
+    return stored
 
 
-def _torch_cell(kind: str, c: Arrays, suffix: str) -> dict[str, Any]:
-    order = _ORDERS["torch", kind]
+def _torch_cell(layer_type: str, c: Arrays, suffix: str) -> dict[str, Any]:
+    order = _ORDERS["torch", layer_type]
     names = {
         "kernel": "weight_ih",
         "recurrent_kernel": "weight_hh",
@@ -123,61 +126,66 @@ def _torch_cell(kind: str, c: Arrays, suffix: str) -> dict[str, Any]:
         "recurrent_bias": "bias_hh",
     }
     return {
-        f"{name}_{suffix}": np.concatenate([c[role + gate] for gate in order])
-        for role, name in names.items()
-        if role + order[0] in c
+        f"{name}_{suffix}": np.concatenate([c[param_name + gate] for gate in order])
+        for param_name, name in names.items()
+        if param_name + order[0] in c
     }
 
 
-def _flax_cell(kind: str, c: Arrays) -> dict[str, Any]:
-    if kind == "simple_rnn":
+def _flax_cell(layer_type: str, c: Arrays) -> dict[str, Any]:
+    if layer_type == "simple_rnn":
         return {
             "cell/i/kernel": c["kernel"].T,
             "cell/i/bias": c["bias"],
             "cell/h/kernel": c["recurrent_kernel"].T,
         }
-    found = {}
-    for letter, gate in _LETTERS[kind].items():
-        found[f"cell/i{letter}/kernel"] = c["kernel" + gate].T
-        found[f"cell/h{letter}/kernel"] = c["recurrent_kernel" + gate].T
-        found[f"cell/{'h' if kind == 'lstm' else 'i'}{letter}/bias"] = c["bias" + gate]
-    if kind == "gru":
-        found["cell/hn/bias"] = c["recurrent_bias_candidate"]
-    return found
+    stored = {}
+    for letter, gate in _LETTERS[layer_type].items():
+        stored[f"cell/i{letter}/kernel"] = c["kernel" + gate].T
+        stored[f"cell/h{letter}/kernel"] = c["recurrent_kernel" + gate].T
+        stored[f"cell/{'h' if layer_type == 'lstm' else 'i'}{letter}/bias"] = c["bias" + gate]
+    if layer_type == "gru":
+        stored["cell/hn/bias"] = c["recurrent_bias_candidate"]
+    return stored
 
 
 def _under(c: Arrays, prefix: str) -> dict[str, Any]:
-    return {role.removeprefix(prefix): w for role, w in c.items() if role.startswith(prefix)}
+    return {
+        param_name.removeprefix(prefix): w for param_name, w in c.items() if param_name.startswith(prefix)
+    }
 
 
-def _recurrent(kind: str, resets_after: bool = False) -> Callable[[str, Arrays], dict[str, Any]]:
+def _recurrent(layer_type: str, resets_after: bool = False) -> Callable[[str, Arrays], dict[str, Any]]:
     def stored(framework: str, c: Arrays) -> dict[str, Any]:
         if framework == "keras":
-            return _keras_cell(kind, c, resets_after)
+            return _keras_cell(layer_type, c, resets_after)
         if framework == "flax":
-            return _flax_cell(kind, c)
-        first = {role: w for role, w in c.items() if not role.startswith("l1/")}
+            return _flax_cell(layer_type, c)
+        first = {param_name: w for param_name, w in c.items() if not param_name.startswith("l1/")}
         second = _under(c, "l1/")
-        return {**_torch_cell(kind, first, "l0"), **(_torch_cell(kind, second, "l1") if second else {})}
+        return {
+            **_torch_cell(layer_type, first, "l0"),
+            **(_torch_cell(layer_type, second, "l1") if second else {}),
+        }
 
     return stored
 
 
-def _bidirectional(kind: str, resets_after: bool = False) -> Callable[[str, Arrays], dict[str, Any]]:
+def _bidirectional(layer_type: str, resets_after: bool = False) -> Callable[[str, Arrays], dict[str, Any]]:
     def stored(framework: str, c: Arrays) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        weights: dict[str, Any] = {}
         for way, suffix in (("forward", ""), ("backward", "_reverse")):
             one = _under(c, f"{way}/")
             if framework == "keras":
-                cell = _keras_cell(kind, one, resets_after)
-                found |= {f"{way}_{kind}/{name}": w for name, w in cell.items()}
+                cell = _keras_cell(layer_type, one, resets_after)
+                weights |= {f"{way}_{layer_type}/{name}": w for name, w in cell.items()}
             elif framework == "flax":
-                found |= {f"{way}_rnn/{name}": w for name, w in _flax_cell(kind, one).items()}
+                weights |= {f"{way}_rnn/{name}": w for name, w in _flax_cell(layer_type, one).items()}
             else:
-                found |= _torch_cell(kind, one, f"l0{suffix}")
+                weights |= _torch_cell(layer_type, one, f"l0{suffix}")
                 second = _under(c, f"l1/{way}/")
-                found |= _torch_cell(kind, second, f"l1{suffix}") if second else {}
-        return found
+                weights |= _torch_cell(layer_type, second, f"l1{suffix}") if second else {}
+        return weights
 
     return stored
 
@@ -186,40 +194,40 @@ def _attention(framework: str, c: Arrays) -> dict[str, Any]:
     if framework == "torch":
         return _torch_attention(c)
     out = "attention_output" if framework == "keras" else "out"
-    found = {}
+    stored = {}
     for name in ("query", "key", "value"):
-        found[f"{name}/kernel"] = np.moveaxis(c[f"{name}/kernel"], -1, 0)
-    found[f"{out}/kernel"] = np.moveaxis(c["output/kernel"], 0, -1)
+        stored[f"{name}/kernel"] = np.moveaxis(c[f"{name}/kernel"], -1, 0)
+    stored[f"{out}/kernel"] = np.moveaxis(c["output/kernel"], 0, -1)
     for name in ("query", "key", "value", "output"):
         if f"{name}/bias" in c:
-            found[f"{out if name == 'output' else name}/bias"] = c[f"{name}/bias"]
-    return found
+            stored[f"{out if name == 'output' else name}/bias"] = c[f"{name}/bias"]
+    return stored
 
 
 def _torch_attention(c: Arrays) -> dict[str, Any]:
     flat = {name: np.concatenate(list(c[f"{name}/kernel"])) for name in ("query", "key", "value")}
     biases = [c[f"{name}/bias"].ravel() for name in flat]
-    found = {
+    stored = {
         "in_proj_bias": np.concatenate(biases),
         "out_proj.weight": c["output/kernel"].reshape(len(c["output/bias"]), -1),
         "out_proj.bias": c["output/bias"],
     }
     if len({w.shape for w in flat.values()}) == 1:
-        return {"in_proj_weight": np.concatenate(list(flat.values())), **found}
-    return {**{f"{name[0]}_proj_weight": w for name, w in flat.items()}, **found}
+        return {"in_proj_weight": np.concatenate(list(flat.values())), **stored}
+    return {**{f"{name[0]}_proj_weight": w for name, w in flat.items()}, **stored}
 
 
 def _grouped_query_attention(framework: str, c: Arrays) -> dict[str, Any]:
     if framework != "torch":
         return _attention(framework, c)
-    found = {
+    stored = {
         "o_proj.weight": c["output/kernel"].reshape(len(c["output/bias"]), -1),
         "o_proj.bias": c["output/bias"],
     }
     for name in ("query", "key", "value"):
-        found[f"{name[0]}_proj.weight"] = np.concatenate(list(c[f"{name}/kernel"]))
-        found[f"{name[0]}_proj.bias"] = c[f"{name}/bias"].ravel()
-    return found
+        stored[f"{name[0]}_proj.weight"] = np.concatenate(list(c[f"{name}/kernel"]))
+        stored[f"{name[0]}_proj.bias"] = c[f"{name}/bias"].ravel()
+    return stored
 
 
 _NORM: dict[str, dict[str, str]] = {
@@ -243,9 +251,9 @@ _NORM: dict[str, dict[str, str]] = {
 def _norm(framework: str, c: Arrays) -> dict[str, Any]:
     names = _NORM[framework]
     return {
-        names.get(role, role): w
-        for role, w in c.items()
-        if role != "num_batches_tracked" or framework == "torch"
+        names.get(param_name, param_name): w
+        for param_name, w in c.items()
+        if param_name != "num_batches_tracked" or framework == "torch"
     }
 
 
@@ -256,7 +264,7 @@ def _p_re_lu(framework: str, c: Arrays) -> dict[str, Any]:
     return {"weight": alpha.ravel()} if framework == "torch" else {"negative_slope": alpha.reshape(())}
 
 
-_KINDS: dict[str, Callable[[str, Arrays], dict[str, Any]]] = {
+_LAYER_TYPES: dict[str, Callable[[str, Arrays], dict[str, Any]]] = {
     "dense": _dense,
     "experts": _dense,
     "conv1d": _conv,

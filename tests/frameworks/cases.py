@@ -27,8 +27,8 @@ class Kernel:
 
     def by(self, rule: str) -> Fans | None:
         """The fans under a rule."""
-        found: Fans | None = getattr(self, rule.replace("-", "_").replace(".", "_"))
-        return found
+        fans: Fans | None = getattr(self, rule.replace("-", "_").replace(".", "_"))
+        return fans
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ class Case:
     fans: Mapping[str, Kernel] = field(default_factory=dict)
 
     @property
-    def kind(self) -> str:
+    def layer_type(self) -> str:
         """The kind of the layer."""
         return self.layer.split(",")[0].removeprefix("type: ")
 
     def stored(self, framework: str) -> Stored | str:
         """What a framework stores, or why it cannot."""
-        found: Stored | str = getattr(self, framework)
-        return found
+        stored: Stored | str = getattr(self, framework)
+        return stored
 
     def spec(self, more: str = "") -> str:
         """A spec of this layer alone."""
@@ -90,15 +90,15 @@ def _dense(rule: Fans, torch: Fans | None = None) -> Kernel:
 
 # Packed gates count as outputs in a stored shape, so fan-outs differ, and fan-ins do not.
 def _gates(names: str, width: int, hidden: int, under: str = "") -> dict[str, Kernel]:
-    found = {}
+    kernels = {}
     gates = names.split()
-    for role, n in (("kernel", width), ("recurrent_kernel", hidden)):
+    for param_name, n in (("kernel", width), ("recurrent_kernel", hidden)):
         packed = Fans(n, hidden * max(1, len(gates)))
         one = Fans(n, hidden)
         for gate in gates or [""]:
-            name = f"{under}{role}_{gate}" if gate else under + role
-            found[name] = Kernel(one, packed, packed, packed, one)
-    return found
+            name = f"{under}{param_name}_{gate}" if gate else under + param_name
+            kernels[name] = Kernel(one, packed, packed, packed, one)
+    return kernels
 
 
 _GRU = "update reset candidate"
@@ -676,17 +676,17 @@ UNSTORED: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("keras", "lstm"): _HIDDEN["lstm"],
     ("keras", "lstm-that-does-not-forget"): _HIDDEN["lstm"],
     ("keras", "bidirectional-lstm"): tuple(
-        f"{way}/{role}" for way in ("forward", "backward") for role in _HIDDEN["lstm"]
+        f"{way}/{param_name}" for way in ("forward", "backward") for param_name in _HIDDEN["lstm"]
     ),
     ("flax", "simple_rnn"): _HIDDEN["simple_rnn"],
     ("flax", "gru"): _HIDDEN["gru"][:2],
     ("flax", "lstm"): _HIDDEN["lstm"],
     ("flax", "lstm-that-does-not-forget"): _HIDDEN["lstm"],
     ("flax", "bidirectional-gru"): tuple(
-        f"{way}/{role}" for way in ("forward", "backward") for role in _HIDDEN["gru"][:2]
+        f"{way}/{param_name}" for way in ("forward", "backward") for param_name in _HIDDEN["gru"][:2]
     ),
     ("flax", "bidirectional-lstm"): tuple(
-        f"{way}/{role}" for way in ("forward", "backward") for role in _HIDDEN["lstm"]
+        f"{way}/{param_name}" for way in ("forward", "backward") for param_name in _HIDDEN["lstm"]
     ),
     **{
         (framework, case): ("num_batches_tracked",)

@@ -64,7 +64,7 @@ class Real:
 
     def spec(self, case: Case) -> str:
         """The spec of a case, with biases and the like at random."""
-        if case.kind == "bidirectional":
+        if case.layer_type == "bidirectional":
             return case.spec().replace("}}", self.random + "}}")
         return case.spec(self.random)
 
@@ -96,9 +96,9 @@ def keras_model(layers: Any, inputs: list[Any]) -> Any:
     return keras.Model(symbols, layers(*symbols))
 
 
-def modules_of(found: Any) -> dict[str, Any]:
+def modules_of(modules: Any) -> dict[str, Any]:
     """Flax modules by name; one alone has the name ``."""
-    return found if isinstance(found, dict) else {"": found}
+    return modules if isinstance(modules, dict) else {"": modules}
 
 
 def load_keras(model: Any, path: Path) -> None:
@@ -145,9 +145,9 @@ def load_flax(modules: dict[str, Any], inputs: Callable[..., Any], path: Path, a
 
         return call
 
-    found = inputs({name: callable_of(name) for name in modules}, *arrays)
+    outputs = inputs({name: callable_of(name) for name in modules}, *arrays)
     assert taken == {name: w.shape for name, w in weights.items()}
-    return found
+    return outputs
 
 
 def flax_tree(module: Any, *inputs: Any) -> dict[tuple[str, str], Shape]:

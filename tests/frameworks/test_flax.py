@@ -60,22 +60,22 @@ def shapes_within(case: Case) -> dict[str, Shape]:
     """The variables of the module itself, as if it were called `x`."""
     real = REAL[case.id]
     assert real.flax is not None
-    found: dict[str, Shape] = {}
+    shapes: dict[str, Shape] = {}
 
     def noting(name: str, module: Any) -> Any:
         def call(*xs: Any) -> Any:
             for (collection, leaf), shape in flax_tree(module, *xs).items():
-                found["/".join(filter(None, (collection, "x", name, leaf)))] = shape
-            return initialised(module, *xs)[1]
+                shapes["/".join(filter(None, (collection, "x", name, leaf)))] = shape
+            return initialized(module, *xs)[1]
 
         return call
 
     layers = {name: noting(name, module) for name, module in modules_of(real.flax(import_flax())).items()}
     real.flax_call(layers, *real.arrays())
-    return found
+    return shapes
 
 
-def initialised(module: Any, *inputs: Any) -> tuple[Any, Any]:
+def initialized(module: Any, *inputs: Any) -> tuple[Any, Any]:
     """A module's own first variables, and what it makes of its inputs with them."""
     import jax
 
@@ -114,16 +114,16 @@ class TestAgainstFlax:
         given: Counter[Fans] = Counter()
 
         def noted(*shape: Any, **axes: Any) -> tuple[float, float]:
-            found: tuple[float, float] = real(*shape, **axes)
-            given[Fans(*found)] += 1
-            return found
+            fans: tuple[float, float] = real(*shape, **axes)
+            given[Fans(*fans)] += 1
+            return fans
 
         monkeypatch.setattr(home, "_compute_fans", noted)
         module = REAL[case.id]
         assert module.flax is not None
 
         def call(one: Any) -> Any:
-            return lambda *xs: initialised(one, *xs)[1]
+            return lambda *xs: initialized(one, *xs)[1]
 
         layers = {name: call(one) for name, one in modules_of(module.flax(import_flax())).items()}
         module.flax_call(layers, *module.arrays())
@@ -134,13 +134,15 @@ class TestAgainstFlax:
             for part in tensor.parts
             if part.fans is not None and "recurrent_kernel" not in part.identity  # orthogonal in Flax
         )
-        if case.kind != "experts":  # `vmap` makes each apart; a stacked parameter of one's own is as below
+        if (
+            case.layer_type != "experts"
+        ):  # `vmap` makes each apart; a stacked parameter of one's own is as below
             assert set(given) == set(expected)
 
     def test_fans_of_a_stacked_parameter_are_those_of_lecun_normal(self) -> None:
         import jax
 
-        found = jax.nn.initializers.lecun_normal()(jax.random.key(0), (4, 100, 200))
+        weights = jax.nn.initializers.lecun_normal()(jax.random.key(0), (4, 100, 200))
         plan = make_plan(
             parse_spec(
                 "layers: [{type: experts, name: x, num_experts: 4, in_features: 100, out_features: 200}]",
@@ -150,7 +152,7 @@ class TestAgainstFlax:
         )
         (part,) = plan.tensors[0].parts
         assert part.fans == Fans(400, 800)
-        assert float(found.std()) == pytest.approx(part.law.std, rel=0.02)
+        assert float(weights.std()) == pytest.approx(part.distribution.std, rel=0.02)
 
     @dataclass(frozen=True)
     class Expect:
@@ -183,7 +185,7 @@ class TestAgainstFlax:
         ],
         ids=lambda case: case.id,
     )
-    def test_stds_are_those_that_it_initialises_with(self, case: Expect) -> None:
+    def test_stds_are_those_that_it_initializes_with(self, case: Expect) -> None:
         import jax
 
         nn = import_flax()
@@ -196,11 +198,11 @@ class TestAgainstFlax:
         text = f"layers: [{{name: x, {case.layer}}}]"
         tensor = make_plan(parse_spec(text, framework="flax", fan_rule="flax")).tensor(case.name)
         assert tensor is not None
-        assert tensor.parts[0].law.std == pytest.approx(case.std)
+        assert tensor.parts[0].distribution.std == pytest.approx(case.std)
         assert float(tree.std()) == pytest.approx(case.std, rel=0.02)
 
     @pytest.mark.parametrize(
-        "case", [case for case in STORED if case.kind != "p_re_lu"], ids=lambda case: case.id
+        "case", [case for case in STORED if case.layer_type != "p_re_lu"], ids=lambda case: case.id
     )
     def test_biases_scales_and_statistics_begin_as_flax_has_them(self, case: Case) -> None:
         """All but the slope of its PReLU, 0.01, and a forget gate that is asked to begin at one."""
@@ -209,16 +211,16 @@ class TestAgainstFlax:
         plan = make_plan(
             parse_spec(case.spec().replace("unit_forget_bias: true", "bias: true"), framework="flax")
         )
-        found: dict[str, Any] = {}
+        initial: dict[str, Any] = {}
 
         def call(name: str, module: Any) -> Any:
             def noting(*xs: Any) -> Any:
                 import jax
 
-                variables, outputs = initialised(module, *xs)
+                variables, outputs = initialized(module, *xs)
                 for path, leaf in jax.tree_util.tree_flatten_with_path(variables)[0]:
                     keys = [step.key for step in path]
-                    found["/".join(filter(None, (keys[0], "x", name, *keys[1:])))] = np.asarray(leaf)
+                    initial["/".join(filter(None, (keys[0], "x", name, *keys[1:])))] = np.asarray(leaf)
                 return outputs
 
             return noting
@@ -227,4 +229,4 @@ class TestAgainstFlax:
         real.flax_call({name: call(name, module) for name, module in modules.items()}, *real.arrays())
         for tensor in plan.tensors:
             if tensor.name.rpartition("/")[2] not in {"kernel", "embedding"}:
-                assert np.array_equal(found[tensor.name], draw_tensor(tensor, 0)), tensor.name
+                assert np.array_equal(initial[tensor.name], draw_tensor(tensor, 0)), tensor.name

@@ -69,8 +69,8 @@ def real_compute_fans() -> Callable[..., tuple[int, int]]:
     import_keras()
     from keras.src.initializers import random_initializers
 
-    found: Callable[..., tuple[int, int]] = random_initializers.compute_fans
-    return found
+    compute_fans: Callable[..., tuple[int, int]] = random_initializers.compute_fans
+    return compute_fans
 
 
 def is_kernel(path: str) -> bool:
@@ -83,9 +83,9 @@ def fans_given(case: Case, monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[Sha
     given: Counter[tuple[Shape, Fans]] = Counter()
 
     def noted(shape: Shape, *axes: Any, **named: Any) -> tuple[int, int]:
-        found = real(shape, *axes, **named)
-        given[tuple(shape), Fans(*found)] += 1
-        return found
+        fans = real(shape, *axes, **named)
+        given[tuple(shape), Fans(*fans)] += 1
+        return fans
 
     from keras.src.initializers import random_initializers
 
@@ -107,12 +107,12 @@ class TestAgainstKeras:
     @pytest.mark.parametrize("case", STORED, ids=lambda case: case.id)
     def test_names_shapes_and_dtypes_are_those_of_its_variables(self, case: Case) -> None:
         plan = make_plan(parse_spec(case.spec(), framework="keras"))
-        found = {t.name: (t.shape, t.dtype) for t in plan.tensors}
-        assert found == {v.path: (tuple(v.shape), v.dtype) for v in built(case).weights}
+        planned = {t.name: (t.shape, t.dtype) for t in plan.tensors}
+        assert planned == {v.path: (tuple(v.shape), v.dtype) for v in built(case).weights}
 
     # An EinsumDense hears its axes. The rule for a stack of experts is that of a weight of one's own.
     @pytest.mark.parametrize(
-        "case", [case for case in STORED if case.kind != "experts"], ids=lambda case: case.id
+        "case", [case for case in STORED if case.layer_type != "experts"], ids=lambda case: case.id
     )
     def test_fans_are_those_that_its_initializers_are_given(
         self, case: Case, monkeypatch: pytest.MonkeyPatch
@@ -132,7 +132,7 @@ class TestAgainstKeras:
     def test_the_fan_in_of_stacked_experts_is_exact_only_by_einsum(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        (case,) = (case for case in CASES if case.kind == "experts")
+        (case,) = (case for case in CASES if case.layer_type == "experts")
         own = real_compute_fans()((3, 5, 7))
         assert own == (15, 21)
         assert set(fans_given(case, monkeypatch)) == {((3, 5, 7), Fans(5, 21))}
@@ -144,7 +144,7 @@ class TestAgainstKeras:
         plan = make_plan(parse_spec(case.spec(), framework="keras", fan_rule=rule))
         shapes = {v.path: tuple(v.shape) for v in built(case).weights}
         for tensor in plan.tensors:
-            if rule == "keras" and case.kind.endswith("attention"):
+            if rule == "keras" and case.layer_type.endswith("attention"):
                 continue  # einsum, above
             if is_kernel(tensor.name) or tensor.name.endswith("embeddings"):
                 expected = Fans(*real(shapes[tensor.name]))
@@ -153,7 +153,7 @@ class TestAgainstKeras:
     # Keras begins an LSTM's forget gate at one and a p_re_lu at zero, PyTorch and we at zero and 0.25.
     @pytest.mark.parametrize(
         "case",
-        [case for case in STORED if case.kind != "p_re_lu" and "lstm" not in case.id]
+        [case for case in STORED if case.layer_type != "p_re_lu" and "lstm" not in case.id]
         + [case for case in STORED if case.id == "lstm-that-does-not-forget"],
         ids=lambda case: case.id,
     )
@@ -166,5 +166,5 @@ class TestAgainstKeras:
             tensor = plan.tensor(variable.path)
             assert tensor is not None
             value = keras.ops.convert_to_numpy(variable.value)
-            assert all(part.law.std == 0 for part in tensor.parts)
+            assert all(part.distribution.std == 0 for part in tensor.parts)
             assert np.array_equal(value, draw_tensor(tensor, 0)), variable.path

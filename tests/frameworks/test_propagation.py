@@ -96,24 +96,28 @@ def torch_layer(link: Link) -> Any:
     from torch import nn
 
     it: Any = link.layer
-    kind = link.planned.kind
+    layer_type = link.planned.layer_type
     rank = len(link.shape) - 1
 
     def each(size: tuple[int, ...]) -> tuple[int, ...]:
         return size * rank if len(size) == 1 else size
 
-    if kind == "dense":
+    if layer_type == "dense":
         return nn.Linear(it.in_features, it.out_features, bias=it.bias)
-    if kind.endswith("_transpose"):
-        made = getattr(nn, f"ConvTranspose{rank}d")
-        return made(it.in_channels, it.out_channels, each(it.kernel_size), each(it.stride), groups=it.groups)
-    if kind.startswith("conv"):
-        made = getattr(nn, f"Conv{rank}d")
-        return made(it.in_channels, it.out_channels, each(it.kernel_size), groups=it.groups, bias=it.bias)
-    if kind.startswith("depthwise"):
+    if layer_type.endswith("_transpose"):
+        layer_class = getattr(nn, f"ConvTranspose{rank}d")
+        return layer_class(
+            it.in_channels, it.out_channels, each(it.kernel_size), each(it.stride), groups=it.groups
+        )
+    if layer_type.startswith("conv"):
+        layer_class = getattr(nn, f"Conv{rank}d")
+        return layer_class(
+            it.in_channels, it.out_channels, each(it.kernel_size), groups=it.groups, bias=it.bias
+        )
+    if layer_type.startswith("depthwise"):
         wide = it.in_channels * it.depth_multiplier
         return getattr(nn, f"Conv{rank}d")(it.in_channels, wide, each(it.kernel_size), groups=it.in_channels)
-    match kind:
+    match layer_type:
         case "batch_normalization":
             return (nn.BatchNorm2d if rank else nn.BatchNorm1d)(it.features)
         case "group_normalization":
@@ -129,14 +133,14 @@ def torch_layer(link: Link) -> Any:
         case "multi_head_attention":
             return nn.MultiheadAttention(it.embed_dim, it.num_heads, batch_first=True)
         case "gru" | "lstm":
-            made = {"gru": nn.GRU, "lstm": nn.LSTM}[kind]
-            return made(it.input_size, it.hidden_size, it.num_layers, batch_first=True)
+            layer_class = {"gru": nn.GRU, "lstm": nn.LSTM}[layer_type]
+            return layer_class(it.input_size, it.hidden_size, it.num_layers, batch_first=True)
         case "bidirectional":
             own = it.layer
             return nn.RNN(
                 own.input_size, own.hidden_size, own.num_layers, batch_first=True, bidirectional=True
             )
-    raise AssertionError(kind)
+    raise AssertionError(layer_type)
 
 
 def torch_outputs(links: tuple[Link, ...], path: Path) -> list[Any]:
@@ -149,7 +153,7 @@ def torch_outputs(links: tuple[Link, ...], path: Path) -> list[Any]:
         model.add_module(link.name, torch_layer(link))
     model.load_state_dict(load_file(path), strict=True)
     model.eval()
-    found = []
+    outputs = []
     x: Any = None
     with torch.no_grad():
         for link, layer in zip(links, model, strict=True):
@@ -160,16 +164,16 @@ def torch_outputs(links: tuple[Link, ...], path: Path) -> list[Any]:
                 x = x.flatten(1)
             elif link.entry == POOLED:
                 x = x.flatten(2).mean(2)
-            kind = link.planned.kind
-            if kind == "multi_head_attention":
+            layer_type = link.planned.layer_type
+            if layer_type == "multi_head_attention":
                 x = layer(x[:, None], x[:, None], x[:, None])[0][:, 0]
-            elif kind in {"gru", "lstm", "bidirectional"}:
+            elif layer_type in {"gru", "lstm", "bidirectional"}:
                 x = layer(x[:, None])[0][:, 0]
             else:
                 x = layer(x)
             x = torch_activation(link.activation)(x)
-            found.append((x if x.ndim == 2 else x.movedim(1, -1)).numpy())
-    return found
+            outputs.append((x if x.ndim == 2 else x.movedim(1, -1)).numpy())
+    return outputs
 
 
 def check(spec: Spec, path: Path, theirs: list[Any]) -> None:
@@ -202,13 +206,13 @@ def test_a_state_dict_that_pytorch_wrote_is_walked_as_pytorch_walks_it(tmp_path:
     model = torch.nn.Sequential(*(torch.nn.Linear(64, 64) for _ in names))
     path = tmp_path / "theirs.safetensors"
     save_file(model.state_dict(), path, metadata={"format": "pt"})
-    found = propagate(path, activation="relu", samples=100)
-    assert [layer.name for layer in found.runs[0].layers] == names
+    propagation = propagate(path, activation="relu", samples=100)
+    assert [layer.name for layer in propagation.runs[0].layers] == names
     text = "{type: dense, name: '0', in_features: 64, out_features: 64}"
     (link,) = links_of(parse_spec(f"layers: [{text}]"))
     x = torch.from_numpy(np.array(inputs(link, 100, 0)))
     with torch.no_grad():
-        for layer, moments in zip(model, found.runs[0].layers, strict=True):
+        for layer, moments in zip(model, propagation.runs[0].layers, strict=True):
             x = layer(x) if moments.name == names[-1] else torch.relu(layer(x))
             assert moments.variance == pytest.approx(float(x.var(correction=0)), rel=1e-4)
 
@@ -238,17 +242,17 @@ def test_every_output_and_its_moments_equal_those_of_flax(tmp_path: Path) -> Non
     class Network(nn.Module):  # type: ignore[misc]
         @nn.compact  # type: ignore[untyped-decorator]
         def __call__(self, x: Any) -> list[Any]:
-            found = [nn.gelu(nn.Conv(12, (3, 3), padding="VALID", name="a")(x))]
-            found.append(nn.BatchNorm(use_running_average=True, name="b")(found[-1]))
+            outputs = [nn.gelu(nn.Conv(12, (3, 3), padding="VALID", name="a")(x))]
+            outputs.append(nn.BatchNorm(use_running_average=True, name="b")(outputs[-1]))
             transposed = nn.ConvTranspose(8, (3, 3), strides=(2, 2), padding="VALID", name="c")
-            found.append(transposed(found[-1]))
-            found.append(nn.GroupNorm(num_groups=4, name="d")(found[-1]))
-            found.append(nn.leaky_relu(nn.Conv(6, (3, 3), padding="VALID", name="e")(found[-1])))
-            flat = found[-1].reshape(len(x), -1)
-            found.append(nn.selu(nn.Dense(20, name="f")(flat)))
-            found.append(nn.LayerNorm(name="g")(found[-1]))
-            found.append(nn.RMSNorm(name="h")(found[-1]))
-            return found
+            outputs.append(transposed(outputs[-1]))
+            outputs.append(nn.GroupNorm(num_groups=4, name="d")(outputs[-1]))
+            outputs.append(nn.leaky_relu(nn.Conv(6, (3, 3), padding="VALID", name="e")(outputs[-1])))
+            flat = outputs[-1].reshape(len(x), -1)
+            outputs.append(nn.selu(nn.Dense(20, name="f")(flat)))
+            outputs.append(nn.LayerNorm(name="g")(outputs[-1]))
+            outputs.append(nn.RMSNorm(name="h")(outputs[-1]))
+            return outputs
 
     links = links_of(spec)
     assert [link.name for link in links if link.begins] == ["a"]

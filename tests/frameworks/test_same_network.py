@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from lecun_cli import Options, generate, load_spec, make_plan, parse_spec
+from lecun_cli import GenerateOptions, generate, load_spec, make_plan, parse_spec
 from tests.frameworks.cases import CASES, Case
 from tests.frameworks.real import (
     REAL,
@@ -43,7 +43,7 @@ pytestmark = [
 def file_of(text: str, framework: str, folder: Path) -> Path:
     """The file of a spec for a framework."""
     path = folder / f"{framework}.safetensors"
-    generate(make_plan(parse_spec(text, framework=framework)), path, Options(no_manifest=True))
+    generate(make_plan(parse_spec(text, framework=framework)), path, GenerateOptions(no_manifest=True))
     return path
 
 
@@ -63,8 +63,8 @@ def by_torch(real: Real, path: Path) -> Array:
     module = real.torch(torch.nn)
     load_torch(torch.nn.ModuleDict({"x": module}), path)
     with torch.no_grad():
-        found = real.torch_call(module, torch, *map(torch.from_numpy, real.arrays()))
-    return np.asarray(found)
+        outputs = real.torch_call(module, torch, *map(torch.from_numpy, real.arrays()))
+    return np.asarray(outputs)
 
 
 def by_flax(real: Real, path: Path) -> Array:
@@ -82,10 +82,10 @@ def by_flax(real: Real, path: Path) -> Array:
 BY = {"keras": by_keras, "torch": by_torch, "flax": by_flax}
 
 
-def assert_same(found: dict[str, Array]) -> None:
+def assert_same(outputs: dict[str, Array]) -> None:
     """Outputs agree; where a framework pads the end of a transposed convolution, as far as all go."""
-    shape = tuple(min(sizes) for sizes in zip(*(x.shape for x in found.values()), strict=True))
-    cut = {name: x[tuple(map(slice, shape))] for name, x in found.items()}
+    shape = tuple(min(sizes) for sizes in zip(*(x.shape for x in outputs.values()), strict=True))
+    cut = {name: x[tuple(map(slice, shape))] for name, x in outputs.items()}
     first = next(iter(cut.values()))
     assert float(first.std()) > 1e-2
     for name, x in cut.items():
@@ -102,12 +102,12 @@ class TestOneLayer:
     @pytest.mark.parametrize("case", SHARED, ids=lambda case: case.id)
     def test_computes_the_same_in_every_framework(self, case: Case, tmp_path: Path) -> None:
         real = REAL[case.id]
-        found = {
+        outputs = {
             name: BY[name](real, file_of(real.spec(case), name, tmp_path)) for name in real.frameworks(case)
         }
-        assert_same(found)
+        assert_same(outputs)
         if case.id not in UNEVEN:
-            assert len({x.shape for x in found.values()}) == 1
+            assert len({x.shape for x in outputs.values()}) == 1
 
     @pytest.mark.parametrize("case", [c for c in SHARED if "gru" in c.id], ids=lambda case: case.id)
     def test_whose_two_biases_are_random_computes_the_same_where_both_are_stored(
@@ -168,12 +168,12 @@ def mixed_by_keras(path: Path) -> Array:
     keras = import_keras()
     of = keras.layers
 
-    def layers(x: Any, places: Any) -> Any:
+    def layers(x: Any, spans: Any) -> Any:
         x = of.PReLU(shared_axes=(1, 2, 3), name="bent")(of.Conv2D(6, 3, name="stem")(x))
         x = of.DepthwiseConv2D((3, 1), name="deep")(x)
         x = of.BatchNormalization(epsilon=1e-5, name="norm")(x)
         x = of.Conv2DTranspose(8, 3, strides=2, name="up")(x)
-        x = of.Reshape((77, 8))(x) + of.Embedding(77, 8, name="places")(places)
+        x = of.Reshape((77, 8))(x) + of.Embedding(77, 8, name="places")(spans)
         x = x + of.MultiHeadAttention(2, 4, name="attention")(x, x)
         x = of.LayerNormalization(epsilon=1e-5, name="even")(x)
         x = of.Bidirectional(of.LSTM(5, return_sequences=True, name="lstm"), name="ways")(x)
@@ -207,10 +207,10 @@ def mixed_by_torch(path: Path) -> Array:
         }
     )
     load_torch(m, path)
-    x, places = map(torch.from_numpy, mixed_inputs())
+    x, spans = map(torch.from_numpy, mixed_inputs())
     with torch.no_grad():
         x = m["up"](m["norm"](m["deep"](m["bent"](m["stem"](x.movedim(-1, 1))))))
-        x = x.movedim(1, -1).flatten(1, 2) + m["places"](places)
+        x = x.movedim(1, -1).flatten(1, 2) + m["places"](spans)
         x = m["even"](x + m["attention"](x, x, x)[0])
         x = m["walk"](m["ways"](x)[0])[0][:, -1]
         return np.asarray(m["head"]["logits"](torch.selu(m["head"]["wide"](x))))
@@ -235,9 +235,9 @@ def mixed_by_flax(path: Path) -> Array:
         "head/logits": nn.Dense(3),
     }
 
-    def call(m: dict[str, Callable[..., Any]], x: Any, places: Any) -> Any:
+    def call(m: dict[str, Callable[..., Any]], x: Any, spans: Any) -> Any:
         x = m["up"](m["norm"](m["deep"](m["bent"](m["stem"](x)))))
-        x = x.reshape(2, 77, 8) + m["places"](places)
+        x = x.reshape(2, 77, 8) + m["places"](spans)
         x = m["even"](x + m["attention"](x, x, x))
         x = m["walk"](m["ways"](x))[:, -1]
         return m["head/logits"](jax.nn.selu(m["head/wide"](x)))
@@ -248,22 +248,22 @@ def mixed_by_flax(path: Path) -> Array:
 class TestOneNetwork:
     def test_of_many_kinds_computes_the_same_in_every_framework(self, tmp_path: Path) -> None:
         by = {"keras": mixed_by_keras, "torch": mixed_by_torch, "flax": mixed_by_flax}
-        found = {name: run(file_of(MIXED, name, tmp_path)) for name, run in by.items()}
-        assert {x.shape for x in found.values()} == {(2, 3)}
-        assert_same(found)
+        outputs = {name: run(file_of(MIXED, name, tmp_path)) for name, run in by.items()}
+        assert {x.shape for x in outputs.values()} == {(2, 3)}
+        assert_same(outputs)
 
     def test_of_another_seed_is_another(self, tmp_path: Path) -> None:
         first = mixed_by_torch(file_of(MIXED, "torch", tmp_path))
         path = tmp_path / "other.safetensors"
         plan = make_plan(parse_spec(MIXED, framework="torch", seed=8))
-        generate(plan, path, Options(no_manifest=True))
+        generate(plan, path, GenerateOptions(no_manifest=True))
         assert not np.allclose(first, mixed_by_torch(path), atol=1e-3)
 
     def test_of_selu_units_is_the_example_of_keras(self, tmp_path: Path) -> None:
         """Dense(64, selu) on 100 inputs and Dense(10, softmax), by path into the layers."""
         keras = import_keras()
         path = tmp_path / "selu_mlp.safetensors"
-        generate(make_plan(load_spec(str(SAMPLE))), path, Options(no_manifest=True))
+        generate(make_plan(load_spec(str(SAMPLE))), path, GenerateOptions(no_manifest=True))
         hidden = keras.layers.Dense(64, activation="selu", name="hidden")
         logits = keras.layers.Dense(10, activation="softmax", name="logits")
         x = np.random.default_rng(1).standard_normal((2000, 100)).astype("f4")

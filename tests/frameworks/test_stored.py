@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from lecun_cli import Options, generate, lecun_normal, make_plan, parse_spec, slice_tensor
+from lecun_cli import GenerateOptions, generate, lecun_normal, make_plan, parse_spec, slice_tensor
 from lecun_cli.errors import PlanError
 from lecun_cli.frameworks import EXACT, FRAMEWORKS, RULES
 from lecun_cli.layers import Layer, Parameter
 from lecun_cli.plan.types import Plan
-from lecun_cli.tensors.generator import Drawer
+from lecun_cli.tensors.generator import TensorGenerator
 from tests.frameworks.by_hand import by_hand
 from tests.frameworks.cases import CASES, Case, in_file
 from tests.frameworks.real import REAL
@@ -40,7 +40,7 @@ def plan_of(case: Case, framework: str) -> Plan:
 
 def drawn(parameter: Parameter) -> Any:
     """A canonical parameter on its own: by `lecun_normal`, or as a raw tensor of its identity."""
-    identity = f"x/{parameter.role}"
+    identity = f"x/{parameter.param_name}"
     if parameter.fans is not None:
         return lecun_normal(parameter.shape, fan_in=parameter.fans.fan_in, seed=SEED, identity=identity)
     initializer = parameter.initializer
@@ -48,7 +48,7 @@ def drawn(parameter: Parameter) -> Any:
     raw = {
         "name": identity,
         "shape": list(parameter.shape),
-        "initializer": "truncated_normal" if "bias" in parameter.role else given,
+        "initializer": "truncated_normal" if "bias" in parameter.param_name else given,
         "dtype": parameter.dtype or "float32",
     }
     return slice_tensor(make_plan(parse_spec(json.dumps({"seed": SEED, "tensors": [raw]}))), identity)
@@ -56,16 +56,16 @@ def drawn(parameter: Parameter) -> Any:
 
 def expected_of(case: Case, framework: str) -> dict[str, Any]:
     """What the file must hold: the canonical parameters, moved by NumPy."""
-    (placed,) = parse_spec(REAL[case.id].spec(case)).layers
-    assert isinstance(placed.layer, Layer)
-    canonical = {parameter.role: drawn(parameter) for parameter in placed.layer.parameters()}
-    kind = case.kind
-    if kind == "bidirectional":
-        kind += "-" + case.id.split("-")[1]
+    (expanded,) = parse_spec(REAL[case.id].spec(case)).layers
+    assert isinstance(expanded.layer, Layer)
+    canonical = {parameter.param_name: drawn(parameter) for parameter in expanded.layer.parameters()}
+    layer_type = case.layer_type
+    if layer_type == "bidirectional":
+        layer_type += "-" + case.id.split("-")[1]
     if case.id == "gru-that-resets-before-the-product":
-        kind = case.id
-    found = by_hand(framework, kind, canonical)
-    return {in_file(framework, name): np.array(w, order="C") for name, w in found.items()}
+        layer_type = case.id
+    stored = by_hand(framework, layer_type, canonical)
+    return {in_file(framework, name): np.array(w, order="C") for name, w in stored.items()}
 
 
 class TestNamesAndShapes:
@@ -108,10 +108,10 @@ class TestFans:
                 with pytest.raises(PlanError, match=r"are undefined: .* has no such layer"):
                     make_plan(spec)
                 continue
-            found = {part.identity: part for tensor in make_plan(spec).tensors for part in tensor.parts}
-            for role, kernel in case.fans.items():
-                part = found[f"x/{role}"]
-                assert (part.fans, part.exact) == (kernel.by(rule), kernel.exact), role
+            by_identity = {part.identity: part for tensor in make_plan(spec).tensors for part in tensor.parts}
+            for param_name, kernel in case.fans.items():
+                part = by_identity[f"x/{param_name}"]
+                assert (part.fans, part.exact) == (kernel.by(rule), kernel.exact), param_name
 
 
 @pytest.mark.parametrize(("case", "framework"), STORED)
@@ -121,21 +121,21 @@ class TestElements:
         plan = plan_of(case, framework)
         assert {t.name for t in plan.tensors} == set(expected)
         for name, array in expected.items():
-            found = slice_tensor(plan, name)
-            assert found.shape == array.shape
-            assert found.tobytes() == array.tobytes(), name
+            values = slice_tensor(plan, name)
+            assert values.shape == array.shape
+            assert values.tobytes() == array.tobytes(), name
 
     def test_of_any_range_and_box_are_those_of_the_whole(self, case: Case, framework: str) -> None:
         expected = expected_of(case, framework)
         generator = np.random.default_rng(11)
-        drawer = Drawer(SEED)
+        tensor_generator = TensorGenerator(SEED)
         plan = plan_of(case, framework)
         for tensor in plan.tensors:
             array = expected[tensor.name]
             for _ in range(4):
                 start, stop = sorted(generator.choice(array.size + 1, 2, replace=False).tolist())
                 out = np.empty(stop - start, array.dtype)
-                drawer.draw_range(tensor, start, out)
+                tensor_generator.draw_range(tensor, start, out)
                 assert out.tobytes() == array.reshape(-1)[start:stop].tobytes(), (tensor.name, start, stop)
             for _ in range(4):
                 ends = [sorted(generator.choice(n + 1, 2, replace=False).tolist()) for n in array.shape]
@@ -148,10 +148,12 @@ class TestElements:
         self, case: Case, framework: str, chunk: int, tmp_path: Path
     ) -> None:
         path = tmp_path / "x.safetensors"
-        generate(plan_of(case, framework), path, Options(chunk_nbytes=chunk, workers=2, no_manifest=True))
-        found = load_file(path)
+        generate(
+            plan_of(case, framework), path, GenerateOptions(chunk_nbytes=chunk, workers=2, no_manifest=True)
+        )
+        arrays = load_file(path)
         expected = expected_of(case, framework)
-        assert set(found) == set(expected)
+        assert set(arrays) == set(expected)
         for name, array in expected.items():
-            assert found[name].shape == array.shape
-            assert found[name].tobytes() == array.tobytes(), name
+            assert arrays[name].shape == array.shape
+            assert arrays[name].tobytes() == array.tobytes(), name

@@ -10,36 +10,36 @@ from lecun_cli.errors import PlanError
 from lecun_cli.frameworks import EXACT, FAN_RULES, FRAMEWORKS, Framework, UnsupportedError
 from lecun_cli.frameworks.base import Slots
 from lecun_cli.initializers.distributions import Constant
-from lecun_cli.layers import KINDS, Parameter
+from lecun_cli.layers import LAYER_TYPES, Parameter
 from lecun_cli.plan.planner import make_plan
-from lecun_cli.spec.expand import PlacedLayer
+from lecun_cli.spec.expand import ExpandedLayer
 from lecun_cli.spec.load import parse_spec
 from tests.frameworks.cases import CASES, UNSTORED, Case
 
 
-def placed_of(case: Case) -> PlacedLayer:
-    (placed,) = parse_spec(case.spec()).layers
-    return placed
+def expanded_of(case: Case) -> ExpandedLayer:
+    (expanded,) = parse_spec(case.spec()).layers
+    return expanded
 
 
 def slots_of(framework: Framework, case: Case) -> Slots:
     """The slots of a layer that hold one of its parameters; none where the framework refuses it."""
-    placed = placed_of(case)
+    expanded = expanded_of(case)
     try:
-        slots = framework.slots(placed.kind, placed.layer)
+        slots = framework.slots(expanded.layer_type, expanded.layer)
     except UnsupportedError:
         return ()
-    roles = set(parameters_of(case))
-    return tuple(slot for slot in slots if roles & set(slot.roles))
+    param_names = set(parameters_of(case))
+    return tuple(slot for slot in slots if param_names & set(slot.param_names))
 
 
 def parameters_of(case: Case) -> dict[str, Parameter]:
-    return {parameter.role: parameter for parameter in placed_of(case).layer.parameters()}
+    return {parameter.param_name: parameter for parameter in expanded_of(case).layer.parameters()}
 
 
 class TestCases:
     def test_are_of_every_kind(self) -> None:
-        assert {case.kind for case in CASES} == set(KINDS) - {"tensor"}
+        assert {case.layer_type for case in CASES} == set(LAYER_TYPES) - {"tensor"}
 
     def test_have_one_name_each(self) -> None:
         assert len({case.id for case in CASES}) == len(CASES)
@@ -48,27 +48,29 @@ class TestCases:
 @pytest.mark.parametrize("framework", FRAMEWORKS.values(), ids=lambda framework: framework.name)
 class TestTables:
     def test_hold_every_kind(self, framework: Framework) -> None:
-        assert set(framework.table) == set(KINDS) - {"tensor"}
+        assert set(framework.table) == set(LAYER_TYPES) - {"tensor"}
 
     def test_store_a_layer_of_every_kind(self, framework: Framework) -> None:
-        stored = {case.kind for case in CASES if slots_of(framework, case)}
-        assert stored == set(KINDS) - {"tensor"}
+        stored = {case.layer_type for case in CASES if slots_of(framework, case)}
+        assert stored == set(LAYER_TYPES) - {"tensor"}
 
     @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
     def test_refuse_what_they_cannot_store(self, framework: Framework, case: Case) -> None:
-        placed = placed_of(case)
+        expanded = expanded_of(case)
         stored = case.stored(framework.name)
         if not isinstance(stored, str):
-            assert framework.slots(placed.kind, placed.layer)
+            assert framework.slots(expanded.layer_type, expanded.layer)
             return
         with pytest.raises(UnsupportedError) as refused:
-            framework.slots(placed.kind, placed.layer)
+            framework.slots(expanded.layer_type, expanded.layer)
         assert str(refused.value) == stored
         with pytest.raises(PlanError) as told:
             make_plan(parse_spec(case.spec(), framework=framework.name))
-        (fault,) = told.value.diagnostics
-        assert fault.message == f"a {case.kind} layer cannot be stored for {framework.name}: {stored}"
-        assert fault.place is not None
+        (diagnostic,) = told.value.diagnostics
+        assert (
+            diagnostic.message == f"a {case.layer_type} layer cannot be stored for {framework.name}: {stored}"
+        )
+        assert diagnostic.span is not None
 
     @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
     def test_name_each_slot_once(self, framework: Framework, case: Case) -> None:
@@ -80,22 +82,26 @@ class TestTables:
         slots = slots_of(framework, case)
         if not slots:
             return
-        stored = [role for slot in slots for role in slot.roles]
+        stored = [param_name for slot in slots for param_name in slot.param_names]
         unstored = UNSTORED.get((framework.name, case.id), ())
         parameters = parameters_of(case)
-        assert sorted([*(role for role in stored if role in parameters), *unstored]) == sorted(parameters)
+        assert sorted(
+            [*(param_name for param_name in stored if param_name in parameters), *unstored]
+        ) == sorted(parameters)
 
     @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
     def test_leave_out_nothing_that_is_not_zero(self, framework: Framework, case: Case) -> None:
         parameters = parameters_of(case)
-        for role in UNSTORED.get((framework.name, case.id), ()):
-            assert parameters[role].initializer.law(None) == Constant(0)
+        for param_name in UNSTORED.get((framework.name, case.id), ()):
+            assert parameters[param_name].initializer.distribution(None) == Constant(0)
 
     @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
     def test_move_axes_by_a_permutation(self, framework: Framework, case: Case) -> None:
         parameters = parameters_of(case)
         for slot in slots_of(framework, case):
-            for parameter in (parameters[role] for role in slot.roles if role in parameters):
+            for parameter in (
+                parameters[param_name] for param_name in slot.param_names if param_name in parameters
+            ):
                 rank = len(parameter.shape)
                 assert slot.axes is None or sorted(slot.axes) == list(range(rank))
                 assert set(slot.flip) <= set(range(rank))
@@ -108,11 +114,15 @@ class TestTables:
             return
         parameters = parameters_of(case)
         for slot in slots:
-            shapes = [parameters[role].shape for role in slot.roles if role in parameters]
+            shapes = [
+                parameters[param_name].shape for param_name in slot.param_names if param_name in parameters
+            ]
             stored = slot.tensor_shape(tuple(slot.part_shape(shape) for shape in shapes))
             assert math.prod(stored) == sum(math.prod(shape) for shape in shapes)
         unstored = UNSTORED.get((framework.name, case.id), ())
-        expected = sum(math.prod(p.shape) for role, p in parameters.items() if role not in unstored)
+        expected = sum(
+            math.prod(p.shape) for param_name, p in parameters.items() if param_name not in unstored
+        )
         assert make_plan(parse_spec(case.spec(), framework=framework.name)).n_elements == expected
 
     def test_join_names_with_their_separator(self, framework: Framework) -> None:
@@ -126,19 +136,19 @@ class TestTables:
 
 class TestIdentities:
     @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-    def test_laws_and_canonical_shapes_are_the_same_in_every_framework(self, case: Case) -> None:
-        parameters = {f"x/{role}": parameter for role, parameter in parameters_of(case).items()}
+    def test_distributions_and_canonical_shapes_are_the_same_in_every_framework(self, case: Case) -> None:
+        parameters = {f"x/{param_name}": parameter for param_name, parameter in parameters_of(case).items()}
         for framework in FRAMEWORKS:
             if isinstance(case.stored(framework), str):
                 continue
             plan = make_plan(parse_spec(case.spec(), framework=framework))
             parts = {part.identity: part for tensor in plan.tensors for part in tensor.parts}
-            unstored = {f"x/{role}" for role in UNSTORED.get((framework, case.id), ())}
+            unstored = {f"x/{param_name}" for param_name in UNSTORED.get((framework, case.id), ())}
             assert set(parts) == set(parameters) - unstored
             for identity, part in parts.items():
                 parameter = parameters[identity]
                 assert part.canonical_shape == parameter.shape
-                assert part.law == parameter.initializer.law(parameter.fans)
+                assert part.distribution == parameter.initializer.distribution(parameter.fans)
 
     @pytest.mark.parametrize("framework", FRAMEWORKS)
     def test_a_rule_for_one_leaves_those_packed_with_it_alone(self, framework: str) -> None:
@@ -146,8 +156,10 @@ class TestIdentities:
         (case,) = (case for case in CASES if case.id == "gru")
         rule = "rules: [{match: x/recurrent_bias_candidate, initializer: ones}]\n"
         plan = make_plan(parse_spec(case.spec() + rule, framework=framework))
-        laws = {part.identity: part.law for tensor in plan.tensors for part in tensor.parts}
-        biases = {identity: law for identity, law in laws.items() if "bias" in identity}
+        distributions = {part.identity: part.distribution for tensor in plan.tensors for part in tensor.parts}
+        biases = {
+            identity: distribution for identity, distribution in distributions.items() if "bias" in identity
+        }
         assert biases.pop("x/recurrent_bias_candidate") == Constant(1)
         assert set(biases.values()) == {Constant(0)}
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lecun_cli import Options, generate, lecun_normal
+from lecun_cli import GenerateOptions, generate, lecun_normal
 from lecun_cli.frameworks.torch import TORCH, calculate_fans
 from lecun_cli.initializers.fans import FanError, Fans, Shape
 from lecun_cli.plan.planner import make_plan
@@ -66,8 +66,8 @@ def state_of(case: Case) -> dict[str, Any]:
 
     real = REAL[case.id]
     assert real.torch is not None
-    found: dict[str, Any] = torch.nn.ModuleDict({"x": real.torch(torch.nn)}).state_dict()
-    return found
+    state: dict[str, Any] = torch.nn.ModuleDict({"x": real.torch(torch.nn)}).state_dict()
+    return state
 
 
 @pytest.mark.frameworks
@@ -105,14 +105,14 @@ class TestAgainstTorch:
         plan = make_plan(parse_spec(case.spec(), framework="torch", fan_rule="torch"))
         state = state_of(case)
         for tensor in plan.tensors:
-            found = {part.fans for part in tensor.parts} - {None}
-            if found:
+            fans = {part.fans for part in tensor.parts} - {None}
+            if fans:
                 fan_in, fan_out = torch.nn.init._calculate_fan_in_and_fan_out(state[tensor.name])
-                assert found == {Fans(fan_in, fan_out)}, tensor.name
+                assert fans == {Fans(fan_in, fan_out)}, tensor.name
 
     @pytest.mark.parametrize(
         "case",
-        [case for case in STORED if "normalization" in case.kind or case.kind == "p_re_lu"],
+        [case for case in STORED if "normalization" in case.layer_type or case.layer_type == "p_re_lu"],
         ids=lambda case: case.id,
     )
     def test_scales_shifts_slopes_and_statistics_begin_as_torch_has_them(self, case: Case) -> None:
@@ -134,7 +134,7 @@ class TestAGroupedTransposedConvolution:
             "kernel_size: [3, 2], groups: 2, stride: 2, bias: false}]"
         )
         path = tmp_path / "x.safetensors"
-        generate(make_plan(parse_spec(text, framework="torch")), path, Options(no_manifest=True))
+        generate(make_plan(parse_spec(text, framework="torch")), path, GenerateOptions(no_manifest=True))
         module = torch.nn.ConvTranspose2d(6, 10, (3, 2), 2, groups=2, bias=False)
         module.load_state_dict({"weight": load_file(path)["x.weight"]}, strict=True)
         x = torch.from_numpy(np.random.default_rng(0).standard_normal((2, 6, 5, 4)).astype("f4"))

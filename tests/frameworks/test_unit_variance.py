@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lecun_cli import Options, generate, make_plan, parse_spec, slice_tensor
+from lecun_cli import GenerateOptions, generate, make_plan, parse_spec, slice_tensor
 from tests.frameworks.real import import_keras, keras_model, load_keras
 
 # Windows that are all inside: no padding, and nothing of the ends of a transposed convolution.
@@ -115,14 +115,14 @@ def _torch(name: str, *shape: int, cut: int = 0, **named: Any) -> Callable[[dict
         module = getattr(torch.nn, name)(**named)
         module.load_state_dict({key: torch.from_numpy(w) for key, w in weights.items()}, strict=True)
         with torch.no_grad():
-            found = module(torch.from_numpy(normal(*shape)))
+            y = module(torch.from_numpy(normal(*shape)))
         inside = slice(cut, -cut or None)
-        return found[(slice(None), slice(None), *(inside for _ in shape[2:]))].numpy()
+        return y[(slice(None), slice(None), *(inside for _ in shape[2:]))].numpy()
 
     return outputs
 
 
-def _gates(name: str, role: str, width: int, count: int) -> Callable[[dict[str, Any]], Any]:
+def _gates(name: str, param_name: str, width: int, count: int) -> Callable[[dict[str, Any]], Any]:
     """The sums that each gate of a recurrent module makes of its inputs, or of its hidden state."""
 
     def outputs(weights: dict[str, Any]) -> Any:
@@ -130,7 +130,7 @@ def _gates(name: str, role: str, width: int, count: int) -> Callable[[dict[str, 
 
         module = getattr(torch.nn, name)(400, 300)
         module.load_state_dict({key: torch.from_numpy(w) for key, w in weights.items()}, strict=True)
-        sums = normal(500, width) @ getattr(module, f"{role}_l0").detach().numpy().T
+        sums = normal(500, width) @ getattr(module, f"{param_name}_l0").detach().numpy().T
         variances = np.square(sums).mean(0).reshape(count, 300).mean(1)
         assert np.allclose(variances, 1, atol=0.05)
         return sums
@@ -226,12 +226,12 @@ class TestInPyTorch:
             ),
             *(
                 Expect(
-                    f"{kind}, {role}",
-                    f"type: {kind}, {RECURRENT}",
-                    _gates(name, role, 400 if role == "weight_ih" else 300, count),
+                    f"{cell}, {param_name}",
+                    f"type: {cell}, {RECURRENT}",
+                    _gates(name, param_name, 400 if param_name == "weight_ih" else 300, count),
                 )
-                for kind, name, count in (("simple_rnn", "RNN", 1), ("gru", "GRU", 3), ("lstm", "LSTM", 4))
-                for role in ("weight_ih", "weight_hh")
+                for cell, name, count in (("simple_rnn", "RNN", 1), ("gru", "GRU", 3), ("lstm", "LSTM", 4))
+                for param_name in ("weight_ih", "weight_hh")
             ),
             Expect(
                 "multi_head_attention",
@@ -293,7 +293,7 @@ class TestInKeras:
     def test_outputs_have_variance_one(self, case: Expect, tmp_path: Path) -> None:
         path = tmp_path / "x.safetensors"
         text = f"seed: 42\nlayers: [{{name: x, {case.layer}}}]\n"
-        generate(make_plan(parse_spec(text)), path, Options(no_manifest=True))
+        generate(make_plan(parse_spec(text)), path, GenerateOptions(no_manifest=True))
         layer = case.keras(import_keras().layers)
         x = normal(*case.inputs)
         model = keras_model(layer, [x])

@@ -7,7 +7,13 @@ import math
 import mpmath
 import pytest
 
-from lecun_cli.initializers.distributions import TRUNCATED_STD, Constant, Law, TruncatedNormal, Uniform
+from lecun_cli.initializers.distributions import (
+    TRUNCATED_STD,
+    Constant,
+    Distribution,
+    TruncatedNormal,
+    Uniform,
+)
 
 
 class TestTruncatedNormal:
@@ -17,13 +23,13 @@ class TestTruncatedNormal:
             assert abs(TRUNCATED_STD - mpmath.sqrt(1 - 4 * density)) < 1e-16
 
     def test_std_is_that_of_the_result_and_bound_is_two_sigma(self) -> None:
-        law = TruncatedNormal(1 / TRUNCATED_STD)
-        assert law.std == pytest.approx(1, rel=1e-15)
-        assert law.bound == pytest.approx(2.2737, abs=1e-4)
+        distribution = TruncatedNormal(1 / TRUNCATED_STD)
+        assert distribution.std == pytest.approx(1, rel=1e-15)
+        assert distribution.bound == pytest.approx(2.2737, abs=1e-4)
 
 
 @pytest.mark.parametrize(
-    ("law", "std", "bound"),
+    ("distribution", "std", "bound"),
     [
         (TruncatedNormal(0.0), 0, 0),
         (Uniform(-3, 3), math.sqrt(3), 3),
@@ -34,6 +40,6 @@ class TestTruncatedNormal:
         (Constant(2**64 - 1), 0, 2**64 - 1),
     ],
 )
-def test_std_and_bound(law: Law, std: float, bound: float) -> None:
-    assert law.std == pytest.approx(std)
-    assert law.bound == bound
+def test_std_and_bound(distribution: Distribution, std: float, bound: float) -> None:
+    assert distribution.std == pytest.approx(std)
+    assert distribution.bound == bound

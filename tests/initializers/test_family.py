@@ -28,7 +28,7 @@ class Expect:
 
 
 # keras.io/api/layers/initializers: "stddev = sqrt(1 / fan_in)", "limit = sqrt(6 / fan_in)", ...
-LAWS = [
+DISTRIBUTIONS = [
     Expect("lecun_normal", 0.1, 0.2273694468677113),
     Expect("lecun_uniform", 0.1, math.sqrt(3 / 100), kind=Uniform),
     Expect("he_normal", math.sqrt(2 / 100), 2 * math.sqrt(2 / 100) / CUT),
@@ -52,39 +52,39 @@ LAWS = [
 ]
 
 
-class TestLaws:
-    @pytest.mark.parametrize("case", LAWS, ids=lambda case: f"{case.name} {dict(case.arguments)}")
+class TestDistributions:
+    @pytest.mark.parametrize("case", DISTRIBUTIONS, ids=lambda case: f"{case.name} {dict(case.arguments)}")
     def test_are_those_of_the_documentation(self, case: Expect) -> None:
-        law = make(case.name, case.arguments).law(FANS)
-        assert type(law) is case.kind
-        assert law.std == pytest.approx(case.std, rel=1e-15)
-        assert law.bound == pytest.approx(case.bound, rel=1e-15)
+        distribution = make(case.name, case.arguments).distribution(FANS)
+        assert type(distribution) is case.kind
+        assert distribution.std == pytest.approx(case.std, rel=1e-15)
+        assert distribution.bound == pytest.approx(case.bound, rel=1e-15)
 
     def test_every_row_is_in_the_table(self) -> None:
-        assert {case.name for case in LAWS} == set(FAMILY)
+        assert {case.name for case in DISTRIBUTIONS} == set(FAMILY)
 
     @pytest.mark.parametrize("fan_in", [1, 2, 9, 4096, 2**40])
     def test_lecun_normal_has_variance_one_over_fan_in(self, fan_in: int) -> None:
-        law = make("lecun_normal").law(Fans(fan_in, 3))
-        assert law.std**2 * fan_in == pytest.approx(1, rel=1e-14)
-        assert law.bound * math.sqrt(fan_in) == pytest.approx(2.273694468677113, rel=1e-14)
+        distribution = make("lecun_normal").distribution(Fans(fan_in, 3))
+        assert distribution.std**2 * fan_in == pytest.approx(1, rel=1e-14)
+        assert distribution.bound * math.sqrt(fan_in) == pytest.approx(2.273694468677113, rel=1e-14)
 
     def test_lecun_normal_is_variance_scaling_with_its_defaults(self) -> None:
-        assert make("lecun_normal").law(FANS) == make("variance_scaling").law(FANS)
+        assert make("lecun_normal").distribution(FANS) == make("variance_scaling").distribution(FANS)
 
     @pytest.mark.parametrize("name", [name for name, row in FAMILY.items() if not row.needs_fans])
-    def test_fans_are_asked_for_only_where_the_law_needs_them(self, name: str) -> None:
+    def test_fans_are_asked_for_only_where_the_distribution_needs_them(self, name: str) -> None:
         given = {"value": 3} if name == "constant" else {}
         initializer = make(name, given)
         assert not initializer.needs_fans
-        assert initializer.law(None) == initializer.law(FANS)
+        assert initializer.distribution(None) == initializer.distribution(FANS)
 
     @pytest.mark.parametrize(("value", "kept"), [(2**53 + 1, 2**53 + 1), (True, 1), (0.5, 0.5), (-3, -3)])
     def test_a_constant_keeps_its_integers_exact(self, value: float, kept: float) -> None:
-        law = make("constant", {"value": value}).law(None)
-        assert isinstance(law, Constant)
-        assert law.value == kept
-        assert type(law.value) is type(kept)
+        distribution = make("constant", {"value": value}).distribution(None)
+        assert isinstance(distribution, Constant)
+        assert distribution.value == kept
+        assert type(distribution.value) is type(kept)
 
     def test_randomness_is_known_before_the_fans(self) -> None:
         assert {name for name, row in FAMILY.items() if not row.is_random} == {"zeros", "ones", "constant"}
@@ -104,11 +104,11 @@ class TestValues:
             "distribution": "truncated_normal",
         }
 
-    @pytest.mark.parametrize("case", LAWS, ids=lambda case: f"{case.name} {dict(case.arguments)}")
+    @pytest.mark.parametrize("case", DISTRIBUTIONS, ids=lambda case: f"{case.name} {dict(case.arguments)}")
     def test_json_makes_the_same_initializer_again(self, case: Expect) -> None:
-        made = make(case.name, case.arguments)
-        document = dict(made.to_json())
-        assert make(str(document.pop("name")), document) == made
+        initializer = make(case.name, case.arguments)
+        document = dict(initializer.to_json())
+        assert make(str(document.pop("name")), document) == initializer
 
 
 @dataclass(frozen=True)

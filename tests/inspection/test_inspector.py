@@ -54,8 +54,8 @@ def generated(
     return folder / name
 
 
-def verdicts(found: Inspection) -> dict[str, str]:
-    return {tensor.name: tensor.verdict for tensor in found.tensors}
+def verdicts(inspection: Inspection) -> dict[str, str]:
+    return {tensor.name: tensor.verdict for tensor in inspection.tensors}
 
 
 class TestOurs:
@@ -66,11 +66,11 @@ class TestOurs:
     def test_are_ok_by_their_manifest_in_every_dtype(
         self, tmp_path: Path, framework: str, dtype: str
     ) -> None:
-        found = inspect(generated(tmp_path, framework=framework, dtype=dtype))
-        assert found.ok, found.bad
-        assert {t.verdict for t in found.tensors} <= {"ok", "constant"}
-        assert all(t.expected is not None and t.expected.is_stated for t in found.tensors)
-        assert found.warnings == ()
+        inspection = inspect(generated(tmp_path, framework=framework, dtype=dtype))
+        assert inspection.ok, inspection.bad
+        assert {t.verdict for t in inspection.tensors} <= {"ok", "constant"}
+        assert all(t.expected is not None and t.expected.is_stated for t in inspection.tensors)
+        assert inspection.warnings == ()
 
     @pytest.mark.parametrize("name", ["w.safetensors", "w.h5", "w.weights.h5"])
     def test_are_the_same_in_every_format(self, tmp_path: Path, name: str) -> None:
@@ -79,7 +79,7 @@ class TestOurs:
         by_name = {t.name: t for t in one.tensors}
         for tensor in other.tensors:
             assert tensor.statistics == by_name[tensor.name].statistics
-            assert tensor.judgement == by_name[tensor.name].judgement
+            assert tensor.judgment == by_name[tensor.name].judgment
 
     def test_may_be_named_by_file_manifest_or_folder(self, tmp_path: Path) -> None:
         path = generated(tmp_path)
@@ -90,12 +90,12 @@ class TestOurs:
     def test_without_a_manifest_the_fans_follow_from_the_layers(self, tmp_path: Path, name: str) -> None:
         path = generated(tmp_path, name=name)
         path.with_name(path.name + ".manifest.json").unlink()
-        found = {t.name.rpartition("layers/")[2]: t for t in inspect(path).tensors}
-        deep = found.get("deep/kernel") or found["depthwise_conv2d/vars/0"]
+        inspection = {t.name.rpartition("layers/")[2]: t for t in inspect(path).tensors}
+        deep = inspection.get("deep/kernel") or inspection["depthwise_conv2d/vars/0"]
         assert deep.expected is not None
         assert (deep.expected.fan_in, deep.expected.is_stated, deep.verdict) == (9, False, "ok")
-        he = found.get("he/kernel") or found["dense/vars/0"]
-        assert (he.verdict, he.judgement.law) == ("wrong scale", "he_normal")
+        he = inspection.get("he/kernel") or inspection["dense/vars/0"]
+        assert (he.verdict, he.judgment.distribution) == ("wrong scale", "he_normal")
 
     def test_a_changed_weight_is_found(self, tmp_path: Path) -> None:
         path = generated(tmp_path)
@@ -109,9 +109,9 @@ class TestOurs:
     def test_a_manifest_of_another_file_is_told_and_left(self, tmp_path: Path) -> None:
         path = generated(tmp_path)
         weights.write(path, {"x.weight": weights.truncated((50, 60), 60**-0.5)})
-        found = inspect(path)
-        assert "other tensors than its manifest" in found.warnings[0]
-        assert verdicts(found) == {"x.weight": "ok"}
+        inspection = inspect(path)
+        assert "other tensors than its manifest" in inspection.warnings[0]
+        assert verdicts(inspection) == {"x.weight": "ok"}
 
     def test_a_damaged_manifest_beside_is_told_and_left(self, tmp_path: Path) -> None:
         path = generated(tmp_path)
@@ -153,12 +153,12 @@ FAULTS: dict[str, tuple[NDArray[Any], str, str]] = {
 
 
 class TestOthers:
-    @pytest.mark.parametrize("fault", FAULTS)
-    def test_faults_are_found_and_named(self, tmp_path: Path, fault: str) -> None:
-        values, verdict, reason = FAULTS[fault]
+    @pytest.mark.parametrize("problem", FAULTS)
+    def test_errors_are_found_and_named(self, tmp_path: Path, problem: str) -> None:
+        values, verdict, reason = FAULTS[problem]
         (tensor,) = inspect(weights.write(tmp_path / "x.safetensors", {"fc.weight": values})).tensors
-        assert tensor.verdict == verdict, tensor.judgement
-        assert any(re.search(reason, f.reason) for f in tensor.judgement.findings), tensor.judgement
+        assert tensor.verdict == verdict, tensor.judgment
+        assert any(re.search(reason, f.reason) for f in tensor.judgment.findings), tensor.judgment
         assert tensor.is_bad == (verdict in BAD)
 
     def test_equal_kernels_are_named_once_each(self, tmp_path: Path) -> None:
@@ -166,12 +166,12 @@ class TestOthers:
         other = weights.truncated((64, 64), 1 / 8, seed=9)
         tensors = {"q.weight": same, "k.weight": same, "v.weight": other, "q.bias": np.zeros(64, "f4"),
                    "k.bias": np.zeros(64, "f4")}  # fmt: skip
-        found = inspect(weights.write(tmp_path / "x.safetensors", tensors))
-        assert sorted(verdicts(found).values()) == ["constant", "constant", "ok", "ok", "repeated"]
-        (bad,) = found.bad
-        assert "same values as" in bad.judgement.findings[0].reason
+        inspection = inspect(weights.write(tmp_path / "x.safetensors", tensors))
+        assert sorted(verdicts(inspection).values()) == ["constant", "constant", "ok", "ok", "repeated"]
+        (bad,) = inspection.bad
+        assert "same values as" in bad.judgment.findings[0].reason
 
-    def test_a_shared_stream_is_no_fault(self, tmp_path: Path) -> None:
+    def test_a_shared_stream_is_no_error(self, tmp_path: Path) -> None:
         spec = lecun_cli.parse_spec(
             "seed: 1\nframework: torch\nlayers:\n"
             "  - {type: dense, name: a, in_features: 64, out_features: 64}\n"
@@ -182,25 +182,25 @@ class TestOthers:
 
     def test_a_bias_that_varies_is_no_zeros(self, tmp_path: Path) -> None:
         tensors = {"fc.weight": weights.truncated((64, 64), 1 / 8), "fc.bias": weights.uniform((64,), 0.1)}
-        found = inspect(weights.write(tmp_path / "x.safetensors", tensors))
-        assert verdicts(found)["fc.bias"] == "not constant"
+        inspection = inspect(weights.write(tmp_path / "x.safetensors", tensors))
+        assert verdicts(inspection)["fc.bias"] == "not constant"
 
     @pytest.mark.parametrize("values", [np.arange(512), np.linspace(0, 1, 64, dtype=np.float32)])
-    def test_tables_of_no_known_kind_are_no_faults(self, tmp_path: Path, values: NDArray[Any]) -> None:
+    def test_tables_of_no_known_kind_are_no_errors(self, tmp_path: Path, values: NDArray[Any]) -> None:
         tensors = {"fc.weight": weights.truncated((64, 64), 1 / 8), "position_ids": values}
         assert inspect(weights.write(tmp_path / "x.safetensors", tensors)).ok
 
     def test_what_is_not_read_is_said(self, tmp_path: Path) -> None:
         tensors = {"c": np.ones(3, np.complex64), "e": np.ones((0, 3), "f4"), "s": np.array(2.0)}
-        found = inspect(weights.write(tmp_path / "x.safetensors", tensors))
-        assert verdicts(found) == {"c": "not read", "e": "empty", "s": "constant"}
+        inspection = inspect(weights.write(tmp_path / "x.safetensors", tensors))
+        assert verdicts(inspection) == {"c": "not read", "e": "empty", "s": "constant"}
 
     def test_many_sound_tensors_are_all_ok(self, tmp_path: Path) -> None:
         tensors = {f"fc{i}.weight": weights.truncated((40, 50), 50**-0.5, seed=i) for i in range(300)}
-        found = inspect(weights.write(tmp_path / "x.safetensors", tensors))
-        assert found.ok, found.bad
-        assert found.level == pytest.approx(1e-3 / 300)
-        low = sum(t.judgement.p_value is not None and t.judgement.p_value < 0.05 for t in found.tensors)
+        inspection = inspect(weights.write(tmp_path / "x.safetensors", tensors))
+        assert inspection.ok, inspection.bad
+        assert inspection.level == pytest.approx(1e-3 / 300)
+        low = sum(t.judgment.p_value is not None and t.judgment.p_value < 0.05 for t in inspection.tensors)
         assert 3 <= low <= 35  # p is uniform: 15 are expected
 
     def test_shards_are_one_checkpoint(self, tmp_path: Path) -> None:
@@ -211,9 +211,9 @@ class TestOthers:
         index = {"metadata": {}, "weight_map": {"a.weight": names[0], "a.bias": names[1]}}
         (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
         for path in (tmp_path, tmp_path / "model.safetensors.index.json"):
-            found = inspect(path)
-            assert found.files == tuple(names)
-            assert verdicts(found) == {"a.weight": "ok", "a.bias": "constant"}
+            inspection = inspect(path)
+            assert inspection.files == tuple(names)
+            assert verdicts(inspection) == {"a.weight": "ok", "a.bias": "constant"}
         (tmp_path / names[1]).unlink()
         with pytest.raises(WeightFileError, match="there is none"):
             inspect(tmp_path)
@@ -226,35 +226,35 @@ class TestOthers:
             file.create_dataset("big/kernel", data=values.astype(">f4"))
             file["none"] = h5py.Empty("f4")
             file["text"] = "hello"
-        found = {t.name: t for t in inspect(tmp_path / "x.h5").tensors}
-        assert found["packed/kernel"].statistics == found["plain/kernel"].statistics
-        assert found["big/kernel"].statistics == found["plain/kernel"].statistics
-        assert (found["none"].verdict, found["text"].verdict) == ("empty", "not read")
+        inspection = {t.name: t for t in inspect(tmp_path / "x.h5").tensors}
+        assert inspection["packed/kernel"].statistics == inspection["plain/kernel"].statistics
+        assert inspection["big/kernel"].statistics == inspection["plain/kernel"].statistics
+        assert (inspection["none"].verdict, inspection["text"].verdict) == ("empty", "not read")
 
 
 class TestReading:
-    def test_findings_do_not_depend_on_workers_or_stretches(
+    def test_findings_do_not_depend_on_workers_or_chunks(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         tensors = {f"fc{i}.weight": weights.truncated((200, 300), 300**-0.5, seed=i) for i in range(5)}
         path = weights.write(tmp_path / "x.safetensors", tensors)
         once = inspect(path, workers=1)
         assert inspect(path, workers=4).tensors == once.tensors
-        monkeypatch.setattr("lecun_cli.inspection.chunk_reader.STRETCH_NBYTES", 2**14)
+        monkeypatch.setattr("lecun_cli.inspection.chunk_reader.READ_CHUNK_NBYTES", 2**14)
         cut = inspect(path, workers=3)
         assert [t.verdict for t in cut.tensors] == [t.verdict for t in once.tensors]
         for tensor, whole in zip(cut.tensors, once.tensors, strict=True):
             assert tensor.statistics is not None
             assert whole.statistics is not None
             assert tensor.statistics.std == pytest.approx(whole.statistics.std, rel=1e-12)
-            assert tensor.judgement.p_value == whole.judgement.p_value
+            assert tensor.judgment.p_value == whole.judgment.p_value
 
     def test_only_what_matches_is_read(self, tmp_path: Path) -> None:
         path = generated(tmp_path)
         told: list[int] = []
-        found = inspect(path, match=["he/*", "*norm*"], progress=lambda done, _name: told.append(done))
-        assert {t.name.partition("/")[0] for t in found.tensors} == {"he", "norm"}
-        assert told[-1] == found.nbytes
+        inspection = inspect(path, match=["he/*", "*norm*"], progress=lambda done, _name: told.append(done))
+        assert {t.name.partition("/")[0] for t in inspection.tensors} == {"he", "norm"}
+        assert told[-1] == inspection.nbytes
 
     @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system tells no high-water mark")
     def test_a_large_file_takes_little_memory(self, tmp_path: Path) -> None:

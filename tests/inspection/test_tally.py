@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
 from lecun_cli.inspection.grid import grid_of
 from lecun_cli.inspection.measured import Sample, measure
-from lecun_cli.inspection.tally import MAX_DISTINCT, Scratch, Tally, tally
+from lecun_cli.inspection.tally import MAX_DISTINCT, Scratch, Tally, tally_values
 
 EVERYTHING = (-np.inf, np.inf)
 
@@ -19,11 +19,11 @@ EVERYTHING = (-np.inf, np.inf)
 def counted(values: NDArray[Any], dtype: str, cuts: tuple[int, ...] = ()) -> Tally:
     whole = None
     for part in np.split(values, cuts):
-        made = tally(part, dtype, Scratch(), limits=EVERYTHING, distinct=True)
+        result = tally_values(part, dtype, Scratch(), limits=EVERYTHING, distinct=True)
         if whole is None:
-            whole = made
+            whole = result
         else:
-            whole.add(made)
+            whole.add(result)
     assert whole is not None
     return whole
 
@@ -38,15 +38,17 @@ class TestGrid:
         grid = grid_of(dtype)
         assert (np.diff(grid.edges) >= 0).all()
         for value in weights(dtype, 200):
-            counts = tally(np.array([value]), dtype, Scratch(), limits=EVERYTHING, distinct=True).counts
+            counts = tally_values(
+                np.array([value]), dtype, Scratch(), limits=EVERYTHING, distinct=True
+            ).counts
             (cell,) = np.flatnonzero(grid.ascending(counts))
             assert grid.edges[cell] <= float(value) <= grid.edges[cell + 1]
 
     @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
     def test_what_is_not_finite_has_no_cell(self, dtype: str) -> None:
         values = np.array([np.nan], DTYPES[dtype].numpy())
-        found = counted(values, dtype)
-        assert grid_of(dtype).ascending(found.counts).sum() == 0
+        tally = counted(values, dtype)
+        assert grid_of(dtype).ascending(tally.counts).sum() == 0
 
     @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float8_e4m3fn", "float8_e5m2"])
     def test_edges_of_narrow_dtypes_are_where_rounding_changes(self, dtype: str) -> None:
@@ -67,8 +69,8 @@ class TestTally:
         values = weights(dtype)
         values[[5, 77]] = 0
         exact = values.astype(np.float64)
-        found = counted(values, dtype, cuts)
-        s = measure(found, Sample(found), (-0.5, 0.5), None)
+        tally = counted(values, dtype, cuts)
+        s = measure(tally, Sample(tally), (-0.5, 0.5), None)
         assert s.mean == pytest.approx(exact.mean(), rel=1e-12, abs=1e-15)
         assert s.std == pytest.approx(exact.std(), rel=1e-12)
         assert (s.minimum, s.maximum) == (exact.min(), exact.max())
@@ -86,38 +88,38 @@ class TestTally:
         if dtype != "float8_e4m3fn":  # which has no infinity
             values[:30] = np.inf
             values[:10] = -np.inf
-        found = counted(values, dtype, (50, 60))
-        s = measure(found, Sample(found), EVERYTHING, None)
+        tally = counted(values, dtype, (50, 60))
+        s = measure(tally, Sample(tally), EVERYTHING, None)
         assert (s.n_nan, s.n_infinite) == ((100, 0) if dtype == "float8_e4m3fn" else (70, 30))
         assert s.n_finite == clean.size
         assert s.mean == pytest.approx(clean.mean())
         assert s.std == pytest.approx(clean.std())
 
     def test_all_nan_has_no_statistics(self) -> None:
-        found = counted(np.full(10, np.nan, np.float32), "float32")
-        s = measure(found, Sample(found), EVERYTHING, None)
+        tally = counted(np.full(10, np.nan, np.float32), "float32")
+        s = measure(tally, Sample(tally), EVERYTHING, None)
         assert s.n_nan == 10
         assert np.isnan([s.mean, s.std, s.minimum, s.maximum]).all()
 
     @pytest.mark.parametrize("dtype", ["int64", "uint8", "int8", "bool"])
     def test_integers_are_counted_as_numbers(self, dtype: str) -> None:
         values = np.arange(100).astype(dtype)
-        found = counted(values, dtype, (33,))
-        s = measure(found, Sample(found), EVERYTHING, None)
+        tally = counted(values, dtype, (33,))
+        s = measure(tally, Sample(tally), EVERYTHING, None)
         assert (s.mean, s.minimum, s.maximum) == (values.mean(), values.min(), values.max())
         assert s.n_distinct == np.unique(values).size
 
     @pytest.mark.parametrize("offset", [0.0, 1.0, 1e6])
     def test_a_small_spread_about_a_large_mean_is_kept(self, offset: float) -> None:
         values = np.random.default_rng(0).standard_normal(300_000) * 1e-3 + offset
-        found = counted(values, "float64", (7, 150_000))
-        s = measure(found, Sample(found), EVERYTHING, None)
+        tally = counted(values, "float64", (7, 150_000))
+        s = measure(tally, Sample(tally), EVERYTHING, None)
         assert s.std == pytest.approx(values.std(), rel=1e-9)
 
     def test_values_past_the_limits_are_counted_exactly(self) -> None:
         values = weights("float32")
-        found = tally(values, "float32", Scratch(), limits=(-0.5, 0.4), distinct=True)
-        assert found.n_past == np.count_nonzero((values < np.float32(-0.5)) | (values > np.float32(0.4)))
+        result = tally_values(values, "float32", Scratch(), limits=(-0.5, 0.4), distinct=True)
+        assert result.n_past == np.count_nonzero((values < np.float32(-0.5)) | (values > np.float32(0.4)))
 
 
 class TestDistinct:
@@ -134,19 +136,19 @@ class TestDistinct:
         ids=["one", "three", "short", "long", "many", "all of a small tensor"],
     )
     def test_of_wide_dtypes_are_exact_up_to_a_limit(self, values: NDArray[Any], expected: int | None) -> None:
-        found = counted(values, str(values.dtype))
-        s = measure(found, Sample(found), EVERYTHING, None)
+        tally = counted(values, str(values.dtype))
+        s = measure(tally, Sample(tally), EVERYTHING, None)
         assert s.n_distinct == expected
 
-    def test_are_one_set_over_all_stretches(self) -> None:
+    def test_are_one_set_over_all_chunks(self) -> None:
         values = np.concatenate(
             [np.tile(np.array([0.1, 0.2], np.float32), 9000), np.tile(np.array([0.2, 0.3], np.float32), 9000)]
         )
         assert counted(values, "float32", (9000, 18_000)).distinct is not None
-        found = counted(values, "float32", (9000, 18_000))
-        assert found.distinct is not None
-        assert found.distinct.size == 3
+        tally = counted(values, "float32", (9000, 18_000))
+        assert tally.distinct is not None
+        assert tally.distinct.size == 3
 
-    def test_too_many_over_all_stretches_are_too_many(self) -> None:
+    def test_too_many_over_all_chunks_are_too_many(self) -> None:
         values = np.repeat(np.arange(2 * MAX_DISTINCT, dtype=np.float32) / 7, 10)
         assert counted(values, "float32", (values.size // 2,)).distinct is None

@@ -32,9 +32,9 @@ def inspected(folder: Path, tensors: dict[str, NDArray[np.float32]]) -> Inspecti
     return inspect(weights.write(folder / "x.safetensors", tensors), standard=True)
 
 
-def drawn(found: Inspection) -> Figure:
+def drawn(inspection: Inspection) -> Figure:
     with look(THEMES["light"]):
-        return draw(found, THEMES["light"])
+        return draw(inspection, THEMES["light"])
 
 
 class TestPictures:
@@ -42,14 +42,15 @@ class TestPictures:
         ("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".html", b"<!doctype html>")]
     )
     def test_are_the_same_bytes_each_time(self, tmp_path: Path, suffix: str, start: bytes) -> None:
-        found = inspected(tmp_path, TENSORS)
+        inspection = inspected(tmp_path, TENSORS)
         one, other = (
-            render(lambda t: draw(found, t), suffix, "dark", title=title_of(found)) for _ in range(2)
+            render(lambda t: draw(inspection, t), suffix, "dark", title=title_of(inspection))
+            for _ in range(2)
         )
         assert one.startswith(start)
         assert one == other
 
-    def test_have_four_panels_and_name_every_kind_of_fault(self, tmp_path: Path) -> None:
+    def test_have_four_panels_and_name_every_kind_of_error(self, tmp_path: Path) -> None:
         figure = drawn(inspected(tmp_path, TENSORS))
         assert [ax.get_title(loc="left").split(";")[0] for ax in figure.axes] == [
             "Histogram against the law",
@@ -58,11 +59,11 @@ class TestPictures:
             "Std over the std that is asked for",
         ]
         (legend,) = figure.legends
-        said = [text.get_text() for text in legend.get_texts()]
-        assert len(said) == 3
-        assert said[0] == "not random: d.weight"
-        assert "b.weight" in said[1]
-        assert "PyTorch's default: c.weight" in said[2]
+        labels = [text.get_text() for text in legend.get_texts()]
+        assert len(labels) == 3
+        assert labels[0] == "not random: d.weight"
+        assert "b.weight" in labels[1]
+        assert "PyTorch's default: c.weight" in labels[2]
 
     def test_of_many_tensors_have_few_lines(self, tmp_path: Path) -> None:
         shapes = {f"fc{i}.weight": weights.truncated((8, 16), 1 / 4, seed=i) for i in range(400)}
@@ -72,7 +73,7 @@ class TestPictures:
         assert 100 <= len(crowd.get_paths()) <= 200
         assert not figure.legends
 
-    def test_of_many_kinds_of_fault_gather_the_rest(self, tmp_path: Path) -> None:
+    def test_of_many_kinds_of_error_gather_the_rest(self, tmp_path: Path) -> None:
         tensors = {f"fc{i}.weight": weights.normal((64, 64), 0.01 * 1.7**i, seed=i) for i in range(9)}
         (legend,) = drawn(inspected(tmp_path, tensors)).legends
         assert legend.get_texts()[-1].get_text() == "other faults: 4 tensors"

@@ -38,10 +38,10 @@ def uniform(shape: tuple[int, ...], bound: float, seed: int = 0) -> NDArray[np.f
 
 def leaky(shape: tuple[int, ...], std: float) -> NDArray[np.float32]:
     """Three weights past the bound, as Keras on PyTorch leaks them."""
-    found = truncated(shape, std)
+    weights = truncated(shape, std)
     bound = 2 * std / TRUNCATED_STD
-    found.reshape(-1)[[3, 500, 7000]] = [1.2 * bound, -1.68 * bound, 1.01 * bound]
-    return found
+    weights.reshape(-1)[[3, 500, 7000]] = [1.2 * bound, -1.68 * bound, 1.01 * bound]
+    return weights
 
 
 def of_few_levels(shape: tuple[int, ...], std: float) -> NDArray[np.float32]:
@@ -51,8 +51,8 @@ def of_few_levels(shape: tuple[int, ...], std: float) -> NDArray[np.float32]:
     low = 0.02275013194817921
     level = np.random.default_rng(0).integers(0, 128, shape)
     z = ndtri(low + (1 - 2 * low) * level / 128)
-    found: NDArray[np.float32] = (z * (std / TRUNCATED_STD)).astype(np.float32)
-    return found
+    weights: NDArray[np.float32] = (z * (std / TRUNCATED_STD)).astype(np.float32)
+    return weights
 
 
 def write(path: Path, tensors: Mapping[str, NDArray[Any]], *, form: str = "pt") -> Path:

@@ -95,25 +95,25 @@ class TestAgainstPython:
     @settings(deadline=None)
     @given(expressions)
     def test_agrees_with_eval_or_refuses_what_overflows_or_divides_by_zero(self, text: str) -> None:
-        found = outcome(text)
+        result = outcome(text)
         try:
             expected = eval(text, {"__builtins__": {}}, dict(ENV))
         except ZeroDivisionError:
             expected = None
-        if isinstance(found, int):
-            assert found == expected
+        if isinstance(result, int):
+            assert result == expected
         elif expected is None:
-            assert "divides by zero" in found or "overflows" in found
+            assert "divides by zero" in result or "overflows" in result
         else:
-            assert "overflows" in found  # a step of it, if not the whole
+            assert "overflows" in result  # a step of it, if not the whole
 
     @settings(deadline=None)
     @given(st.one_of(st.text(max_size=40), st.text(alphabet="d1i+-*/%() .,_[]{}'\"\\\n", max_size=30)))
     def test_any_text_gives_an_integer_or_an_expression_error(self, text: str) -> None:
-        found = outcome(text)
-        assert type(found) in {int, str}
-        if isinstance(found, int):
-            assert abs(found) <= MAX_MAGNITUDE
+        result = outcome(text)
+        assert type(result) in {int, str}
+        if isinstance(result, int):
+            assert abs(result) <= MAX_MAGNITUDE
 
 
 class TestRefusals:

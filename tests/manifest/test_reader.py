@@ -21,8 +21,8 @@ from lecun_cli.initializers.fans import Fans
 from lecun_cli.manifest.model import FileEntry, Manifest, TensorEntry
 from lecun_cli.manifest.reader import parse_manifest
 from lecun_cli.output import engine
-from lecun_cli.output.destinations.null import Nowhere
-from lecun_cli.plan.types import Part, TensorPlan
+from lecun_cli.output.destinations.null import NullDestination
+from lecun_cli.plan.types import PackedParameter, TensorPlan
 from tests.conftest import PLAIN, mixed_plan, part, plan_of, plan_with, tensor
 
 if TYPE_CHECKING:
@@ -46,13 +46,13 @@ PACKED = TensorPlan(
         part((4, 1), (1, 0), make("zeros"), identity="k"),
         part((4, 11), (1, 0), identity="v"),
     ),
-    along=1,
+    concat_axis=1,
 )
 
 
 def manifest_of(plan: Plan, format_name: str = "safetensors", name: str = "w.safetensors") -> Manifest:
     layout = FORMATS[format_name].layout(plan)
-    return make_manifest(plan, layout, name, engine.run(layout, plan.seed or 0, Nowhere()))
+    return make_manifest(plan, layout, name, engine.run(layout, plan.seed or 0, NullDestination()))
 
 
 def again(manifest: Manifest) -> Manifest:
@@ -64,11 +64,11 @@ def tensors(draw: st.DrawFn, name: str) -> TensorPlan:
     """A tensor of any dtype, rank, axes, initializer and number of parts."""
     dtype = draw(st.sampled_from(list(DTYPES)))
     shape = tuple(draw(st.lists(st.integers(1, 2**20), max_size=3)))
-    along = draw(st.integers(0, max(0, len(shape) - 1)))
+    concat_axis = draw(st.integers(0, max(0, len(shape) - 1)))
     parts = []
     for i in range(draw(st.integers(1, 3)) if shape else 1):
         rows = draw(st.integers(1, 50)) if shape else 0
-        own = (*shape[:along], rows, *shape[along + 1 :]) if shape else ()
+        own = (*shape[:concat_axis], rows, *shape[concat_axis + 1 :]) if shape else ()
         axes = draw(st.one_of(st.none(), st.permutations(range(len(own))).map(tuple)))
         rule = draw(st.sampled_from(list(FAMILY))) if dtype in FLOAT_DTYPES else "ones"
         initializer = make(rule, ARGUMENTS.get(rule))
@@ -76,9 +76,17 @@ def tensors(draw: st.DrawFn, name: str) -> TensorPlan:
         known = initializer.needs_fans or draw(st.booleans())
         fans = Fans(draw(sizes), draw(sizes)) if known else None
         flip = tuple(sorted(draw(st.sets(st.integers(0, len(own) - 1))))) if own else ()
-        parts.append(Part(f"{name}/{i}", own, axes, initializer, fans, fans, initializer.law(fans), flip))
-    packed = (*shape[:along], sum(p.shape[along] for p in parts), *shape[along + 1 :]) if shape else ()
-    return TensorPlan(name, dtype, packed, tuple(parts), along if len(parts) > 1 else 0)
+        parts.append(
+            PackedParameter(
+                f"{name}/{i}", own, axes, initializer, fans, fans, initializer.distribution(fans), flip
+            )
+        )
+    packed = (
+        (*shape[:concat_axis], sum(p.shape[concat_axis] for p in parts), *shape[concat_axis + 1 :])
+        if shape
+        else ()
+    )
+    return TensorPlan(name, dtype, packed, tuple(parts), concat_axis if len(parts) > 1 else 0)
 
 
 @st.composite
@@ -86,7 +94,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
     """Any manifest that holds together."""
     names = draw(st.lists(st.text(min_size=1, max_size=6), unique=True, max_size=4))
     planned = [draw(tensors(name)) for name in names]
-    planned = [t for t in planned if all(p.law.bound <= t.storage.largest for p in t.parts)]
+    planned = [t for t in planned if all(p.distribution.bound <= t.storage.largest for p in t.parts)]
     entries, at = [], draw(st.integers(0, 5000))
     for i, one in enumerate(planned):
         path = draw(st.sampled_from([one.name, f"layers/dense/vars/{i}"]))
@@ -136,8 +144,8 @@ class TestRoundTrip:
         )
         manifest = manifest_of(plan_of(text, fan_rule="torch"))
         (entry,) = manifest.tensors
-        (found,) = again(manifest).tensors
-        ours, theirs = entry.tensor.parts[0], found.tensor.parts[0]
+        (parsed,) = again(manifest).tensors
+        ours, theirs = entry.tensor.parts[0], parsed.tensor.parts[0]
         assert ours.fans != ours.exact
         assert theirs == replace(ours, exact=ours.fans)
 
@@ -147,7 +155,7 @@ class TestRoundTrip:
         assert again(manifest) == manifest
 
 
-class TestForm:
+class TestTensorTemplate:
     def test_is_json_with_a_line_for_every_file_and_tensor(self) -> None:
         manifest = manifest_of(plan_of("seed: 7\ntensors: [{name: größe, shape: [2, 3], in_axes: [1]}]\n"))
         data = manifest.to_bytes()
@@ -238,8 +246,8 @@ def never(path: tuple[str | int, ...], message: str, *values: object) -> list[Ex
 
 def nothing_but(path: tuple[str | int, ...], rule: str, *values: object) -> list[ExpectFail]:
     """A field that must be there, and may not be any of some values."""
-    said = f'"{path[-1]}" of .* is {rule}, found '
-    return [ExpectFail(drop(*path), f"{said}(None|NoneType)"), *never(path, said, *values)]
+    message = f'"{path[-1]}" of .* is {rule}, found '
+    return [ExpectFail(drop(*path), f"{message}(None|NoneType)"), *never(path, message, *values)]
 
 
 VARIED: tuple[object, ...] = ("1", 1.5, True, None, [])
@@ -387,7 +395,7 @@ FAULTS = [
 ]
 
 
-class TestFaults:
+class TestDiagnostics:
     @pytest.mark.parametrize("case", FAULTS, ids=range(len(FAULTS)))
     def test_every_one_is_told_with_its_field(self, case: ExpectFail) -> None:
         value = copy.deepcopy(VALUE)
@@ -396,7 +404,7 @@ class TestFaults:
             parse_manifest(json.dumps(value).encode(), "dir/m.json")
         assert caught.value.message.startswith("dir/m.json does not hold together: ")
 
-    def test_without_a_fault_it_reads(self) -> None:
+    def test_without_an_error_it_reads(self) -> None:
         assert json.loads(parse_manifest(json.dumps(VALUE).encode(), "m.json").to_bytes()) == VALUE
 
     @pytest.mark.parametrize("key", ["manifest", "stream"])
@@ -447,10 +455,10 @@ class TestFaults:
             st.one_of(scalars, st.lists(scalars, max_size=3), st.dictionaries(st.text(max_size=3), scalars))
         )
         try:
-            found = parse_manifest(json.dumps(value).encode(), "m.json")
+            parsed = parse_manifest(json.dumps(value).encode(), "m.json")
         except ManifestError:
             return
-        assert again(found) == found
+        assert again(parsed) == parsed
 
 
 class TestRows:
@@ -469,7 +477,7 @@ class TestRows:
     def test_are_those_of_each_tensor_alone(self, framework: str) -> None:
         manifest = self.repeated(framework)
         alone = [replace(entry.tensor) for entry in manifest.tensors]
-        assert not {t.form for t in alone} & {entry.tensor.form for entry in manifest.tensors}
+        assert not {t.template for t in alone} & {entry.tensor.template for entry in manifest.tensors}
         entries = zip(manifest.tensors, alone, strict=True)
         each = replace(manifest, tensors=tuple(entry._replace(tensor=t) for entry, t in entries))
         assert each.to_bytes() == manifest.to_bytes()
@@ -487,7 +495,7 @@ class TestRows:
             ("sha256", "F" * 64, "the sha256 of b2/d%2/kernel is none"),
         ],
     )
-    def test_a_fault_in_a_later_one_is_told(self, key: str, value: object, message: str) -> None:
+    def test_an_error_in_a_later_one_is_told(self, key: str, value: object, message: str) -> None:
         top = json.loads(self.repeated("keras").to_bytes())
         (row,) = [row for row in top["tensors"] if row["name"] == "b2/d%2/kernel"]
         row[key] = value

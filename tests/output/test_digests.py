@@ -27,15 +27,15 @@ needs_instructions = pytest.mark.skipif(
 
 def segments_of(lengths: Sequence[tuple[bool, int]]) -> tuple[Segment, ...]:
     """Literals, and tensors of so many bytes."""
-    found: list[Segment] = []
+    segments: list[Segment] = []
     at = 0
     for i, (is_tensor, length) in enumerate(lengths):
         if is_tensor:
-            found.append(Extent(at, tensor((length,), dtype="float8_e5m2", name=str(i))))
+            segments.append(Extent(at, tensor((length,), dtype="float8_e5m2", name=str(i))))
         else:
-            found.append(Literal(at, bytes(length)))
+            segments.append(Literal(at, bytes(length)))
         at += length
-    return tuple(found)
+    return tuple(segments)
 
 
 def digests_of(segments: tuple[Segment, ...], data: bytes, cuts: set[int]) -> Digests:
@@ -43,13 +43,13 @@ def digests_of(segments: tuple[Segment, ...], data: bytes, cuts: set[int]) -> Di
     taker = DigestTaker()
     edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     for first, last in pairwise(edges):
-        pieces = [
+        parts = [
             (s, max(first - s.offset, 0), min(last - s.offset, s.nbytes))
             for s in segments
             if s.offset < last and s.offset + s.nbytes > first
         ]
         for digester in taker.digesters:
-            digester.take(pieces, memoryview(data)[first:last])
+            digester.take(parts, memoryview(data)[first:last])
     return taker.end()
 
 
@@ -86,8 +86,8 @@ class TestDigests:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("lecun_cli.output.digests.load", lambda: loader.Kernel(None, "NumPy"))
             assert len(DigestTaker().digesters) == 2
-            found = digests_of(segments, data, cuts)
-        assert found == expected(segments, data)
+            digests = digests_of(segments, data, cuts)
+        assert digests == expected(segments, data)
 
     def test_of_no_byte_are_that_of_nothing(self) -> None:
         assert DigestTaker().end() == Digests(hashlib.sha256().hexdigest(), {})
@@ -99,7 +99,7 @@ class TestKernel:
         assert len(DigestTaker().digesters) == 1
 
     @pytest.mark.parametrize(
-        ("state", "data", "stretches", "said"),
+        ("state", "data", "ranges", "message"),
         [
             (None, b"abc", (2, 0), "not as long as the data"),
             (None, b"abc", (4, 0), "not as long as the data"),
@@ -109,12 +109,12 @@ class TestKernel:
         ],
     )
     def test_refuses_what_is_not_whole(
-        self, state: bytearray | None, data: bytes, stretches: tuple[int, ...], said: str
+        self, state: bytearray | None, data: bytes, ranges: tuple[int, ...], message: str
     ) -> None:
         module = loader.load().module
         assert module is not None
-        with pytest.raises(ValueError, match=said):
-            module.digest(module.digest_begin() if state is None else state, data, array("Q", stretches))
+        with pytest.raises(ValueError, match=message):
+            module.digest(module.digest_begin() if state is None else state, data, array("Q", ranges))
 
     def test_refuses_to_end_what_is_not_whole(self) -> None:
         module = loader.load().module

@@ -18,7 +18,7 @@ from lecun_cli.formats import FORMATS
 from lecun_cli.formats.segments import Extent, FileLayout, Literal
 from lecun_cli.output import engine
 from lecun_cli.output.destinations.base import PAGE_NBYTES
-from lecun_cli.output.destinations.null import Nowhere
+from lecun_cli.output.destinations.null import NullDestination
 from lecun_cli.output.digests import Digests
 from lecun_cli.tensors.arrays import lecun_normal
 from lecun_cli.tensors.slices import slice_tensor
@@ -109,10 +109,10 @@ class TestSameBytes:
         expected = expected_bytes(layout)
         for chunk_nbytes in (*CHUNKS, layout.nbytes):
             for workers in WORKERS:
-                found = bytes_of(
+                data = bytes_of(
                     layout, chunk_nbytes=chunk_nbytes, workers=workers, random_access=random_access
                 )
-                assert found == expected, (chunk_nbytes, workers)
+                assert data == expected, (chunk_nbytes, workers)
 
     @pytest.mark.parametrize("chunk_nbytes", [1, 7, 33, 63, 65, 127])
     def test_for_chunks_that_no_block_fits(self, chunk_nbytes: int) -> None:
@@ -151,8 +151,8 @@ class TestSameBytes:
 
     def test_for_lecun_normal_the_function(self) -> None:
         stored = arrays_of(mixed_plan(), "safetensors")["hidden/kernel"]
-        made = lecun_normal((29, 37), fan_in=37, seed=SEED, identity="hidden/kernel")
-        assert np.array_equal(stored, made.T)
+        weights = lecun_normal((29, 37), fan_in=37, seed=SEED, identity="hidden/kernel")
+        assert np.array_equal(stored, weights.T)
 
     @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float8_e4m3fn", "float8_e5m2"])
     def test_of_a_narrow_dtype_are_the_float32_ones_cast(self, dtype: str) -> None:
@@ -171,7 +171,7 @@ class TestSameBytes:
 
     def test_another_seed_is_another_file(self) -> None:
         layout = layout_of(mixed_plan(), "safetensors")
-        digests = {engine.run(layout, seed, Nowhere()).file for seed in (0, 1, 2**64 - 1)}
+        digests = {engine.run(layout, seed, NullDestination()).file for seed in (0, 1, 2**64 - 1)}
         assert len(digests) == 3
 
 
@@ -183,23 +183,23 @@ class TestThreads:
         assert len(memory.threads) == 1
 
     def test_buffers_are_few_whatever_the_size_of_the_file(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        made = []
+        allocated = []
         aligned = engine._aligned
 
         def counting(nbytes: int) -> NDArray[np.uint8]:
-            made.append(nbytes)
+            allocated.append(nbytes)
             return aligned(nbytes)
 
         planned = tensor((1 << 19,), dtype="float8_e5m2")
         layout = FileLayout("test", planned.nbytes, (Extent(0, planned),))
         monkeypatch.setattr(engine, "_aligned", counting)
         engine.run(layout, SEED, Memory(layout.nbytes, random_access=False), chunk_nbytes=1000, workers=3)
-        assert len(made) <= 3 + 4
-        assert set(made) == {1000 + PAGE_NBYTES}
+        assert len(allocated) <= 3 + 4
+        assert set(allocated) == {1000 + PAGE_NBYTES}
 
     @pytest.mark.parametrize("format_name", PLAIN)
     def test_bytes_lie_in_memory_as_in_the_file_to_a_page(self, format_name: str) -> None:
-        class Watching(Nowhere):
+        class Watching(NullDestination):
             def write(self, offset: int, data: memoryview) -> None:
                 assert (np.frombuffer(data, np.uint8).ctypes.data - offset) % PAGE_NBYTES == 0
 
@@ -226,14 +226,14 @@ class TestThreads:
             assert digests.file == expected
 
     def test_a_layout_without_a_byte_is_done_at_once(self) -> None:
-        digests = engine.run(FileLayout("test", 0, ()), SEED, Nowhere(), workers=3)
+        digests = engine.run(FileLayout("test", 0, ()), SEED, NullDestination(), workers=3)
         assert digests == Digests(hashlib.sha256().hexdigest(), {})
 
     @pytest.mark.parametrize("workers", [0, -1, 257])
     def test_their_number_is_bounded(self, workers: int) -> None:
         layout = layout_of(mixed_plan(), "safetensors")
         with pytest.raises(UsageError, match=f"workers are 1 to 256, found {workers}"):
-            engine.run(layout, SEED, Nowhere(), workers=workers)
+            engine.run(layout, SEED, NullDestination(), workers=workers)
 
     def test_by_default_are_as_many_as_cores_within_bounds(self) -> None:
         assert 1 <= engine.default_workers() <= 8
@@ -253,7 +253,7 @@ class Failing:
             raise OutputError("the disk is on fire")
 
 
-class TestFaults:
+class TestDiagnostics:
     @pytest.mark.parametrize("random_access", [True, False])
     @pytest.mark.parametrize("workers", WORKERS)
     def test_of_the_destination_stop_the_run_and_are_raised_once(
@@ -277,14 +277,16 @@ class TestFaults:
         def fail(*_: object) -> None:
             raise MemoryError
 
-        monkeypatch.setattr("lecun_cli.tensors.generator.Drawer.draw_range", fail)
+        monkeypatch.setattr("lecun_cli.tensors.generator.TensorGenerator.draw_range", fail)
         with pytest.raises(MemoryError):
-            engine.run(layout_of(mixed_plan(), "safetensors"), SEED, Nowhere(), chunk_nbytes=64, workers=3)
+            engine.run(
+                layout_of(mixed_plan(), "safetensors"), SEED, NullDestination(), chunk_nbytes=64, workers=3
+            )
 
     def test_of_cutting_stop_the_run(self) -> None:
         broken = FileLayout("test", 100, (Literal(0, b"short"),))
         with pytest.raises(AssertionError, match="the units end before the 100 bytes of the file"):
-            engine.run(broken, SEED, Nowhere(), workers=2)
+            engine.run(broken, SEED, NullDestination(), workers=2)
 
     def test_of_starting_threads_stop_those_that_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
         start = threading.Thread.start
@@ -298,7 +300,7 @@ class TestFaults:
 
         monkeypatch.setattr(threading.Thread, "start", limited)
         with pytest.raises(RuntimeError, match="can't start new thread"):
-            engine.run(layout_of(mixed_plan(), "safetensors"), SEED, Nowhere(), workers=6)
+            engine.run(layout_of(mixed_plan(), "safetensors"), SEED, NullDestination(), workers=6)
 
 
 class TestProgress:
@@ -318,12 +320,12 @@ class TestProgress:
     def test_is_told_by_the_caller_s_own_thread(self) -> None:
         threads = set()
         layout = layout_of(mixed_plan(), "safetensors")
-        engine.run(layout, SEED, Nowhere(), progress=lambda *_: threads.add(threading.get_ident()))
+        engine.run(layout, SEED, NullDestination(), progress=lambda *_: threads.add(threading.get_ident()))
         assert threads == {threading.get_ident()}
 
     @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
     def test_an_exception_from_it_stops_the_run(self, error: type[BaseException]) -> None:
-        class Waiting(Nowhere):
+        class Waiting(NullDestination):
             """Takes long enough for the first word of progress to come in the middle."""
 
             written = 0

@@ -45,8 +45,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {path.name: path for path in top.iterdir()}
 
 
-def calls_of(fault: Fault, template: Path) -> int:
-    (outcome,) = run_faults([fault], template)
+def calls_of(diagnostic: Fault, template: Path) -> int:
+    (outcome,) = run_faults([diagnostic], template)
     assert outcome.code == 0, outcome.stderr
     assert outcome.n_calls > 0
     return outcome.n_calls
@@ -67,10 +67,10 @@ def check(outcome: Outcome, folders: dict[str, Path], before: str) -> str:
     return names[0]
 
 
-def each_call(fault: Fault, template: Path, afters: Sequence[bool] = (False,)) -> list[Outcome]:
-    n_calls = calls_of(replace(fault, action=""), template)
-    faults = [replace(fault, call=k + 1, after=after) for k in range(n_calls) for after in afters]
-    return run_faults(faults, template)
+def each_call(diagnostic: Fault, template: Path, afters: Sequence[bool] = (False,)) -> list[Outcome]:
+    n_calls = calls_of(replace(diagnostic, action=""), template)
+    diagnostics = [replace(diagnostic, call=k + 1, after=after) for k in range(n_calls) for after in afters]
+    return run_faults(diagnostics, template)
 
 
 class TestPair:
@@ -78,8 +78,8 @@ class TestPair:
     def test_a_signal_at_each_call_from_the_first_rename_on_leaves_a_whole_pair(
         self, folders: dict[str, Path], args: tuple[str, ...], before: str
     ) -> None:
-        fault = Fault(args, "SIGINT", since=RENAMES)
-        outcomes = each_call(fault, folders[before], (False, True))
+        diagnostic = Fault(args, "SIGINT", since=RENAMES)
+        outcomes = each_call(diagnostic, folders[before], (False, True))
         assert len(outcomes) >= 16
         for outcome in outcomes:
             assert check(outcome, folders, before) == "new"
@@ -89,8 +89,8 @@ class TestPair:
     def test_a_signal_at_any_call_of_the_run_leaves_a_whole_pair(
         self, folders: dict[str, Path], args: tuple[str, ...], before: str
     ) -> None:
-        fault = Fault(args, "SIGTERM", functions=("open", "fsync", "unlink", "pwrite", *RENAMES))
-        for outcome in each_call(fault, folders[before]):
+        diagnostic = Fault(args, "SIGTERM", functions=("open", "fsync", "unlink", "pwrite", *RENAMES))
+        for outcome in each_call(diagnostic, folders[before]):
             check(outcome, folders, before)
             assert outcome.code == 130
             assert outcome.stderr.startswith(("terminated: ", "warning: "))
@@ -100,8 +100,8 @@ class TestPair:
     def test_an_error_of_each_fsync_or_rename_leaves_the_old_state(
         self, folders: dict[str, Path], args: tuple[str, ...], before: str, error: str
     ) -> None:
-        fault = Fault(args, error, functions=("fsync", "rename", "replace"))
-        outcomes = each_call(fault, folders[before])
+        diagnostic = Fault(args, error, functions=("fsync", "rename", "replace"))
+        outcomes = each_call(diagnostic, folders[before])
         counts = Counter((outcome.code, check(outcome, folders, before)) for outcome in outcomes)
         assert set(counts) == {(1, before)}
         assert all(" could not be written: " in outcome.stderr for outcome in outcomes)

@@ -54,10 +54,10 @@ def run(command: str, columns: int, folder: Path) -> str:
                 break
             shown += data
         os.close(leader)
-        said = process.stderr.read() if process.stderr else b""
+        errors = process.stderr.read() if process.stderr else b""
     if process.returncode not in {0, 3}:
-        raise SystemExit(f"{command} failed:\n{said.decode()}")
-    return (shown + said).decode().replace("\r\n", "\n")
+        raise SystemExit(f"{command} failed:\n{errors.decode()}")
+    return (shown + errors).decode().replace("\r\n", "\n")
 
 
 def picture(commands: list[str], columns: int, folder: Path, *, title: str) -> str:
@@ -77,9 +77,9 @@ def picture(commands: list[str], columns: int, folder: Path, *, title: str) -> s
 _LEADING = re.compile(r'x="([0-9.]+)" y="([0-9.]+)" textLength="([0-9.]+)" ([^>]*)>((?:&#160;)+)(?=[^&<])')
 
 
-def _after_spaces(found: re.Match[str]) -> str:
+def _after_spaces(match: re.Match[str]) -> str:
     """Text begins where its first letter stands: some programs make leading spaces narrower than letters."""
-    x, y, length, rest, spaces = found.groups()
+    x, y, length, rest, spaces = match.groups()
     moved = 12.2 * spaces.count(";")  # the width of a character in rich's pictures
     return f'x="{float(x) + moved:.1f}" y="{y}" textLength="{float(length) - moved:.1f}" {rest}>'
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from lecun_cli.errors import Diagnostic, Place, PlanError, SpecError
+from lecun_cli.errors import Diagnostic, PlanError, Span, SpecError
 from lecun_cli.frameworks import FRAMEWORKS
 from lecun_cli.initializers.distributions import Constant, TruncatedNormal
 from lecun_cli.initializers.fans import Fans
 from lecun_cli.plan.planner import make_plan
-from lecun_cli.plan.types import Part, Plan, TensorPlan
+from lecun_cli.plan.types import PackedParameter, Plan, TensorPlan
 from lecun_cli.spec.load import parse_spec
 
 DENSE = "{type: dense, name: NAME, in_features: 100, out_features: 64}"
@@ -35,12 +35,12 @@ def tensor_of(plan: Plan, name: str) -> TensorPlan:
     return tensor
 
 
-def part_of(plan: Plan, name: str) -> Part:
+def part_of(plan: Plan, name: str) -> PackedParameter:
     (part,) = tensor_of(plan, name).parts
     return part
 
 
-def faults_of(text: str, framework: str = "keras", fan_rule: str = "exact") -> tuple[Diagnostic, ...]:
+def diagnostics_of(text: str, framework: str = "keras", fan_rule: str = "exact") -> tuple[Diagnostic, ...]:
     with pytest.raises(PlanError) as caught:
         plan_of(text, framework, fan_rule)
     return caught.value.diagnostics
@@ -58,7 +58,7 @@ class Expect:
     torch: tuple[Row, ...]
 
 
-KINDS = [
+LAYER_TYPES = [
     Expect(
         "{type: dense, name: x, in_features: 5, out_features: 7}",
         (("x/kernel", (5, 7), (1, 0)), ("x/bias", (7,), None)),
@@ -152,25 +152,25 @@ def rows_of(plan: Plan) -> set[Row]:
 
 
 class TestKinds:
-    @pytest.mark.parametrize("case", KINDS, ids=lambda case: case.layer)
+    @pytest.mark.parametrize("case", LAYER_TYPES, ids=lambda case: case.layer)
     def test_are_stored_as_each_framework_has_them(self, case: Expect) -> None:
         assert rows_of(one(case.layer, "keras")) == set(case.keras)
         assert rows_of(one(case.layer, "torch")) == set(case.torch)
 
-    @pytest.mark.parametrize("case", KINDS, ids=lambda case: case.layer)
+    @pytest.mark.parametrize("case", LAYER_TYPES, ids=lambda case: case.layer)
     def test_are_the_same_parameters_in_every_framework(self, case: Expect) -> None:
         canonical = {}
         for framework in FRAMEWORKS:
             parts = [part for tensor in one(case.layer, framework).tensors for part in tensor.parts]
             canonical[framework] = {
-                part.identity: (part.canonical_shape, part.initializer, part.fans, part.law)
+                part.identity: (part.canonical_shape, part.initializer, part.fans, part.distribution)
                 for part in parts
                 if not part.identity.endswith("num_batches_tracked")  # a counter that only torch has
             }
         first, *others = canonical.values()
         assert all(other == first for other in others)
 
-    @pytest.mark.parametrize("case", KINDS, ids=lambda case: case.layer)
+    @pytest.mark.parametrize("case", LAYER_TYPES, ids=lambda case: case.layer)
     @pytest.mark.parametrize("framework", FRAMEWORKS)
     def test_stored_axes_follow_from_the_canonical_ones(self, framework: str, case: Expect) -> None:
         for tensor in one(case.layer, framework).tensors:
@@ -198,13 +198,13 @@ class TestKinds:
         for framework, name in (("keras", "x/kernel"), ("torch", "x.weight")):
             part = part_of(one(layer, framework), name)
             assert (part.fans, part.exact) == (fans, fans)
-            assert part.law.std == pytest.approx(math.sqrt(1 / fans.fan_in))
+            assert part.distribution.std == pytest.approx(math.sqrt(1 / fans.fan_in))
 
     def test_an_embedding_has_the_fan_of_its_width(self) -> None:
         plan = one("{type: embedding, name: x, num_embeddings: 11, embedding_dim: 5}")
         assert part_of(plan, "x/embeddings").fans == Fans(5, 11)
 
-    def test_a_batch_normalisation_counts_in_int64_whatever_the_dtype(self) -> None:
+    def test_a_batch_normalization_counts_in_int64_whatever_the_dtype(self) -> None:
         plan = plan_of(
             "dtype: float16\nlayers: [{type: batch_normalization, name: x, features: 4}]\n", "torch"
         )
@@ -215,11 +215,11 @@ class TestKinds:
             "x.running_mean": "float16",
             "x.running_var": "float16",
         }
-        assert part_of(plan, "x.running_var").law == Constant(1)
-        assert part_of(plan, "x.num_batches_tracked").law == Constant(0)
+        assert part_of(plan, "x.running_var").distribution == Constant(1)
+        assert part_of(plan, "x.num_batches_tracked").distribution == Constant(0)
 
 
-class TestPart:
+class TestPackedParameter:
     @pytest.mark.parametrize("axes", [*itertools.permutations(range(3)), None])
     def test_canonical_shape_undoes_the_axes(self, axes: tuple[int, ...] | None) -> None:
         canonical = (2, 3, 5)
@@ -245,30 +245,32 @@ class TestIdentities:
         assert {t.name: t.parts[0].identity for t in plan.tensors} == {"g.a.w": "g/a.w", "a.w": "a.w"}
 
     def test_clash_where_only_the_separator_differs(self) -> None:
-        (first, second) = faults_of(
+        (first, second) = diagnostics_of(
             f"layers:\n  - {DENSE.replace('NAME', 'a.b')}\n  - {DENSE.replace('NAME', 'a/b')}\n"
         )
         assert first.message == 'two tensors have the name "a/b/kernel"'
         assert second.message == 'two tensors have the name "a/b/bias"'
 
     def test_a_name_twice_is_told_with_both_places(self) -> None:
-        faults = faults_of(f"layers:\n  - {DENSE}\n  - {DENSE}\n")
-        assert [fault.message for fault in faults] == [
+        diagnostics = diagnostics_of(f"layers:\n  - {DENSE}\n  - {DENSE}\n")
+        assert [diagnostic.message for diagnostic in diagnostics] == [
             'two tensors have the name "NAME/kernel"',
             'two tensors have the name "NAME/bias"',
         ]
-        for fault in faults:
-            assert fault.place == Place(3, 25, 4)
-            assert fault.related == (Place(2, 25, 4), "the first is here")
-            assert fault.help == "rename one of them"
+        for diagnostic in diagnostics:
+            assert diagnostic.span == Span(3, 25, 4)
+            assert diagnostic.related == (Span(2, 25, 4), "the first is here")
+            assert diagnostic.help == "rename one of them"
 
     def test_a_repeat_without_its_index_is_told_what_it_needs(self) -> None:
-        faults = faults_of(f"layers:\n  - repeat: 2\n    layers:\n      - {DENSE}\n")
-        assert [fault.message for fault in faults] == [
+        diagnostics = diagnostics_of(f"layers:\n  - repeat: 2\n    layers:\n      - {DENSE}\n")
+        assert [diagnostic.message for diagnostic in diagnostics] == [
             'several tensors of one layer have the name "NAME/kernel"',
             'several tensors of one layer have the name "NAME/bias"',
         ]
-        assert {fault.help for fault in faults} == {'a repeat needs its index in a name: "block_{i}"'}
+        assert {diagnostic.help for diagnostic in diagnostics} == {
+            'a repeat needs its index in a name: "block_{i}"'
+        }
 
     def test_one_identity_under_two_names_is_told_with_both_places(self) -> None:
         text = (
@@ -277,14 +279,14 @@ class TestIdentities:
             "tensors:\n"
             "  - {name: a/kernel, shape: [2], initializer: zeros}\n"
         )
-        (fault,) = faults_of(text, "torch")
+        (diagnostic,) = diagnostics_of(text, "torch")
         assert (
-            fault.message
+            diagnostic.message
             == 'two parameters have the identity "a/kernel", so they would hold the same weights'
         )
-        assert fault.place == Place(4, 12, 8)
-        assert fault.related == (Place(2, 25, 1), "the first is here")
-        assert fault.help == "rename one of them, or share the weights on purpose with `stream:`"
+        assert diagnostic.span == Span(4, 12, 8)
+        assert diagnostic.related == (Span(2, 25, 1), "the first is here")
+        assert diagnostic.help == "rename one of them, or share the weights on purpose with `stream:`"
 
     @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
     def test_stream_shares_weights_on_purpose(self, order: tuple[int, int]) -> None:
@@ -309,9 +311,9 @@ class TestIdentities:
             "  - {type: dense, name: a, in_features: 2, out_features: 2, bias: false}\n"
             "  - {type: tensor, name: a/kernel, shape: [2], initializer: zeros}\n"
         )
-        (fault,) = faults_of(text, "torch")
-        assert "identity" in fault.message
-        assert fault.related == (Place(3, 25, 1), "the first is here")
+        (diagnostic,) = diagnostics_of(text, "torch")
+        assert "identity" in diagnostic.message
+        assert diagnostic.related == (Span(3, 25, 1), "the first is here")
 
 
 class TestRules:
@@ -332,15 +334,15 @@ class TestRules:
 
     def test_change_the_initializer_of_what_they_match(self) -> None:
         plan = self.plan("{match: 'g.*.weight', initializer: {name: truncated_normal, stddev: 0.02}}")
-        assert part_of(plan, "g.NAME.weight").law == TruncatedNormal(0.02)
-        assert part_of(plan, "g.NAME.bias").law == Constant(0)
+        assert part_of(plan, "g.NAME.weight").distribution == TruncatedNormal(0.02)
+        assert part_of(plan, "g.NAME.bias").distribution == Constant(0)
 
     def test_later_ones_win_field_by_field(self) -> None:
         plan = self.plan(
             "{match: '*', dtype: float16, initializer: ones}, {match: '*bias', dtype: float64},"
             " {match: 'g*', initializer: {name: constant, value: 2}}"
         )
-        assert {t.name: (t.dtype, t.parts[0].law) for t in plan.tensors} == {
+        assert {t.name: (t.dtype, t.parts[0].distribution) for t in plan.tensors} == {
             "norm.weight": ("float16", Constant(1)),
             "g.NAME.weight": ("float16", Constant(2)),
             "g.NAME.bias": ("float64", Constant(2)),
@@ -352,7 +354,7 @@ class TestRules:
             "rules: [{match: '*', dtype: float16, initializer: zeros}]\n"
         )
         (bias, kernel) = plan_of(text).tensors
-        assert (kernel.dtype, kernel.parts[0].law, bias.dtype) == ("float16", Constant(0), "float16")
+        assert (kernel.dtype, kernel.parts[0].distribution, bias.dtype) == ("float16", Constant(0), "float16")
 
     @pytest.mark.parametrize(
         "match", ["g/NAME/kernel", "g/*/kernel", "*kernel", "g.NAME.weight", "?.NAME.w[e]ight"]
@@ -460,12 +462,12 @@ class TestDTypes:
         ],
         ids=lambda case: f"{case.dtype} {case.initializer}",
     )
-    def test_hold_every_value_of_the_law(self, case: ExpectFail) -> None:
+    def test_hold_every_value_of_the_distribution(self, case: ExpectFail) -> None:
         fields = f"shape: [3, 2], in_axes: [0], dtype: {case.dtype}, initializer: {case.initializer}"
         text = f"tensors:\n  - {{name: t, {fields}}}\n"
-        (fault,) = faults_of(text)
-        assert (fault.message, fault.help) == (case.message, case.help)
-        assert fault.place == Place(2, 12, 1)
+        (diagnostic,) = diagnostics_of(text)
+        assert (diagnostic.message, diagnostic.help) == (case.message, case.help)
+        assert diagnostic.span == Span(2, 12, 1)
 
     @pytest.mark.parametrize(
         ("dtype", "initializer"),
@@ -487,8 +489,8 @@ class TestDTypes:
     def test_uint64_past_its_end_is_refused(self) -> None:
         initializer = f"{{name: constant, value: {2**64}}}"
         text = f"tensors: [{{name: t, shape: [1], dtype: uint64, initializer: {initializer}}}]\n"
-        (fault,) = faults_of(text)
-        assert fault.message.startswith('"t" overflows uint64')
+        (diagnostic,) = diagnostics_of(text)
+        assert diagnostic.message.startswith('"t" overflows uint64')
 
 
 class TestFanRules:
@@ -496,7 +498,7 @@ class TestFanRules:
     class Expect:
         id: str
         layer: str
-        role: str
+        param_name: str
         exact: Fans
         keras: Fans
         torch: Fans
@@ -565,9 +567,11 @@ class TestFanRules:
     def test_are_what_each_framework_computes_whatever_the_names(self, framework: str, case: Expect) -> None:
         for rule, fans in (("exact", case.exact), ("keras", case.keras), ("torch", case.torch)):
             plan = one(case.layer, framework, rule)
-            (part,) = [p for t in plan.tensors for p in t.parts if p.identity in {"x", f"x/{case.role}"}]
+            (part,) = [
+                p for t in plan.tensors for p in t.parts if p.identity in {"x", f"x/{case.param_name}"}
+            ]
             assert (part.fans, part.exact) == (fans, case.exact)
-            assert part.law.std == pytest.approx(math.sqrt(1 / fans.fan_in))
+            assert part.distribution.std == pytest.approx(math.sqrt(1 / fans.fan_in))
 
     @pytest.mark.parametrize("rule", ["exact", "keras", "torch"])
     def test_leave_a_fan_in_that_is_given(self, rule: str) -> None:
@@ -582,31 +586,31 @@ class TestFanRules:
     @pytest.mark.parametrize("rule", ["exact", "keras", "torch"])
     def test_do_not_touch_constants(self, rule: str) -> None:
         part = part_of(one(DENSE, "keras", rule), "NAME/bias")
-        assert (part.fans, part.law) == (None, Constant(0))
+        assert (part.fans, part.distribution) == (None, Constant(0))
 
     def test_an_undefined_fan_is_told_with_what_to_do(self) -> None:
-        (fault,) = faults_of("tensors:\n  - {name: t, shape: [512]}\n")
-        assert fault.message == 'lecun_normal needs a fan-in, and that of "t" [512] is undefined'
-        assert fault.place == Place(2, 12, 1)
+        (diagnostic,) = diagnostics_of("tensors:\n  - {name: t, shape: [512]}\n")
+        assert diagnostic.message == 'lecun_normal needs a fan-in, and that of "t" [512] is undefined'
+        assert diagnostic.span == Span(2, 12, 1)
         assert (
-            fault.help
+            diagnostic.help
             == "give `fan_in:` or `in_axes:`, or an initializer that needs none, such as zeros for a bias"
         )
 
     def test_a_bias_has_no_fan_but_under_keras(self) -> None:
         layer = f"{DENSE[:-1]}, bias_initializer: lecun_normal}}"
-        (fault,) = faults_of(f"layers: [{layer}]\n")
-        assert fault.message == 'lecun_normal needs a fan-in, and that of "NAME/bias" [64] is undefined'
-        (fault,) = faults_of(f"layers: [{layer}]\n", fan_rule="torch")
+        (diagnostic,) = diagnostics_of(f"layers: [{layer}]\n")
+        assert diagnostic.message == 'lecun_normal needs a fan-in, and that of "NAME/bias" [64] is undefined'
+        (diagnostic,) = diagnostics_of(f"layers: [{layer}]\n", fan_rule="torch")
         assert (
-            fault.message == 'the fans of "NAME/bias" are undefined: '
+            diagnostic.message == 'the fans of "NAME/bias" are undefined: '
             "torch has no fans for a shape of fewer than two axes, [64]"
         )
         assert part_of(one(layer, "keras", "keras"), "NAME/bias").fans == Fans(64, 64)
 
     def test_every_undefined_fan_is_told(self) -> None:
-        faults = faults_of("tensors:\n  - {name: t, shape: [5]}\n  - {name: u, shape: [6]}\n")
-        assert [fault.place and fault.place.line for fault in faults] == [2, 3]
+        diagnostics = diagnostics_of("tensors:\n  - {name: t, shape: [5]}\n  - {name: u, shape: [6]}\n")
+        assert [diagnostic.span and diagnostic.span.line for diagnostic in diagnostics] == [2, 3]
 
 
 class TestSizes:
@@ -684,14 +688,14 @@ class TestPlan:
         assert tensor_of(plan, "NAME/kernel").shape == (100, 64)
         assert plan.tensor("NAME/weight") is None
 
-    def test_tells_every_fault_in_one_run(self) -> None:
+    def test_tells_every_error_in_one_run(self) -> None:
         text = (
             "tensors:\n"
             "  - {name: t, shape: [5]}\n"
             "  - {name: u, shape: [6], dtype: int8, fan_in: 3}\n"
             "  - {name: u, shape: [6], initializer: zeros}\n"
         )
-        assert [fault.place and fault.place.line for fault in faults_of(text)] == [2, 3, 4]
+        assert [diagnostic.span and diagnostic.span.line for diagnostic in diagnostics_of(text)] == [2, 3, 4]
 
 
 class TestCollections:
@@ -724,7 +728,7 @@ RULES = (
 )
 
 
-class TestRoundsOfARepeat:
+class TestIterationsOfARepeat:
     """Most of a round is planned once, and so are its texts; that must not be seen."""
 
     @staticmethod
@@ -732,8 +736,8 @@ class TestRoundsOfARepeat:
         """The plan of a repeat, and that of the same layers written out."""
         body = ", ".join(ROUND)
         repeated = f"layers: [{{repeat: 12, name: 'b.{{i}}', layers: [{body.replace('N', '{i % 5}')}]}}]\n"
-        rounds = [f"{{name: b.{i}, layers: [{body.replace('N', str(i % 5))}]}}" for i in range(12)]
-        written = f"layers: [{', '.join(rounds)}]\n"
+        iterations = [f"{{name: b.{i}, layers: [{body.replace('N', str(i % 5))}]}}" for i in range(12)]
+        written = f"layers: [{', '.join(iterations)}]\n"
         return plan_of(head + repeated, framework, fan_rule), plan_of(head + written, framework, fan_rule)
 
     @pytest.mark.parametrize("rules", ["", RULES], ids=["plain", "with rules"])
@@ -754,7 +758,7 @@ class TestRoundsOfARepeat:
         forms: dict[object, set[object]] = {}
         for t in repeated.tensors:
             parts = tuple(replace(part, identity="") for part in t.parts)
-            forms.setdefault(t.form, set()).add((t.dtype, t.shape, parts, t.along))
+            forms.setdefault(t.template, set()).add((t.dtype, t.shape, parts, t.concat_axis))
         assert len(forms) < len(repeated.tensors) / 2
         assert {len(alike) for alike in forms.values()} == {1}
 
@@ -774,7 +778,7 @@ class TestRoundsOfARepeat:
     def test_layers_are_equal_wherever_they_are_named(self) -> None:
         repeated, written = self.both("", "torch")
         first, other = repeated.layers[0], written.layers[0]
-        moved = first._replace(place=None)
+        moved = first._replace(span=None)
         assert first == other == moved
         assert hash(first) == hash(moved)
         assert not first != moved  # noqa: SIM202 - a tuple has a way of its own to say so
@@ -784,23 +788,26 @@ class TestRoundsOfARepeat:
     def test_a_tensor_that_is_changed_has_a_form_of_its_own(self) -> None:
         first = self.both("", "torch")[0].tensors[0]
         changed = replace(first, shape=(5, *first.shape[1:]))
-        assert changed.form is not first.form
+        assert changed.template is not first.template
         assert changed.nbytes == math.prod(changed.shape) * changed.storage.itemsize
 
-    def test_a_fault_is_told_of_every_round(self) -> None:
+    def test_an_error_is_told_of_every_iteration(self) -> None:
         layer = "{type: tensor, name: 'w{i}', shape: [2]}"
-        faults = faults_of(f"layers: [{{repeat: 3, layers: [{layer}]}}]\n")
-        assert [fault.message for fault in faults] == [
+        diagnostics = diagnostics_of(f"layers: [{{repeat: 3, layers: [{layer}]}}]\n")
+        assert [diagnostic.message for diagnostic in diagnostics] == [
             f'lecun_normal needs a fan-in, and that of "w{i}" [2] is undefined' for i in range(3)
         ]
 
-    def test_a_clash_with_a_later_round_is_told_with_both_places(self) -> None:
-        round_ = "{type: dense, name: 'a{i}', in_features: 2, out_features: 2, bias: false}"
+    def test_a_clash_with_a_later_iteration_is_told_with_both_places(self) -> None:
+        iteration = "{type: dense, name: 'a{i}', in_features: 2, out_features: 2, bias: false}"
         text = (
             "layers:\n"
             "  - {type: tensor, name: a1/kernel, shape: [2], initializer: zeros}\n"
-            f"  - {{repeat: 3, layers: [{round_}]}}\n"
+            f"  - {{repeat: 3, layers: [{iteration}]}}\n"
         )
-        (fault,) = faults_of(text, "torch")
-        assert "have the identity" in fault.message
-        assert (fault.place, fault.related) == (Place(3, 46, 6), (Place(2, 26, 9), "the first is here"))
+        (diagnostic,) = diagnostics_of(text, "torch")
+        assert "have the identity" in diagnostic.message
+        assert (diagnostic.span, diagnostic.related) == (
+            Span(3, 46, 6),
+            (Span(2, 26, 9), "the first is here"),
+        )

@@ -36,10 +36,10 @@ def test_equal_those_of_keras(name: str) -> None:
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_keep_the_shape_and_the_dtype(name: str, framework: str) -> None:
-    found = activated(name, framework)
-    assert found.shape == X.shape
-    assert found.dtype == np.float32
-    assert np.isfinite(found).all()
+    y = activated(name, framework)
+    assert y.shape == X.shape
+    assert y.dtype == np.float32
+    assert np.isfinite(y).all()
 
 
 def test_the_normal_distribution_function_is_right_to_1e_7() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lecun_cli.errors import UsageError
-from lecun_cli.layers import KINDS
+from lecun_cli.layers import LAYER_TYPES
 from lecun_cli.plan.planner import make_plan
 from lecun_cli.propagation.chain import Chains, chain
 from lecun_cli.propagation.forward import FORWARD
@@ -41,8 +41,8 @@ def entries(*layers: str, framework: str = "keras", image: tuple[int, ...] | Non
     return [link.entry for link in chained(*layers, framework=framework, image=image).links]
 
 
-def test_every_layer_kind_has_a_forward_pass() -> None:
-    assert set(FORWARD) == set(KINDS)
+def test_every_layer_type_has_a_forward_pass() -> None:
+    assert set(FORWARD) == set(LAYER_TYPES)
 
 
 class TestFeeding:
@@ -67,9 +67,9 @@ class TestFeeding:
     def test_raw_tensors_are_matrices_where_they_say_what_is_summed_over(self) -> None:
         matrix = "{type: tensor, name: m, shape: [4, 6], in_axes: [0]}"
         other = "{type: tensor, name: t, shape: [6, 6], fan_in: 6}"
-        found = chained(dense("a", 3, 4), matrix, other, dense("b", 6, 2))
-        assert [(link.name, link.entry) for link in found.links] == [("a", "input"), ("m", ""), ("b", "")]
-        assert found.left_out == 1
+        chains = chained(dense("a", 3, 4), matrix, other, dense("b", 6, 2))
+        assert [(link.name, link.entry) for link in chains.links] == [("a", "input"), ("m", ""), ("b", "")]
+        assert chains.left_out == 1
 
     def test_a_spec_of_raw_tensors_alone_is_refused(self) -> None:
         with pytest.raises(UsageError, match="raw tensors alone"):
@@ -128,14 +128,14 @@ class TestAssumedActivations:
             dense("c", 4, 4),
             dense("d", 4, 4),
         )
-        found = chained(*layers, activation="relu").links
-        assert [link.activation for link in found] == ["relu", "tanh", "relu", None]
+        chains = chained(*layers, activation="relu").links
+        assert [link.activation for link in chains] == ["relu", "tanh", "relu", None]
 
-    def test_come_after_a_batch_normalisation(self) -> None:
-        found = chained(conv("a", 3, 8), norm("b", 8), conv("c", 8, 8), dense("d", 8, 2), activation="relu")
-        assert [link.activation for link in found.links] == [None, "relu", "relu", None]
+    def test_come_after_a_batch_normalization(self) -> None:
+        chains = chained(conv("a", 3, 8), norm("b", 8), conv("c", 8, 8), dense("d", 8, 2), activation="relu")
+        assert [link.activation for link in chains.links] == [None, "relu", "relu", None]
 
-    def test_come_before_a_layer_normalisation(self) -> None:
+    def test_come_before_a_layer_normalization(self) -> None:
         layers = (dense("a", 4, 4), norm("b", 4, "layer_normalization"), dense("c", 4, 4))
         assert [link.activation for link in chained(*layers, activation="gelu").links] == ["gelu", None, None]
 

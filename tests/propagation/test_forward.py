@@ -104,24 +104,24 @@ def real_layer(link: Link) -> Any:
     from keras import layers
 
     it: Any = link.layer
-    kind = link.planned.kind
+    layer_type = link.planned.layer_type
     rank = len(link.shape) - 1
     conv = {"activation": link.activation} if hasattr(it, "activation") else {}
     if hasattr(it, "kernel_size"):
         conv |= {"kernel_size": it.kernel_size * rank if len(it.kernel_size) == 1 else it.kernel_size}
-    if kind == "dense":
+    if layer_type == "dense":
         return layers.Dense(it.out_features, use_bias=it.bias, **conv)
-    if kind.endswith("_transpose"):
+    if layer_type.endswith("_transpose"):
         steps = it.stride * rank if len(it.stride) == 1 else it.stride
         return getattr(layers, f"Conv{rank}DTranspose")(it.out_channels, strides=steps, **conv)
-    if kind.startswith("conv"):
+    if layer_type.startswith("conv"):
         return getattr(layers, f"Conv{rank}D")(it.out_channels, groups=it.groups, use_bias=it.bias, **conv)
-    if kind.startswith("depthwise"):
+    if layer_type.startswith("depthwise"):
         return getattr(layers, f"DepthwiseConv{rank}D")(depth_multiplier=it.depth_multiplier, **conv)
-    if kind.startswith("separable"):
-        made = getattr(layers, f"SeparableConv{rank}D")
-        return made(it.out_channels, depth_multiplier=it.depth_multiplier, **conv)
-    match kind:
+    if layer_type.startswith("separable"):
+        layer_class = getattr(layers, f"SeparableConv{rank}D")
+        return layer_class(it.out_channels, depth_multiplier=it.depth_multiplier, **conv)
+    match layer_type:
         case "batch_normalization":
             return layers.BatchNormalization(scale=it.scale, center=it.center)
         case "group_normalization":
@@ -146,7 +146,7 @@ def real_layer(link: Link) -> Any:
             return layers.LSTM(it.hidden_size)
         case "bidirectional":
             return layers.Bidirectional(layers.LSTM(it.layer.hidden_size))
-    raise AssertionError(kind)
+    raise AssertionError(layer_type)
 
 
 def real_model(links: tuple[Link, ...]) -> Any:
@@ -154,26 +154,26 @@ def real_model(links: tuple[Link, ...]) -> Any:
     import keras
     from keras import layers
 
-    given, made = [], []
+    model_inputs, outputs = [], []
     x: Any = None
     for link in links:
         if link.begins:
             x = keras.Input(link.shape, dtype="int64" if link.entry == TOKENS else "float32")
-            given.append(x)
+            model_inputs.append(x)
         elif link.entry == FLATTENED:
             x = layers.Flatten()(x)
         elif link.entry == POOLED:
             x = getattr(layers, f"GlobalAveragePooling{len(x.shape) - 2}D")()(x)
-        layer, kind = real_layer(link), link.planned.kind
-        if kind in {"multi_head_attention", "grouped_query_attention"}:
+        layer, layer_type = real_layer(link), link.planned.layer_type
+        if layer_type in {"multi_head_attention", "grouped_query_attention"}:
             one = layers.Reshape((1, link.shape[0]))(x)
             x = layers.Reshape((link.output[0],))(layer(one, one))
-        elif kind in {"simple_rnn", "gru", "lstm", "bidirectional"}:
+        elif layer_type in {"simple_rnn", "gru", "lstm", "bidirectional"}:
             x = layer(layers.Reshape((1, link.shape[0]))(x))
         else:
             x = layer(x)
-        made.append(x)
-    return keras.Model(given, made)
+        outputs.append(x)
+    return keras.Model(model_inputs, outputs)
 
 
 def real_outputs(links: tuple[Link, ...], path: Path, samples: int = SAMPLES) -> list[Any]:
@@ -181,12 +181,12 @@ def real_outputs(links: tuple[Link, ...], path: Path, samples: int = SAMPLES) ->
     model = real_model(links)
     model.load_weights(path)
     given = [inputs(link, samples, 0) for link in links if link.begins]
-    found = model.predict(given, verbose=0, batch_size=samples)
-    return found if isinstance(found, list) else [found]
+    outputs = model.predict(given, verbose=0, batch_size=samples)
+    return outputs if isinstance(outputs, list) else [outputs]
 
 
-def same_moments(found: Propagation, theirs: list[Any]) -> None:
-    for layer, array in zip(found.runs[0].layers, theirs, strict=True):
+def same_moments(propagation: Propagation, theirs: list[Any]) -> None:
+    for layer, array in zip(propagation.runs[0].layers, theirs, strict=True):
         assert layer.shape == array.shape[1:]
         assert layer.mean == pytest.approx(float(array.mean(dtype=np.float64)), rel=1e-4, abs=1e-4)
         assert layer.variance == pytest.approx(float(array.var(dtype=np.float64)), rel=1e-4, abs=1e-7)
@@ -211,8 +211,8 @@ def test_the_whole_selu_sample_equals_keras_in_its_moments(tmp_path: Path) -> No
     spec = load_spec("sample_specs/selu_32.yaml")
     path = tmp_path / "selu.weights.h5"
     generate(make_plan(spec), path)
-    found = propagate(spec, weights=path)
-    same_moments(found, real_outputs(links_of(spec), path, found.runs[0].layers[0].samples))
+    propagation = propagate(spec, weights=path)
+    same_moments(propagation, real_outputs(links_of(spec), path, propagation.runs[0].layers[0].samples))
 
 
 def test_an_image_is_pooled_as_keras_pools_it_where_a_layer_reads_its_channels(tmp_path: Path) -> None:
@@ -223,8 +223,8 @@ def test_an_image_is_pooled_as_keras_pools_it_where_a_layer_reads_its_channels(t
     generate(make_plan(spec), path)
     links = chain(spec.layers, make_plan(spec).layers, "keras", image=(9, 7)).links
     assert [link.entry for link in links] == ["input", "pooled"]
-    found = propagate(spec, weights=path, image_size=(9, 7), samples=SAMPLES)
-    same_moments(found, real_outputs(links, path))
+    propagation = propagate(spec, weights=path, image_size=(9, 7), samples=SAMPLES)
+    same_moments(propagation, real_outputs(links, path))
 
 
 def test_a_file_of_half_precision_is_walked_with_the_weights_that_it_holds(tmp_path: Path) -> None:
@@ -240,11 +240,11 @@ def test_a_file_that_keras_wrote_itself_is_walked_as_keras_walks_it(tmp_path: Pa
     model = keras.Sequential([keras.Input((20,)), keras.layers.Dense(30), keras.layers.Dense(5)])
     path = tmp_path / "theirs.weights.h5"
     model.save_weights(path)
-    found = propagate(path, samples=64)
-    first, second = found.runs[0].layers
+    propagation = propagate(path, samples=64)
+    first, second = propagation.runs[0].layers
     (link,) = links_of(
         parse_spec(f"layers: [{{type: dense, name: {first.name}, in_features: 20, out_features: 30}}]")
     )
     theirs = model.predict(inputs(link, 64, 0), verbose=0)
-    assert found.runs[0].initializer == "file"
+    assert propagation.runs[0].initializer == "file"
     assert second.variance == pytest.approx(theirs.var(), rel=1e-4)

@@ -13,9 +13,9 @@ from lecun_cli.errors import UsageError, WeightFileError
 from lecun_cli.generation import generate
 from lecun_cli.initializers.family import make
 from lecun_cli.plan.planner import make_plan
-from lecun_cli.propagation.layer_weights import ReadPart, Weights, drawn, from_file, roles_of
+from lecun_cli.propagation.layer_weights import ReadParameter, Weights, drawn, from_file, params_of
 from lecun_cli.spec.load import Spec, parse_spec
-from lecun_cli.tensors.boxes import Box, whole
+from lecun_cli.tensors.boxes import Box, full_box
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,11 +35,11 @@ def spec_of(framework: str, layers: str = LAYERS) -> Spec:
     return parse_spec(f"seed: 11\nframework: {framework}\nlayers:\n{layers}")
 
 
-def all_weights(spec: Spec, read: ReadPart) -> list[Weights]:
+def all_weights(spec: Spec, read: ReadParameter) -> list[Weights]:
     plan = make_plan(spec)
     tensors = {tensor.name: tensor for tensor in plan.tensors}
     pairs = zip(spec.layers, plan.layers, strict=True)
-    return [Weights(roles_of(own, p.layer, spec.framework, tensors), read) for p, own in pairs]
+    return [Weights(params_of(own, p.layer, spec.framework, tensors), read) for p, own in pairs]
 
 
 @pytest.mark.parametrize(
@@ -61,12 +61,12 @@ def test_a_file_gives_what_the_seed_gives_in_every_box(framework: str, suffix: s
         all_weights(spec, drawn(11)), all_weights(spec, from_file(path, make_plan(spec))), strict=True
     )
     for ours, theirs in pairs:
-        assert ours.roles.keys() == theirs.roles.keys()
-        for role in ours.roles:
-            box = whole(ours.shape(role))
+        assert ours.params.keys() == theirs.params.keys()
+        for param_name in ours.params:
+            box = full_box(ours.shape(param_name))
             part = Box(tuple(n // 3 for n in box.stops), tuple(n - n // 4 for n in box.stops))
             for chosen in (box, part):
-                a, b = ours.read(role, chosen), theirs.read(role, chosen)
+                a, b = ours.read(param_name, chosen), theirs.read(param_name, chosen)
                 assert a.dtype == b.dtype == np.float32
                 assert a.shape == chosen.dims
                 assert (a == b).all()
@@ -74,11 +74,11 @@ def test_a_file_gives_what_the_seed_gives_in_every_box(framework: str, suffix: s
 
 def test_frameworks_give_the_same_parameters() -> None:
     layers = "\n".join(line for line in LAYERS.splitlines() if "gru" not in line)
-    found = [all_weights(spec_of(framework, layers), drawn(11)) for framework in ("keras", "torch", "flax")]
-    for keras, torch, flax in zip(*found, strict=True):
-        for role in keras.roles.keys() & torch.roles.keys() & flax.roles.keys():
-            assert (keras.read(role) == torch.read(role)).all()
-            assert (keras.read(role) == flax.read(role)).all()
+    weights = [all_weights(spec_of(framework, layers), drawn(11)) for framework in ("keras", "torch", "flax")]
+    for keras, torch, flax in zip(*weights, strict=True):
+        for param_name in keras.params.keys() & torch.params.keys() & flax.params.keys():
+            assert (keras.read(param_name) == torch.read(param_name)).all()
+            assert (keras.read(param_name) == flax.read(param_name)).all()
 
 
 def test_another_initializer_takes_the_place_of_random_kernels_alone() -> None:
@@ -94,12 +94,12 @@ def test_shards_are_read_by_their_index(tmp_path: Path) -> None:
 
     spec = spec_of("torch", "  - {type: dense, name: a, in_features: 5, out_features: 7}")
     (own,) = all_weights(spec, drawn(11))
-    for name, role, file in (("a.weight", "kernel", "1"), ("a.bias", "bias", "2")):
-        save_file({name: own.read(role)}, tmp_path / f"m-{file}.safetensors", {"format": "pt"})
+    for name, param_name, file in (("a.weight", "kernel", "1"), ("a.bias", "bias", "2")):
+        save_file({name: own.read(param_name)}, tmp_path / f"m-{file}.safetensors", {"format": "pt"})
     index = tmp_path / "m.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"a.weight": "m-1.safetensors", "a.bias": "m-2.safetensors"}}))
-    (found,) = all_weights(spec, from_file(index, make_plan(spec)))
-    assert (found.read("kernel") == own.read("kernel")).all()
+    (weights,) = all_weights(spec, from_file(index, make_plan(spec)))
+    assert (weights.read("kernel") == own.read("kernel")).all()
     (tmp_path / "m-2.safetensors").unlink()
     with pytest.raises(UsageError, match=r"names the shard 'm-2\.safetensors', and there is none"):
         from_file(index, make_plan(spec))
@@ -113,8 +113,8 @@ def test_a_compressed_dataset_is_read(tmp_path: Path) -> None:
     (own,) = all_weights(spec, drawn(11))
     with h5py.File(tmp_path / "w.h5", "w") as file:
         file.create_dataset("a/kernel", data=own.read("kernel").T, compression="gzip", chunks=(2, 2))
-    (found,) = all_weights(spec, from_file(tmp_path / "w.h5", make_plan(spec)))
-    assert (found.read("kernel") == own.read("kernel")).all()
+    (weights,) = all_weights(spec, from_file(tmp_path / "w.h5", make_plan(spec)))
+    assert (weights.read("kernel") == own.read("kernel")).all()
 
 
 class TestOtherFiles:

@@ -36,11 +36,11 @@ def deep(activation: str, depth: int = 16, width: int = 128, initializer: str = 
     return parse_spec(f"seed: 5\nlayers: [{{repeat: {depth}, layers: [{layer}]}}]")
 
 
-def kinds(found: Propagation) -> dict[str, str]:
-    return {run.initializer: run.verdict.kind for run in found.runs}
+def kinds(propagation: Propagation) -> dict[str, str]:
+    return {run.initializer: run.verdict.kind for run in propagation.runs}
 
 
-class TestSelfNormalisation:
+class TestSelfNormalization:
     @pytest.mark.parametrize("seed", [1, 2, 3])
     def test_lecun_normal_keeps_mean_0_and_variance_1_through_32_selu_layers(self, seed: int) -> None:
         (run,) = propagate(load_spec(SELU, seed=seed)).runs
@@ -51,20 +51,20 @@ class TestSelfNormalisation:
         assert run.verdict.kind == "stays"
 
     def test_others_visibly_explode_or_vanish(self) -> None:
-        found = propagate(load_spec(SELU), compare=["he_normal", "truncated_normal"])
-        assert kinds(found) == {
+        propagation = propagate(load_spec(SELU), compare=["he_normal", "truncated_normal"])
+        assert kinds(propagation) == {
             "lecun_normal": "stays",
             "he_normal": "explodes",
             "truncated_normal": "vanishes",
         }
-        assert found.runs[1].verdict.highest > 50
-        assert found.runs[2].verdict.lowest < 0.02
+        assert propagation.runs[1].verdict.highest > 50
+        assert propagation.runs[2].verdict.lowest < 0.02
 
     def test_relu_wants_he_normal(self) -> None:
-        found = propagate(deep("relu"), compare=["he_normal"])
-        assert kinds(found)["lecun_normal"] == "vanishes"
-        assert found.runs[0].verdict.factor == pytest.approx(0.5, rel=0.1)
-        assert found.runs[1].verdict.factor == pytest.approx(1.0, rel=0.1)
+        propagation = propagate(deep("relu"), compare=["he_normal"])
+        assert kinds(propagation)["lecun_normal"] == "vanishes"
+        assert propagation.runs[0].verdict.factor == pytest.approx(0.5, rel=0.1)
+        assert propagation.runs[1].verdict.factor == pytest.approx(1.0, rel=0.1)
 
     def test_linear_layers_double_the_variance_under_he_normal(self) -> None:
         (run,) = propagate(deep("linear", initializer="he_normal")).runs
@@ -90,9 +90,9 @@ class TestSamples:
 
     def test_gpt2_is_walked_through_its_matrices(self) -> None:
         spec = load_spec(str(sample_path("gpt2")), params={"d": 32, "vocab": 90, "positions": 40})
-        found = propagate(spec, samples=64)
-        assert len(found.runs[0].layers) == 2 + 12 * 6 + 1
-        assert any("48 raw tensors are left out" in note for note in found.notes)
+        propagation = propagate(spec, samples=64)
+        assert len(propagation.runs[0].layers) == 2 + 12 * 6 + 1
+        assert any("48 raw tensors are left out" in note for note in propagation.notes)
 
     def test_resnet50_is_walked_with_few_images(self) -> None:
         (run,) = propagate(load_spec(str(sample_path("resnet50"))), samples=2).runs
@@ -133,8 +133,10 @@ class TestRuns:
             f"{{type: dense, name: {name}, in_features: 4, out_features: 4, kernel_initializer: {name}}}"
             for name in ("he_normal", "lecun_normal")
         )
-        found = propagate(parse_spec(f"seed: 1\nlayers: [{text}]"), compare=["he_normal", "lecun_normal"])
-        assert [run.initializer for run in found.runs] == ["spec", "he_normal", "lecun_normal"]
+        propagation = propagate(
+            parse_spec(f"seed: 1\nlayers: [{text}]"), compare=["he_normal", "lecun_normal"]
+        )
+        assert [run.initializer for run in propagation.runs] == ["spec", "he_normal", "lecun_normal"]
 
     def test_what_the_spec_has_already_is_not_compared_twice(self) -> None:
         assert len(propagate(deep("relu"), compare=["lecun_normal", "he_normal", "he_normal"]).runs) == 2
@@ -142,15 +144,17 @@ class TestRuns:
     def test_of_a_file_compare_with_its_manifests_seed(self, tmp_path: Path) -> None:
         spec = deep("linear", depth=3)
         lecun_cli.generate(make_plan(spec), tmp_path / "w.safetensors")
-        found = propagate(tmp_path / "w.safetensors", compare=["lecun_normal"], activation="linear")
-        own, other = found.runs
-        assert found.seed == 5
+        propagation = propagate(tmp_path / "w.safetensors", compare=["lecun_normal"], activation="linear")
+        own, other = propagation.runs
+        assert propagation.seed == 5
         assert [layer.variance for layer in own.layers] == [layer.variance for layer in other.layers]
 
     def test_a_spec_without_a_seed_has_0_and_says_so(self) -> None:
-        found = propagate(parse_spec("layers: [{type: dense, name: a, in_features: 4, out_features: 4}]"))
-        assert found.seed == 0
-        assert "the spec gives no seed: 0 stands for it" in found.notes
+        propagation = propagate(
+            parse_spec("layers: [{type: dense, name: a, in_features: 4, out_features: 4}]")
+        )
+        assert propagation.seed == 0
+        assert "the spec gives no seed: 0 stands for it" in propagation.notes
 
     def test_progress_counts_the_bytes_of_weights(self) -> None:
         told: list[tuple[int, str]] = []
@@ -161,18 +165,20 @@ class TestRuns:
 
     def test_experts_share_the_samples_out(self) -> None:
         layer = "{type: experts, name: a, num_experts: 3, in_features: 64, out_features: 48, bias: true}"
-        found = propagate(parse_spec(f"seed: 1\nlayers: [{layer}]"))
-        assert found.runs[0].layers[0].variance == pytest.approx(1.0, rel=0.1)
-        assert any("experts" in note for note in found.notes)
+        propagation = propagate(parse_spec(f"seed: 1\nlayers: [{layer}]"))
+        assert propagation.runs[0].layers[0].variance == pytest.approx(1.0, rel=0.1)
+        assert any("experts" in note for note in propagation.notes)
 
 
 class TestExtremes:
     def test_a_signal_past_float32_is_told_and_the_rest_is_not_finite(self) -> None:
-        found = propagate(deep("linear", depth=8, initializer="{name: uniform, minval: -1e9, maxval: 1e9}"))
-        (run,) = found.runs
+        propagation = propagate(
+            deep("linear", depth=8, initializer="{name: uniform, minval: -1e9, maxval: 1e9}")
+        )
+        (run,) = propagation.runs
         assert run.verdict.kind == "overflows"
         assert run.layers[-1].variance == math.inf
-        text = json.dumps(found.to_json(), allow_nan=False)
+        text = json.dumps(propagation.to_json(), allow_nan=False)
         assert json.loads(text)["runs"][0]["layers"][-1]["variance"] is None
 
     def test_a_signal_that_has_died_is_told(self) -> None:
@@ -207,9 +213,9 @@ class TestExtremes:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(propagation, "MOST_SIGNAL_NBYTES", 2 * 4 * 128 * 10)
-        found = propagate(deep("relu", depth=2), samples=1000)
-        assert found.runs[0].layers[0].samples == 10
-        assert "10 samples in place of 1,000 where more would not fit in memory" in found.notes
+        result = propagate(deep("relu", depth=2), samples=1000)
+        assert result.runs[0].layers[0].samples == 10
+        assert "10 samples in place of 1,000 where more would not fit in memory" in result.notes
 
     def test_one_sample_that_does_not_fit_is_refused(self) -> None:
         layer = "{type: conv2d, name: a, in_channels: 512, out_channels: 512, kernel_size: 1}"
@@ -219,7 +225,7 @@ class TestExtremes:
 
 class TestVerdict:
     @pytest.mark.parametrize(
-        ("variances", "kind", "said"),
+        ("variances", "kind", "message"),
         [
             ([1.0, 0.9, 1.1, 1.0], "stays", "stays: variance from 0.9 to 1.1 over 4 layers"),
             ([1.0], "stays", "stays: variance from 1 to 1 over 1 layer"),
@@ -241,10 +247,10 @@ class TestVerdict:
             ([], "stays", "stays: variance from 0 to 0 over 0 layers"),
         ],
     )
-    def test_says_what_becomes_of_the_variance(self, variances: list[float], kind: str, said: str) -> None:
-        found = judge(variances)
-        assert found.kind == kind
-        assert found.said.startswith(said)
+    def test_says_what_becomes_of_the_variance(self, variances: list[float], kind: str, message: str) -> None:
+        verdict = judge(variances)
+        assert verdict.kind == kind
+        assert verdict.said.startswith(message)
 
     def test_is_on_the_longest_chain_without_softmax(self) -> None:
         (run,) = propagate(load_spec(SELU)).runs
@@ -266,7 +272,7 @@ class TestMoments:
 
 class TestArguments:
     @pytest.mark.parametrize(
-        ("arguments", "said"),
+        ("arguments", "message"),
         [
             ({"activation": "rleu"}, 'there is no activation "rleu"'),
             ({"samples": 1}, "samples are from 2 to"),
@@ -276,8 +282,8 @@ class TestArguments:
             ({"compare": ["zeros"]}, "zeros draws nothing"),
         ],
     )
-    def test_out_of_range_are_refused(self, arguments: dict[str, object], said: str) -> None:
-        with pytest.raises(UsageError, match=said):
+    def test_out_of_range_are_refused(self, arguments: dict[str, object], message: str) -> None:
+        with pytest.raises(UsageError, match=message):
             propagate(deep("relu", depth=1, width=4), **arguments)  # type: ignore[arg-type]
 
     def test_groups_that_do_not_divide_are_told_with_the_layer(self) -> None:

@@ -26,8 +26,8 @@ def layer(depth: int, variance: float, entry: str = "", activation: str | None =
     )
 
 
-def found_of(**runs: list[float]) -> Propagation:
-    made = tuple(
+def propagation_of(**runs: list[float]) -> Propagation:
+    all_runs = tuple(
         Run(
             name,
             tuple(layer(k, v, "input" if k == 1 else "") for k, v in enumerate(values, 1)),
@@ -35,12 +35,12 @@ def found_of(**runs: list[float]) -> Propagation:
         )
         for name, values in runs.items()
     )
-    return Propagation("x.yaml", "keras", 1, 0, made, ())
+    return Propagation("x.yaml", "keras", 1, 0, all_runs, ())
 
 
-def drawn(found: Propagation, theme: str = "light") -> Figure:
+def drawn(propagation: Propagation, theme: str = "light") -> Figure:
     with look(THEMES[theme]):
-        figure = draw(found, THEMES[theme])
+        figure = draw(propagation, THEMES[theme])
         figure.canvas.draw()
         return figure
 
@@ -51,7 +51,7 @@ def points(figure: Figure, panel: int, line: int) -> Any:
 
 class TestLines:
     def test_begin_at_the_input_and_go_through_every_layer(self) -> None:
-        figure = drawn(found_of(a=[1.1, 1.2, 1.3], b=[2.0, 4.0, 8.0]))
+        figure = drawn(propagation_of(a=[1.1, 1.2, 1.3], b=[2.0, 4.0, 8.0]))
         assert points(figure, 0, 0).tolist() == [1.0, 1.1, 1.2, 1.3]
         assert points(figure, 0, 1).tolist() == [1.0, 2.0, 4.0, 8.0]
         assert points(figure, 1, 0).tolist() == [0.0, 0.1, 0.1, 0.1]
@@ -69,7 +69,7 @@ class TestLines:
         assert points(figure, 0, 0).tolist() == [1.0, 2.0]
 
     def test_are_named_at_their_ends_with_the_verdict(self) -> None:
-        figure = drawn(found_of(first=[1.0, 1.0, 1.0], second=[9.0, 81.0, 729.0]))
+        figure = drawn(propagation_of(first=[1.0, 1.0, 1.0], second=[9.0, 81.0, 729.0]))
         assert {text.get_text() for text in figure.axes[0].texts} == {"first  stays", "second  explodes"}
 
 
@@ -89,25 +89,27 @@ class TestValues:
     )
     @pytest.mark.parametrize("theme", THEMES)
     def test_of_any_size_can_be_drawn(self, values: list[float], theme: str) -> None:
-        figure = drawn(found_of(a=values, b=[1.0] * len(values)), theme)
+        figure = drawn(propagation_of(a=values, b=[1.0] * len(values)), theme)
         low, high = figure.axes[0].get_ylim()
         assert 0 < low <= 0.25
         assert 4 <= high < math.inf
 
     def test_ticks_hold_one(self) -> None:
         for values in ([1.0], [1e3], [1e-9, 1e9], [1e-37, 1e30]):
-            assert 1.0 in drawn(found_of(a=values)).axes[0].get_yticks()
+            assert 1.0 in drawn(propagation_of(a=values)).axes[0].get_yticks()
 
 
 def test_pictures_of_the_same_are_the_same_bytes() -> None:
-    found = propagate(load_spec("sample_specs/selu_mlp.yaml"), compare=["he_normal"])
+    propagation = propagate(load_spec("sample_specs/selu_mlp.yaml"), compare=["he_normal"])
     for suffix in (".png", ".svg", ".html"):
-        one, two = (render(lambda theme: draw(found, theme), suffix, "light", title="x") for _ in range(2))
+        one, two = (
+            render(lambda theme: draw(propagation, theme), suffix, "light", title="x") for _ in range(2)
+        )
         assert one == two
 
 
 def test_the_title_names_the_source_and_the_activations() -> None:
-    assert title_of(found_of(a=[1.0])) == "x.yaml: unit-variance inputs through 1 layer (selu)"
+    assert title_of(propagation_of(a=[1.0])) == "x.yaml: unit-variance inputs through 1 layer (selu)"
 
 
 class TestSpread:
@@ -115,12 +117,12 @@ class TestSpread:
         assert spread([0.1, 0.9, 0.5], 0.1) == pytest.approx([0.1, 0.9, 0.5])
 
     def test_keeps_the_order_and_the_distance(self) -> None:
-        found = spread([0.5, 0.5, 0.51, 0.49], 0.1)
-        assert sorted(range(4), key=lambda k: found[k]) == [3, 0, 1, 2]
-        assert np.diff(sorted(found)).min() == pytest.approx(0.1, rel=0.05)
+        positions = spread([0.5, 0.5, 0.51, 0.49], 0.1)
+        assert sorted(range(4), key=lambda k: positions[k]) == [3, 0, 1, 2]
+        assert np.diff(sorted(positions)).min() == pytest.approx(0.1, rel=0.05)
 
     def test_stays_within_the_panel(self) -> None:
-        for places in ([1.2, 1.1, 1.0], [-0.5, -0.2, 0.0]):
-            found = spread(places, 0.1)
-            assert min(found) >= 0
-            assert max(found) <= 1
+        for spans in ([1.2, 1.1, 1.0], [-0.5, -0.2, 0.0]):
+            positions = spread(spans, 0.1)
+            assert min(positions) >= 0
+            assert max(positions) <= 1

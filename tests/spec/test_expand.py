@@ -20,14 +20,14 @@ def layer(name: str) -> str:
 
 def paths(text: str) -> list[str]:
     """Layers by their paths; raw tensors with a colon before their name."""
-    found = []
-    for placed in parse_spec(text).layers:
-        path = "/".join(placed.path)
-        found.append(f"{path}:{placed.layer.name}" if placed.kind == "tensor" else path)
-    return found
+    paths_of_layers = []
+    for expanded in parse_spec(text).layers:
+        path = "/".join(expanded.path)
+        paths_of_layers.append(f"{path}:{expanded.layer.name}" if expanded.layer_type == "tensor" else path)
+    return paths_of_layers
 
 
-def faults_of(text: str) -> tuple[Diagnostic, ...]:
+def diagnostics_of(text: str) -> tuple[Diagnostic, ...]:
     with pytest.raises(SpecError) as caught:
         parse_spec(text, "spec.yaml")
     return caught.value.diagnostics
@@ -132,12 +132,12 @@ class TestPaths:
             "    layers:\n"
             "      - {type: dense, name: 'a{i}', in_features: d * 2 ** i, out_features: d * 2 ** (i + 1)}\n"
         )
-        shapes = [placed.layer.parameters()[0].shape for placed in parse_spec(text).layers]
+        shapes = [expanded.layer.parameters()[0].shape for expanded in parse_spec(text).layers]
         assert shapes == [(16, 8), (32, 16), (64, 32)]
 
     def test_places_are_those_of_the_names(self) -> None:
         spec = parse_spec(f"layers:\n  - repeat: 2\n    layers:\n      - {layer('a{i}')}\n")
-        assert [(p.place.line, p.place.column) for p in spec.layers if p.place] == [(4, 41), (4, 41)]
+        assert [(p.span.line, p.span.column) for p in spec.layers if p.span] == [(4, 41), (4, 41)]
 
 
 class TestShadowing:
@@ -151,13 +151,15 @@ class TestShadowing:
         ids=["a param", "an outer index", "a param by another name"],
     )
     def test_an_index_hides_no_name(self, text: str) -> None:
-        (fault,) = faults_of(text)
-        assert fault.message.endswith("is already a name here")
-        assert fault.help == "give it another with `index:`"
+        (diagnostic,) = diagnostics_of(text)
+        assert diagnostic.message.endswith("is already a name here")
+        assert diagnostic.help == "give it another with `index:`"
 
     def test_an_index_ends_with_its_repeat(self) -> None:
-        (fault,) = faults_of(f"layers: [{{repeat: 1, layers: [{layer('a{i}')}]}}, {layer('b{i}')}]\n")
-        assert fault.message == 'there is no param "i"'
+        (diagnostic,) = diagnostics_of(
+            f"layers: [{{repeat: 1, layers: [{layer('a{i}')}]}}, {layer('b{i}')}]\n"
+        )
+        assert diagnostic.message == 'there is no param "i"'
 
 
 class TestBounds:
@@ -191,8 +193,8 @@ class TestBounds:
     )
     def test_too_many_layers_are_refused_at_once(self, case: ExpectFail) -> None:
         started = time.perf_counter()
-        (fault,) = faults_of(case.text + "\n")
-        assert fault.message == "a spec has at most 1,000,000 layers, and this one has more"
+        (diagnostic,) = diagnostics_of(case.text + "\n")
+        assert diagnostic.message == "a spec has at most 1,000,000 layers, and this one has more"
         assert time.perf_counter() - started < 1
 
     def test_counts_that_need_an_index_are_counted_as_they_come(
@@ -200,22 +202,22 @@ class TestBounds:
     ) -> None:
         monkeypatch.setattr(expand_module, "MAX_LAYERS", 100)
         inner = f"{{repeat: s, layers: [{layer('{s}.{i}')}]}}"
-        (fault,) = faults_of(f"layers: [{{repeat: 50, index: s, layers: [{inner}]}}]\n")
-        assert fault.message == "a spec has at most 100 layers, and this one has more"
+        (diagnostic,) = diagnostics_of(f"layers: [{{repeat: 50, index: s, layers: [{inner}]}}]\n")
+        assert diagnostic.message == "a spec has at most 100 layers, and this one has more"
 
-    def test_a_fault_in_many_rounds_ends_soon(self) -> None:
+    def test_an_error_in_many_iterations_ends_soon(self) -> None:
         started = time.perf_counter()
-        (fault,) = faults_of(
+        (diagnostic,) = diagnostics_of(
             "layers: [{repeat: 10**6, layers: [{type: dense, name: 'a{i}', in_features: 1}]}]\n"
         )
-        assert fault.message == 'a dense layer needs the key "out_features"'
+        assert diagnostic.message == 'a dense layer needs the key "out_features"'
         assert time.perf_counter() - started < 5
 
     def test_thousands_of_layers_are_well_within(self) -> None:
         assert len(paths(f"layers: [{{repeat: 5000, layers: [{layer('a{i}')}]}}]\n")) == 5000
 
 
-class TestRounds:
+class TestIterations:
     def test_that_differ_in_more_than_the_name_are_each_their_own(self) -> None:
         text = (
             "layers:\n"
@@ -226,11 +228,11 @@ class TestRounds:
             "      - {type: dense, name: 'c{i}', in_features: 2, out_features: 2}\n"
         )
         layers = parse_spec(text).layers
-        assert [getattr(placed.layer, "out_features", None) for placed in layers[::3]] == [1, 2, 3]
-        assert [placed.layer.stream for placed in layers[1::3]] == ["shared0", "shared1", "shared2"]
-        assert [placed.name for placed in layers[2::3]] == ["c0", "c1", "c2"]
+        assert [getattr(expanded.layer, "out_features", None) for expanded in layers[::3]] == [1, 2, 3]
+        assert [expanded.layer.stream for expanded in layers[1::3]] == ["shared0", "shared1", "shared2"]
+        assert [expanded.name for expanded in layers[2::3]] == ["c0", "c1", "c2"]
 
-    def test_a_name_that_fails_in_a_later_round_is_told_with_its_place(self) -> None:
+    def test_a_name_that_fails_in_a_later_iteration_is_told_with_its_place(self) -> None:
         layer = "{type: dense, name: 'a{1 // (1 - i)}', in_features: 2, out_features: 2}"
         text = f"layers:\n  - repeat: 2\n    layers: [{layer}]\n"
         with pytest.raises(SpecError, match=r"3:34: error: .* divides by zero"):

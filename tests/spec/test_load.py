@@ -24,7 +24,7 @@ GRAMMAR = "integers, params, + - * // % ** and parentheses make an expression"
 LAYERS = "layers: [{type: dense, name: a, in_features: 2, out_features: 3}]\n"
 
 
-def faults_of(text: str, **overrides: Mapping[str, int | str]) -> tuple[Diagnostic, ...]:
+def diagnostics_of(text: str, **overrides: Mapping[str, int | str]) -> tuple[Diagnostic, ...]:
     with pytest.raises(SpecError) as caught:
         parse_spec(text, "spec.yaml", **overrides)  # type: ignore[arg-type]
     return caught.value.diagnostics
@@ -552,16 +552,16 @@ GROUPS = [
 ]
 
 
-class TestFaults:
+class TestDiagnostics:
     @pytest.mark.parametrize("case", [*TOP, *FIELDS, *TENSORS, *GROUPS], ids=lambda case: case.id)
     def test_say_the_rule_the_place_and_the_remedy(self, case: ExpectFail) -> None:
-        (fault,) = faults_of(case.text)
-        assert fault.message == case.message
-        assert (fault.place and (fault.place.line, fault.place.column)) == case.at
+        (diagnostic,) = diagnostics_of(case.text)
+        assert diagnostic.message == case.message
+        assert (diagnostic.span and (diagnostic.span.line, diagnostic.span.column)) == case.at
         if case.help is not None and case.help.endswith(": "):
-            assert (fault.help or "").startswith(case.help)
+            assert (diagnostic.help or "").startswith(case.help)
         else:
-            assert fault.help == case.help
+            assert diagnostic.help == case.help
 
     def test_are_all_told_in_one_run_in_the_order_of_the_text(self) -> None:
         text = (
@@ -580,19 +580,19 @@ class TestFaults:
             "rules:\n"
             "  - {match: ''}\n"
         )
-        faults = faults_of(text)
-        assert [(f.place.line, f.place.column) for f in faults if f.place] == [
+        diagnostics = diagnostics_of(text)
+        assert [(f.span.line, f.span.column) for f in diagnostics if f.span] == [
             (1, 7), (2, 13), (3, 8), (5, 41), (5, 58), (6, 12), (7, 5), (10, 33), (12, 12), (14, 13),
         ]  # fmt: skip
 
-    def test_a_repeated_block_tells_its_faults_once(self) -> None:
+    def test_a_repeated_block_tells_its_errors_once(self) -> None:
         text = (
             "layers:\n"
             "  - repeat: 50\n"
             "    layers:\n"
             "      - {type: dense, name: 'a{i}', in_features: i, out_features: 0}\n"
         )
-        messages = [fault.message for fault in faults_of(text)]
+        messages = [diagnostic.message for diagnostic in diagnostics_of(text)]
         assert messages == [
             'in_features is at least 1, found "i" = 0',
             "out_features is at least 1, found the number 0",
@@ -600,7 +600,7 @@ class TestFaults:
 
     def test_have_an_end(self) -> None:
         text = "layers:\n" + "  - {type: dense, name: a, in_features: 0, out_features: 0}\n" * 5000
-        assert 100 <= len(faults_of(text)) <= 102
+        assert 100 <= len(diagnostics_of(text)) <= 102
 
     def test_show_the_line_and_a_caret(self) -> None:
         with pytest.raises(SpecError) as caught:
@@ -625,8 +625,8 @@ class TestOverrides:
 
     @staticmethod
     def sizes(spec: Spec) -> tuple[int, int]:
-        (placed,) = spec.layers
-        (kernel, _) = placed.layer.parameters()
+        (expanded,) = spec.layers
+        (kernel, _) = expanded.layer.parameters()
         return kernel.shape[1], kernel.shape[0]
 
     @pytest.mark.parametrize(
@@ -649,10 +649,10 @@ class TestOverrides:
         assert spec.overrides == (("d", 4), ("f", 5))
 
     def test_an_unknown_param_is_refused_without_a_place(self) -> None:
-        (fault,) = faults_of(self.TEXT, params={"g": 3})
-        assert fault.message == '--set g: the spec has no param "g"'
-        assert fault.place is None
-        assert fault.help == "its params are: d, f"
+        (diagnostic,) = diagnostics_of(self.TEXT, params={"g": 3})
+        assert diagnostic.message == '--set g: the spec has no param "g"'
+        assert diagnostic.span is None
+        assert diagnostic.help == "its params are: d, f"
 
     def test_a_param_that_overrides_a_faulty_one_mends_it(self) -> None:
         text = self.TEXT.replace("d: 8", "d: huge")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from lecun_cli.errors import Place
+from lecun_cli.errors import Span
 from lecun_cli.spec.params import resolve
 
 
@@ -16,8 +16,8 @@ class TestValues:
     def test_do_not_depend_on_the_order(self) -> None:
         given = {"a": "b * 2", "b": "c + 1", "c": 3, "d": "a + b + c"}
         for order in itertools.permutations(given.items()):
-            values, faults = resolve(dict(order), {})
-            assert faults == ()
+            values, diagnostics = resolve(dict(order), {})
+            assert diagnostics == ()
             assert values == {"a": 8, "b": 4, "c": 3, "d": 15}
 
     def test_a_string_may_hold_a_plain_number(self) -> None:
@@ -26,8 +26,8 @@ class TestValues:
     def test_a_long_chain_is_resolved_at_once(self) -> None:
         given: dict[str, object] = {f"p{n}": f"p{n + 1} + 1" for n in range(1000)}
         started = time.perf_counter()
-        values, faults = resolve({**given, "p1000": 0}, {})
-        assert faults == ()
+        values, diagnostics = resolve({**given, "p1000": 0}, {})
+        assert diagnostics == ()
         assert values["p0"] == 1000
         assert time.perf_counter() - started < 2
 
@@ -36,14 +36,14 @@ class TestValues:
 class ExpectFail:
     id: str
     given: dict[str, object]
-    faults: tuple[tuple[str, str | None], ...]
+    diagnostics: tuple[tuple[str, str | None], ...]
     values: dict[str, int] = field(default_factory=dict)
 
 
 GRAMMAR = "integers, params, + - * // % ** and parentheses make an expression"
 
 
-class TestFaults:
+class TestDiagnostics:
     @pytest.mark.parametrize(
         "case",
         [
@@ -116,10 +116,10 @@ class TestFaults:
         ids=lambda case: case.id,
     )
     def test_say_which_and_why(self, case: ExpectFail) -> None:
-        values, faults = resolve(case.given, {})
-        assert tuple((fault.message, fault.help) for fault in faults) == case.faults
+        values, diagnostics = resolve(case.given, {})
+        assert tuple((diagnostic.message, diagnostic.help) for diagnostic in diagnostics) == case.diagnostics
         assert values == case.values
 
     def test_stand_where_the_value_stands(self) -> None:
-        _, (fault,) = resolve({"a": "b"}, {"a": Place(3, 7)})
-        assert fault.place == Place(3, 7)
+        _, (diagnostic,) = resolve({"a": "b"}, {"a": Span(3, 7)})
+        assert diagnostic.span == Span(3, 7)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lecun_cli.errors import Diagnostic, Place, SpecError, UsageError
+from lecun_cli.errors import Diagnostic, Span, SpecError, UsageError
 from lecun_cli.spec.nodes import plain
 from lecun_cli.spec.parser import MAX_DEPTH, decode, read_bytes, read_nodes
 
@@ -25,7 +25,7 @@ def read(data: bytes | str) -> Any:
     return plain(read_nodes(decode(data, "spec.yaml"), "spec.yaml"))
 
 
-def faults_of(data: bytes | str) -> tuple[Diagnostic, ...]:
+def diagnostics_of(data: bytes | str) -> tuple[Diagnostic, ...]:
     with pytest.raises(SpecError) as caught:
         read(data)
     return caught.value.diagnostics
@@ -91,22 +91,22 @@ class TestScalars:
         assert math.isnan(read("a: .nan")["a"])
 
     def test_a_number_has_an_end(self) -> None:
-        (fault,) = faults_of("a: " + "9" * 500)
-        assert fault.message == "a number has at most 400 digits"
-        assert fault.place == Place(1, 4, 500)
+        (diagnostic,) = diagnostics_of("a: " + "9" * 500)
+        assert diagnostic.message == "a number has at most 400 digits"
+        assert diagnostic.span == Span(1, 4, 500)
 
 
 class TestPlaces:
     def test_lines_and_columns_count_characters_from_one(self) -> None:
         root = read_nodes('a: 1\n"\u00e9\U0001f600": {b: [x, yy]}\n', "s")
         inner = root.entries["\u00e9\U0001f600"]
-        assert root.keys["\u00e9\U0001f600"] == Place(2, 1, 4)
-        assert inner.place == Place(2, 7)
+        assert root.keys["\u00e9\U0001f600"] == Span(2, 1, 4)
+        assert inner.span == Span(2, 7)
 
     @pytest.mark.parametrize("end", ["\n", "\r\n"])
     def test_line_ends_do_not_matter(self, end: str) -> None:
         root = read_nodes(f"a: 1{end}b: 22{end}", "s")
-        assert root.entries["b"].place == Place(2, 4, 2)
+        assert root.entries["b"].span == Span(2, 4, 2)
 
 
 class TestJson:
@@ -125,32 +125,32 @@ class TestJson:
         assert read(text) == json.loads(text)
 
     def test_half_a_surrogate_pair_is_refused(self) -> None:
-        (fault,) = faults_of(r'{"a": "\ud83d"}')
-        assert fault.message.startswith("this is not YAML: ")
-        assert fault.place is not None
-        assert fault.place.line == 1
+        (diagnostic,) = diagnostics_of(r'{"a": "\ud83d"}')
+        assert diagnostic.message.startswith("this is not YAML: ")
+        assert diagnostic.span is not None
+        assert diagnostic.span.line == 1
 
 
 class TestKeys:
     def test_twice_is_refused_with_both_places(self) -> None:
-        (fault,) = faults_of("seed: 1\nlayers: []\nseed: 2\n")
-        assert fault.message == 'the key "seed" stands twice in one mapping'
-        assert fault.place == Place(3, 1, 4)
-        assert fault.related == (Place(1, 1, 4), "it was first given here")
+        (diagnostic,) = diagnostics_of("seed: 1\nlayers: []\nseed: 2\n")
+        assert diagnostic.message == 'the key "seed" stands twice in one mapping'
+        assert diagnostic.span == Span(3, 1, 4)
+        assert diagnostic.related == (Span(1, 1, 4), "it was first given here")
 
     def test_every_repeated_key_is_told(self) -> None:
-        faults = faults_of("a: 1\na: 2\na: 3\nb: {c: 1, c: 2}\n")
-        assert [(f.place.line, f.place.column) for f in faults if f.place] == [(4, 11), (2, 1), (3, 1)]
+        diagnostics = diagnostics_of("a: 1\na: 2\na: 3\nb: {c: 1, c: 2}\n")
+        assert [(f.span.line, f.span.column) for f in diagnostics if f.span] == [(4, 11), (2, 1), (3, 1)]
 
     def test_quotes_do_not_make_another_key(self) -> None:
-        (fault,) = faults_of("seed: 1\n'seed': 2\n")
-        assert fault.place == Place(2, 1, 6)
+        (diagnostic,) = diagnostics_of("seed: 1\n'seed': 2\n")
+        assert diagnostic.span == Span(2, 1, 6)
 
     @pytest.mark.parametrize("key", ["1", "~", "true", "1.5", "? [a]\n"])
     def test_are_strings(self, key: str) -> None:
-        (fault,) = faults_of(f"{key}: 2\n")
-        assert fault.message == "a key is a string, and this one is not"
-        assert fault.help == "put it in quotes"
+        (diagnostic,) = diagnostics_of(f"{key}: 2\n")
+        assert diagnostic.message == "a key is a string, and this one is not"
+        assert diagnostic.help == "put it in quotes"
 
 
 class TestAliases:
@@ -162,8 +162,8 @@ class TestAliases:
 
     @pytest.mark.parametrize("text", ["a: *x\n", "a: &x [*x]\n", "a: *x\nb: &x 1\n"])
     def test_have_their_anchor_before_them(self, text: str) -> None:
-        (fault,) = faults_of(text)
-        assert fault.message == "the alias *x has no anchor before it"
+        (diagnostic,) = diagnostics_of(text)
+        assert diagnostic.message == "the alias *x has no anchor before it"
 
     def test_a_billion_laughs_are_refused_at_once_in_little_memory(self) -> None:
         lines = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 30)]
@@ -171,13 +171,13 @@ class TestAliases:
         tracemalloc.start()
         started = time.perf_counter()
         try:
-            (fault,) = faults_of(text)
+            (diagnostic,) = diagnostics_of(text)
             seconds = time.perf_counter() - started
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        assert "with its aliases written out" in fault.message
-        assert fault.help == "use `repeat:` for blocks that repeat"
+        assert "with its aliases written out" in diagnostic.message
+        assert diagnostic.help == "use `repeat:` for blocks that repeat"
         assert seconds < 1
         assert peak < 8 * 2**20
 
@@ -187,8 +187,8 @@ class TestBounds:
     @pytest.mark.parametrize("bracket", ["[", "{a: "])
     def test_deep_nesting_is_refused(self, bracket: str, n: int) -> None:
         started = time.perf_counter()
-        (fault,) = faults_of("a: " + bracket * n)
-        assert fault.message == f"values are nested more than {MAX_DEPTH} deep here"
+        (diagnostic,) = diagnostics_of("a: " + bracket * n)
+        assert diagnostic.message == f"values are nested more than {MAX_DEPTH} deep here"
         assert time.perf_counter() - started < 1
 
     def test_nesting_to_the_bound_is_read(self) -> None:
@@ -313,14 +313,14 @@ class TestRefusals:
         ids=lambda case: case.id,
     )
     def test_say_what_and_where(self, case: ExpectFail) -> None:
-        (fault,) = faults_of(case.data)
-        assert fault.message == case.message
-        assert (fault.place and (fault.place.line, fault.place.column)) == case.at
-        assert fault.help == case.help
+        (diagnostic,) = diagnostics_of(case.data)
+        assert diagnostic.message == case.message
+        assert (diagnostic.span and (diagnostic.span.line, diagnostic.span.column)) == case.at
+        assert diagnostic.help == case.help
 
     def test_a_control_character_is_refused(self) -> None:
-        (fault,) = faults_of(b"a: \x07\n")
-        assert "control characters are not allowed" in fault.message
+        (diagnostic,) = diagnostics_of(b"a: \x07\n")
+        assert "control characters are not allowed" in diagnostic.message
 
     def test_quoted_templates_and_block_templates_are_read(self) -> None:
         assert read('a: {name: "block_{i}"}\nb:\n  name: block_{i}.x\n') == {

@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-from lecun_cli.initializers.distributions import Law, TruncatedNormal, Uniform
+from lecun_cli.initializers.distributions import Distribution, TruncatedNormal, Uniform
 
 README = Path(__file__).parents[2] / "lecun_cli" / "stream" / "README.md"
 
@@ -97,19 +97,22 @@ def uniform_number(key: tuple[int, int], index: int, *, wide: bool) -> float:
     return single(float(word - 2**32 if word >= 2**31 else word)) * 2.0**-31
 
 
-def weight(key: tuple[int, int], index: int, law: Law, dtype: str) -> bytes:
+def weight(key: tuple[int, int], index: int, distribution: Distribution, dtype: str) -> bytes:
     """One element as stored."""
     wide = dtype == "float64"
     r = float if wide else single
     u = uniform_number(key, index, wide=wide)
-    if isinstance(law, TruncatedNormal):
-        w = r(normal(u, wide=wide) * r(law.sigma))
+    if isinstance(distribution, TruncatedNormal):
+        w = r(normal(u, wide=wide) * r(distribution.sigma))
     else:
-        assert isinstance(law, Uniform)
-        half, center = (law.maxval - law.minval) / 2, (law.minval + law.maxval) / 2
+        assert isinstance(distribution, Uniform)
+        half, center = (
+            (distribution.maxval - distribution.minval) / 2,
+            (distribution.minval + distribution.maxval) / 2,
+        )
         w = r(u * r(half))
         if center != 0:
-            low, high, center = (r(v) + 0.0 for v in (law.minval, law.maxval, center))
+            low, high, center = (r(v) + 0.0 for v in (distribution.minval, distribution.maxval, center))
             w = min(max(r(w + center), low), high)
     return stored(w, dtype)
 
@@ -134,6 +137,8 @@ def stored(w: float, dtype: str) -> bytes:
     return code.to_bytes(width // 8, "little")
 
 
-def weights(seed: int, identity: str, start: int, count: int, law: Law, dtype: str) -> bytes:
+def weights(
+    seed: int, identity: str, start: int, count: int, distribution: Distribution, dtype: str
+) -> bytes:
     k = key(seed, identity)
-    return b"".join(weight(k, start + i, law, dtype) for i in range(count))
+    return b"".join(weight(k, start + i, distribution, dtype) for i in range(count))

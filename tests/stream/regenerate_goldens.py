@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
-from lecun_cli.initializers.distributions import Law, TruncatedNormal, Uniform
+from lecun_cli.initializers.distributions import Distribution, TruncatedNormal, Uniform
 from lecun_cli.stream.fill import fill
 from lecun_cli.stream.philox import stream_key
 from lecun_cli.stream.scratch import Scratch
@@ -20,7 +20,7 @@ from lecun_cli.stream.scratch import Scratch
 TABLE = Path(__file__).with_name("goldens.json")
 
 SEED, IDENTITY, COUNT = 42, "hidden/kernel", 200_003
-LAWS: dict[str, Law] = {
+DISTRIBUTIONS: dict[str, Distribution] = {
     "truncated_normal": TruncatedNormal(0.125),
     "uniform": Uniform(-0.25, 0.25),
     "uniform_off_centre": Uniform(-0.1, 0.7),
@@ -34,9 +34,9 @@ def compute() -> dict[str, dict[str, dict[str, str]]]:
     table: dict[str, dict[str, dict[str, str]]] = {}
     for dtype in FLOAT_DTYPES:
         out = np.empty(COUNT, dtype=DTYPES[dtype].numpy())
-        for name, law in LAWS.items():
+        for name, distribution in DISTRIBUTIONS.items():
             for start in STARTS:
-                fill(out, law, key, start, DTYPES[dtype], scratch)
+                fill(out, distribution, key, start, DTYPES[dtype], scratch)
                 digest = hashlib.sha256(out.tobytes()).hexdigest()
                 table.setdefault(dtype, {}).setdefault(name, {})[str(start)] = digest
     return table

@@ -15,7 +15,7 @@ from tests.stream import reference
 ERF_CUT = float(mp.erf(mp.sqrt(2)))
 
 
-def made(u: Any) -> Any:
+def evaluated(u: Any) -> Any:
     return evaluate(u, np.empty_like(u), np.empty_like(u), np.empty_like(u))
 
 
@@ -53,7 +53,7 @@ class TestApproximant:
     @each
     def test_is_exactly_two_at_the_ends(self, case: Approximant) -> None:
         assert case.p[0] == 2 * case.q[0]
-        assert made(np.array([-1, 0, 1], dtype=case.scalar)).tolist() == [-2, 0, 2]
+        assert evaluated(np.array([-1, 0, 1], dtype=case.scalar)).tolist() == [-2, 0, 2]
 
     @each
     def test_has_positive_coefficients_of_the_type(self, case: Approximant) -> None:
@@ -73,26 +73,26 @@ class TestEvaluation:
             [np.linspace(-1, 1, 1001), 1 - np.geomspace(1e-7, 0.1, 500), np.geomspace(1e-9, 0.1, 500)]
         ).astype(case.scalar)
         worst = max(
-            abs(mp.mpf(z) / exact(x) - 1) for x, z in zip(u.tolist(), made(u).tolist(), strict=True) if x
+            abs(mp.mpf(z) / exact(x) - 1) for x, z in zip(u.tolist(), evaluated(u).tolist(), strict=True) if x
         )
         assert worst < case.evaluation
 
     @each
     def test_is_odd(self, case: Approximant) -> None:
         u: Any = np.linspace(0, 1, 10_001, dtype=case.scalar)
-        assert (made(-u) == -made(u)).all()
+        assert (evaluated(-u) == -evaluated(u)).all()
 
-    def test_float32_keeps_to_the_bound_and_the_law_at_every_number_over_a_half(self) -> None:
+    def test_float32_keeps_to_the_bound_and_the_distribution_at_every_number_over_a_half(self) -> None:
         half, one = (int(np.float32(v).view(np.int32)) for v in (0.5, 1))
         u = np.arange(half, one + 1, dtype=np.int32).view(np.float32)
-        z = made(u)
+        z = evaluated(u)
         assert z.max() == 2
         assert np.abs(z / (np.sqrt(2) * erfinv(u.astype(np.float64) * ERF_CUT)) - 1).max() < 5e-7
 
     def test_float64_keeps_to_the_bound_next_to_one(self) -> None:
         one = int(np.float64(1).view(np.int64))
         u = np.arange(one - 2**20, one + 1).view(np.float64)
-        assert made(u).max() == 2
+        assert evaluated(u).max() == 2
         # Further away the true z is under 2 by more than the error of the evaluation.
         assert exact(float(u[0])) < 2 * (1 - 1e-10)
 

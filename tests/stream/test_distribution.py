@@ -11,13 +11,13 @@ import pytest
 from scipy import stats
 
 from lecun_cli.dtypes import DTYPES
-from lecun_cli.initializers.distributions import TRUNCATED_STD, Law, TruncatedNormal, Uniform
-from tests.stream.cases import made
+from lecun_cli.initializers.distributions import TRUNCATED_STD, Distribution, TruncatedNormal, Uniform
+from tests.stream.cases import drawn
 
 PARENT = stats.truncnorm(-2, 2)
 SEEDS = (0, 42, 2**63 + 11)
 COUNT = 100_000_000  # of each seed
-PIECE = 1 << 20
+CHUNK = 1 << 20
 
 BINS = 256
 EDGES = PARENT.ppf(np.arange(1, BINS) / BINS)
@@ -31,18 +31,18 @@ SIGNIFICANCE = 1e-3
 WIDEST_Z = 4.5  # one in 150 000
 
 
-def pieces(
-    seed: int, count: int, law: Law, dtype: str = "float32", identity: str = "a/kernel"
+def chunks(
+    seed: int, count: int, distribution: Distribution, dtype: str = "float32", identity: str = "a/kernel"
 ) -> Iterator[Any]:
-    for start in range(0, count, PIECE):
-        yield made(seed, identity, start, min(PIECE, count - start), law, dtype)
+    for start in range(0, count, CHUNK):
+        yield drawn(seed, identity, start, min(CHUNK, count - start), distribution, dtype)
 
 
 @cache
 def fine_histogram(seed: int) -> Any:
     """Counts of z in each cell, of `COUNT` weights of sigma 1."""
     counts = np.zeros(CELLS + 1, dtype=np.int64)
-    for z in pieces(seed, COUNT, TruncatedNormal(1)):
+    for z in chunks(seed, COUNT, TruncatedNormal(1)):
         # Truncation is the floor here, since z + 2 is not negative; the sum is taken in float64 to be exact.
         cells = (z.astype(np.float64) * (CELLS // 4) + CELLS // 2).astype(np.int32)
         counts += np.bincount(cells, minlength=CELLS + 1)
@@ -98,21 +98,21 @@ class TestTruncatedNormal:
 
     @pytest.mark.parametrize("sigma", [0.1 / TRUNCATED_STD, 3.0, 1e-5])
     def test_mean_std_and_bound(self, sigma: float) -> None:
-        law = TruncatedNormal(sigma)
-        count, total, squares, largest = 8 * PIECE, 0.0, 0.0, 0.0
-        for w in pieces(9, count, law):
+        distribution = TruncatedNormal(sigma)
+        count, total, squares, largest = 8 * CHUNK, 0.0, 0.0, 0.0
+        for w in chunks(9, count, distribution):
             wide = w.astype(np.float64)
             total += float(wide.sum())
             squares += float((wide * wide).sum())
             largest = max(largest, float(np.abs(w).max()))
-        assert abs(total / count) < WIDEST_Z * law.std / np.sqrt(count)
+        assert abs(total / count) < WIDEST_Z * distribution.std / np.sqrt(count)
         kurtosis = 3 + float(PARENT.stats(moments="k"))
-        spread = law.std**2 * np.sqrt((kurtosis - 1) / count)
-        assert abs(squares / count - law.std**2) < WIDEST_Z * spread
-        assert law.bound * 0.9999 < largest <= 2 * np.float32(sigma)
+        spread = distribution.std**2 * np.sqrt((kurtosis - 1) / count)
+        assert abs(squares / count - distribution.std**2) < WIDEST_Z * spread
+        assert distribution.bound * 0.9999 < largest <= 2 * np.float32(sigma)
 
     @pytest.mark.parametrize("dtype", ["float64", "bfloat16", "float16"])
-    def test_other_dtypes_follow_the_law(self, dtype: str) -> None:
+    def test_other_dtypes_follow_the_distribution(self, dtype: str) -> None:
         edges = EDGES
         if dtype != "float64":
             # The edges move to the middle between neighbours of the dtype, where rounding parts them.
@@ -121,9 +121,9 @@ class TestTruncatedNormal:
             edges = (at.astype(np.float64) + (bits + 1).view(at.dtype).astype(np.float64)) / 2
             edges = np.unique(edges)
         probabilities = np.diff(PARENT.cdf(np.concatenate([[-2], edges, [2]])))
-        count, total = 4 * PIECE, 0.0
+        count, total = 4 * CHUNK, 0.0
         counts = np.zeros(len(edges) + 1, dtype=np.int64)
-        for w in pieces(5, count, TruncatedNormal(1), dtype):
+        for w in chunks(5, count, TruncatedNormal(1), dtype):
             wide = w.astype(np.float64)
             assert np.abs(wide).max() <= 2
             total += float(wide.sum())
@@ -133,27 +133,29 @@ class TestTruncatedNormal:
 
     def test_bfloat16_has_every_value_that_it_can_have(self) -> None:
         values = np.unique(
-            np.concatenate([w.view(np.uint16) for w in pieces(5, PIECE, TruncatedNormal(1), "bfloat16")])
+            np.concatenate([w.view(np.uint16) for w in chunks(5, CHUNK, TruncatedNormal(1), "bfloat16")])
         )
         # 128 a binade: from 2 down to 2^-10 on both sides each one is met.
         assert len(values) > 2 * 11 * 128
 
 
 class TestUniform:
-    @pytest.mark.parametrize("law", [Uniform(-0.5, 0.5), Uniform(0.25, 4.0), Uniform(-1.0, 0.0)], ids=str)
+    @pytest.mark.parametrize(
+        "distribution", [Uniform(-0.5, 0.5), Uniform(0.25, 4.0), Uniform(-1.0, 0.0)], ids=str
+    )
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
-    def test_follows_the_law(self, law: Uniform, dtype: str) -> None:
-        edges = law.minval + (law.maxval - law.minval) * np.arange(1, BINS) / BINS
-        count, total = 4 * PIECE, 0.0
+    def test_follows_the_distribution(self, distribution: Uniform, dtype: str) -> None:
+        edges = distribution.minval + (distribution.maxval - distribution.minval) * np.arange(1, BINS) / BINS
+        count, total = 4 * CHUNK, 0.0
         counts = np.zeros(BINS, dtype=np.int64)
-        for w in pieces(6, count, law, dtype):
-            assert law.minval <= w.min()
-            assert w.max() <= law.maxval
+        for w in chunks(6, count, distribution, dtype):
+            assert distribution.minval <= w.min()
+            assert w.max() <= distribution.maxval
             counts += counts_in_bins(w, edges)
             total += float(w.astype(np.float64).sum())
         assert SIGNIFICANCE < chi_square_p(counts, np.full(BINS, 1 / BINS)) < 1 - SIGNIFICANCE
-        middle = (law.minval + law.maxval) / 2
-        assert abs(total / count - middle) < WIDEST_Z * law.std / np.sqrt(count)
+        middle = (distribution.minval + distribution.maxval) / 2
+        assert abs(total / count - middle) < WIDEST_Z * distribution.std / np.sqrt(count)
 
 
 class TestIndependence:
@@ -162,7 +164,7 @@ class TestIndependence:
     def weights(
         self, seed: int = 42, identity: str = "a/kernel", dtype: str = "float32", start: int = 0
     ) -> Any:
-        return made(seed, identity, start, self.COUNT, TruncatedNormal(1), dtype).astype(np.float64)
+        return drawn(seed, identity, start, self.COUNT, TruncatedNormal(1), dtype).astype(np.float64)
 
     @staticmethod
     def assert_apart(a: Any, b: Any) -> None:
@@ -172,7 +174,7 @@ class TestIndependence:
 
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
     @pytest.mark.parametrize("lag", [1, 2, 3, 4, 7, 8, 16, 64, 1024])
-    def test_neighbours(self, dtype: str, lag: int) -> None:
+    def test_neighbors(self, dtype: str, lag: int) -> None:
         w = self.weights(dtype=dtype)
         self.assert_apart(w[:-lag], w[lag:])
 

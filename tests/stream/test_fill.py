@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
 from lecun_cli.errors import UsageError
-from lecun_cli.initializers.distributions import Constant, Law, TruncatedNormal, Uniform
+from lecun_cli.initializers.distributions import Constant, Distribution, TruncatedNormal, Uniform
 from lecun_cli.stream.fill import LONG_RUN_BLOCKS, fill, fill_runs
 from lecun_cli.stream.scratch import BUFFER_NBYTES
 from tests.stream import reference
-from tests.stream.cases import SCRATCH, made, made_in_runs
+from tests.stream.cases import SCRATCH, drawn, drawn_in_runs
 
 SEEDS = st.integers(0, 2**64 - 1)
 IDENTITIES = st.text(max_size=20)
@@ -29,7 +29,7 @@ SIGMAS = st.floats(1e-30, 100, width=64)
 
 
 @st.composite
-def laws(draw: st.DrawFn) -> Law:
+def distributions(draw: st.DrawFn) -> Distribution:
     """Random laws that fit in every float dtype."""
     if draw(st.booleans()):
         return TruncatedNormal(draw(SIGMAS))
@@ -43,16 +43,18 @@ def laws(draw: st.DrawFn) -> Law:
 class TestReference:
     @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
     @settings(max_examples=60, deadline=None)
-    @given(seed=SEEDS, identity=IDENTITIES, start=STARTS, count=st.integers(1, 20), law=laws())
-    @example(seed=0, identity="", start=2**64 + 3, count=9, law=TruncatedNormal(0.0))
-    @example(seed=1, identity="a", start=0, count=20, law=Uniform(0.0, 0.0))
-    @example(seed=1, identity="a", start=0, count=20, law=Uniform(-0.0, 1e-45))
-    @example(seed=1, identity="a", start=0, count=20, law=TruncatedNormal(1e-42))
+    @given(
+        seed=SEEDS, identity=IDENTITIES, start=STARTS, count=st.integers(1, 20), distribution=distributions()
+    )
+    @example(seed=0, identity="", start=2**64 + 3, count=9, distribution=TruncatedNormal(0.0))
+    @example(seed=1, identity="a", start=0, count=20, distribution=Uniform(0.0, 0.0))
+    @example(seed=1, identity="a", start=0, count=20, distribution=Uniform(-0.0, 1e-45))
+    @example(seed=1, identity="a", start=0, count=20, distribution=TruncatedNormal(1e-42))
     def test_is_the_same_bit_for_bit(
-        self, dtype: str, seed: int, identity: str, start: int, count: int, law: Law
+        self, dtype: str, seed: int, identity: str, start: int, count: int, distribution: Distribution
     ) -> None:
-        expected = reference.weights(seed, identity, start, count, law, dtype)
-        assert made(seed, identity, start, count, law, dtype).tobytes() == expected
+        expected = reference.weights(seed, identity, start, count, distribution, dtype)
+        assert drawn(seed, identity, start, count, distribution, dtype).tobytes() == expected
 
 
 class TestChunks:
@@ -60,32 +62,34 @@ class TestChunks:
     @settings(max_examples=15, deadline=None)
     @given(start=st.integers(0, 2**50), cuts=st.lists(st.integers(0, 3000), max_size=6))
     def test_a_range_is_the_same_however_it_is_cut(self, dtype: str, start: int, cuts: list[int]) -> None:
-        law = TruncatedNormal(0.05)
-        whole = made(7, "k", start, 3000, law, dtype)
+        distribution = TruncatedNormal(0.05)
+        whole = drawn(7, "k", start, 3000, distribution, dtype)
         edges = [0, *sorted(cuts), 3000]
-        parts = [made(7, "k", start + a, b - a, law, dtype) for a, b in pairwise(edges)]
+        parts = [drawn(7, "k", start + a, b - a, distribution, dtype) for a, b in pairwise(edges)]
         assert b"".join(p.tobytes() for p in parts) == whole.tobytes()
 
     @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
     def test_a_range_over_many_buffers_is_its_elements(self, dtype: str) -> None:
         count = 2 * BUFFER_NBYTES // 4 + 11
-        whole = made(7, "k", 5, count, TruncatedNormal(0.05), dtype)
+        whole = drawn(7, "k", 5, count, TruncatedNormal(0.05), dtype)
         for at in (0, BUFFER_NBYTES // 8 - 9, BUFFER_NBYTES // 4 - 9, BUFFER_NBYTES // 2 - 20, count - 20):
-            again = made(7, "k", 5 + at, 20, TruncatedNormal(0.05), dtype)
+            again = drawn(7, "k", 5 + at, 20, TruncatedNormal(0.05), dtype)
             assert whole[at : at + 20].tobytes() == again.tobytes()
 
     @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
-    @pytest.mark.parametrize("law", [TruncatedNormal(0.1), Uniform(-1, 1), Uniform(0, 1), Constant(0.1)])
-    def test_an_unaligned_array_takes_the_same(self, dtype: str, law: Law) -> None:
+    @pytest.mark.parametrize(
+        "distribution", [TruncatedNormal(0.1), Uniform(-1, 1), Uniform(0, 1), Constant(0.1)]
+    )
+    def test_an_unaligned_array_takes_the_same(self, dtype: str, distribution: Distribution) -> None:
         kind = DTYPES[dtype]
         memory = np.zeros(1000 * kind.itemsize + 2, dtype=np.uint8)
-        fill(memory[1:-1].view(kind.numpy()), law, (1, 2), 3, kind, SCRATCH)
+        fill(memory[1:-1].view(kind.numpy()), distribution, (1, 2), 3, kind, SCRATCH)
         aligned = np.empty(1000, dtype=kind.numpy())
-        fill(aligned, law, (1, 2), 3, kind, SCRATCH)
+        fill(aligned, distribution, (1, 2), 3, kind, SCRATCH)
         assert memory.tobytes() == b"\0" + aligned.tobytes() + b"\0"
 
     def test_bfloat16_is_float32_cast(self) -> None:
-        single, narrow = (made(3, "k", 9, 50_000, TruncatedNormal(0.1), d) for d in ("float32", "bfloat16"))
+        single, narrow = (drawn(3, "k", 9, 50_000, TruncatedNormal(0.1), d) for d in ("float32", "bfloat16"))
         assert single.astype(narrow.dtype).tobytes() == narrow.tobytes()
 
 
@@ -120,9 +124,9 @@ class TestRuns:
         shape = (case.count, case.length)
         out = np.zeros(shape[::-1], dtype=kind).T if transposed else np.zeros(shape, dtype=kind)
         starts = [3 + i * case.step for i in range(case.count)]
-        law = TruncatedNormal(0.3)
-        made_in_runs(out, 11, "k", starts, law, dtype)
-        expected = b"".join(made(11, "k", s, case.length, law, dtype).tobytes() for s in starts)
+        distribution = TruncatedNormal(0.3)
+        drawn_in_runs(out, 11, "k", starts, distribution, dtype)
+        expected = b"".join(drawn(11, "k", s, case.length, distribution, dtype).tobytes() for s in starts)
         assert out.tobytes() == expected
 
     @pytest.mark.parametrize("dtype", ["float32", "float64", "float8_e5m2"])
@@ -130,26 +134,30 @@ class TestRuns:
     @given(
         starts=st.lists(st.integers(0, 2**62), min_size=1, max_size=30),
         length=st.integers(1, 400),
-        law=laws(),
+        distribution=distributions(),
     )
-    def test_equal_fill_at_any_starts(self, dtype: str, starts: list[int], length: int, law: Law) -> None:
+    def test_equal_fill_at_any_starts(
+        self, dtype: str, starts: list[int], length: int, distribution: Distribution
+    ) -> None:
         out = np.zeros((len(starts), length), dtype=DTYPES[dtype].numpy())
-        made_in_runs(out, 11, "k", starts, law, dtype)
-        assert out.tobytes() == b"".join(made(11, "k", s, length, law, dtype).tobytes() for s in starts)
+        drawn_in_runs(out, 11, "k", starts, distribution, dtype)
+        assert out.tobytes() == b"".join(
+            drawn(11, "k", s, length, distribution, dtype).tobytes() for s in starts
+        )
 
     def test_a_transposed_weight_is_the_canonical_one(self) -> None:
-        canonical = made(5, "k", 0, 60 * 40, TruncatedNormal(1), "float32").reshape(60, 40)
+        canonical = drawn(5, "k", 0, 60 * 40, TruncatedNormal(1), "float32").reshape(60, 40)
         stored = np.zeros((40, 60), dtype="<f4")
-        made_in_runs(stored.T, 5, "k", [40 * i for i in range(60)], TruncatedNormal(1), "float32")
+        drawn_in_runs(stored.T, 5, "k", [40 * i for i in range(60)], TruncatedNormal(1), "float32")
         assert (stored == canonical.T).all()
 
     @pytest.mark.parametrize("shape", [(0, 5), (5, 0), (0, 0)])
     def test_nothing_is_nothing(self, shape: tuple[int, int]) -> None:
-        made_in_runs(np.empty(shape, dtype="<f4"), 5, "k", [0] * shape[0], TruncatedNormal(1), "float32")
+        drawn_in_runs(np.empty(shape, dtype="<f4"), 5, "k", [0] * shape[0], TruncatedNormal(1), "float32")
 
     def test_a_constant_is_everywhere(self) -> None:
         out = np.zeros((3, 4), dtype="<i4")
-        made_in_runs(out, 5, "k", [0, 1, 2], Constant(7), "int32")
+        drawn_in_runs(out, 5, "k", [0, 1, 2], Constant(7), "int32")
         assert (out == 7).all()
 
 
@@ -164,19 +172,19 @@ class TestRefusals:
 
     def test_starts_that_do_not_match_the_runs(self) -> None:
         with pytest.raises(ValueError, match=r"starts must be int64 of shape \(3,\)"):
-            made_in_runs(np.empty((3, 2)), 0, "", [1, 2], TruncatedNormal(1), "float64")
+            drawn_in_runs(np.empty((3, 2)), 0, "", [1, 2], TruncatedNormal(1), "float64")
 
     @pytest.mark.parametrize(("start", "count"), [(-1, 2), (2**67 - 1, 2)])
     def test_a_range_out_of_the_stream(self, start: int, count: int) -> None:
         with pytest.raises(ValueError, match=f"A stream has elements 0 to {2**67 - 1}, got {start}"):
-            made(0, "", start, count, TruncatedNormal(1), "float32")
+            drawn(0, "", start, count, TruncatedNormal(1), "float32")
 
     def test_the_last_element_is_there(self) -> None:
-        last = made(0, "", 2**67 - 1, 1, TruncatedNormal(1), "float32").tobytes()
+        last = drawn(0, "", 2**67 - 1, 1, TruncatedNormal(1), "float32").tobytes()
         assert last == reference.weights(0, "", 2**67 - 1, 1, TruncatedNormal(1), "float32")
 
     @pytest.mark.parametrize(
-        ("law", "dtype", "message"),
+        ("distribution", "dtype", "message"),
         [
             (TruncatedNormal(1), "int32", "Random weights need a float dtype"),
             (Uniform(0, 1), "bool", "Random weights need a float dtype"),
@@ -195,9 +203,11 @@ class TestRefusals:
             (Constant(float("inf")), "float8_e4m3fn", r"must be within \+-448.0, got inf"),
         ],
     )
-    def test_a_law_that_does_not_fit(self, law: Law, dtype: str, message: str) -> None:
+    def test_a_distribution_that_does_not_fit(
+        self, distribution: Distribution, dtype: str, message: str
+    ) -> None:
         with pytest.raises(UsageError, match=message):
-            made(0, "", 0, 1, law, dtype)
+            drawn(0, "", 0, 1, distribution, dtype)
 
 
 class TestConstant:
@@ -209,15 +219,15 @@ class TestConstant:
     def test_is_rounded_once(self, value: float) -> None:
         for dtype in FLOAT_DTYPES:
             expected = reference.stored(value, dtype)
-            assert made(0, "", 0, 2, Constant(value), dtype).tobytes() == 2 * expected
+            assert drawn(0, "", 0, 2, Constant(value), dtype).tobytes() == 2 * expected
 
     @pytest.mark.parametrize("dtype", [n for n, d in DTYPES.items() if not d.is_float])
     def test_integers_are_exact(self, dtype: str) -> None:
         for value in (0, 1, int(DTYPES[dtype].largest)):
-            assert made(0, "", 0, 3, Constant(value), dtype).tolist() == [value] * 3
+            assert drawn(0, "", 0, 3, Constant(value), dtype).tolist() == [value] * 3
 
     def test_infinity_and_nan_pass_where_they_exist(self) -> None:
         for dtype in ("float64", "float32", "bfloat16", "float16", "float8_e5m2"):
-            values: Any = made(0, "", 0, 1, Constant(float("-inf")), dtype).astype(np.float64)
+            values: Any = drawn(0, "", 0, 1, Constant(float("-inf")), dtype).astype(np.float64)
             assert values.tolist() == [float("-inf")]
-            assert np.isnan(made(0, "", 0, 1, Constant(float("nan")), dtype).astype(np.float64)).all()
+            assert np.isnan(drawn(0, "", 0, 1, Constant(float("nan")), dtype).astype(np.float64)).all()

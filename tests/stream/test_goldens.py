@@ -16,6 +16,6 @@ class TestGoldens:
         table = json.loads(regenerate_goldens.TABLE.read_text(encoding="utf-8"))
         starts = {str(s) for s in regenerate_goldens.STARTS}
         assert set(table) == set(FLOAT_DTYPES)
-        for laws in table.values():
-            assert set(laws) == set(regenerate_goldens.LAWS)
-            assert all(set(by_start) == starts for by_start in laws.values())
+        for distributions in table.values():
+            assert set(distributions) == set(regenerate_goldens.DISTRIBUTIONS)
+            assert all(set(by_start) == starts for by_start in distributions.values())

@@ -57,8 +57,8 @@ class TestKnownAnswers:
     def test_numpy_after_its_step(self, case: KnownAnswer) -> None:
         before = (sum(c << 64 * i for i, c in enumerate(case.counter)) - 1) % 2**256
         counter = np.array([before >> 64 * i & ONES for i in range(4)], dtype=np.uint64)
-        made = Philox(key=np.array(case.key, dtype=np.uint64), counter=counter).random_raw(4)
-        assert tuple(made) == case.words
+        words = Philox(key=np.array(case.key, dtype=np.uint64), counter=counter).random_raw(4)
+        assert tuple(words) == case.words
 
     def test_both_ways_to_make_blocks(self) -> None:
         case = KNOWN_ANSWERS[0]
@@ -71,22 +71,22 @@ class TestBlocks:
     def test_scattered_blocks_are_those_of_the_reference(
         self, key: tuple[int, int], numbers: list[int]
     ) -> None:
-        made = blocks(key, np.array(numbers, dtype=np.uint64))
-        assert [tuple(row) for row in made.tolist()] == [reference.philox((n, 0, 0, 0), key) for n in numbers]
+        words = blocks(key, np.array(numbers, dtype=np.uint64))
+        assert [tuple(row) for row in words.tolist()] == [
+            reference.philox((n, 0, 0, 0), key) for n in numbers
+        ]
 
-    @given(key=KEYS, places=st.lists(st.tuples(st.integers(0, 2**64 - 3), st.integers(1, 3)), max_size=4))
-    def test_a_reader_goes_forward_and_back(
-        self, key: tuple[int, int], places: list[tuple[int, int]]
-    ) -> None:
+    @given(key=KEYS, spans=st.lists(st.tuples(st.integers(0, 2**64 - 3), st.integers(1, 3)), max_size=4))
+    def test_a_reader_goes_forward_and_back(self, key: tuple[int, int], spans: list[tuple[int, int]]) -> None:
         reader = BlockReader(key)
-        for block, count in places:
+        for block, count in spans:
             expected = [w for n in range(block, block + count) for w in reference.philox((n, 0, 0, 0), key)]
             assert reader.read(block, count).tolist() == expected
 
-    def test_pieces_join(self) -> None:
-        count = philox._PIECE * 2 + 3
-        made = blocks((1, 2), np.arange(7, 7 + count, dtype=np.uint64))
-        assert (made.reshape(-1) == BlockReader((1, 2)).read(7, count)).all()
+    def test_chunks_join(self) -> None:
+        count = philox._CHUNK * 2 + 3
+        words = blocks((1, 2), np.arange(7, 7 + count, dtype=np.uint64))
+        assert (words.reshape(-1) == BlockReader((1, 2)).read(7, count)).all()
 
 
 class TestStreamKey:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from lecun_cli.dtypes import FLOAT_DTYPES
-from lecun_cli.initializers.distributions import Law, TruncatedNormal, Uniform
+from lecun_cli.initializers.distributions import Distribution, TruncatedNormal, Uniform
 from lecun_cli.stream import STREAM
 from lecun_cli.stream.philox import BlockReader, blocks, stream_key
 from tests.stream import reference
-from tests.stream.cases import made
+from tests.stream.cases import drawn
 
 TEXT = reference.README.read_text(encoding="utf-8")
 SEED, IDENTITY = 42, "hidden/kernel"
@@ -30,20 +30,20 @@ class Vector:
     """One row of the table of weights."""
 
     dtype: str
-    law: Law
+    distribution: Distribution
     index: int
     stored: bytes
     value: float
 
 
 def vectors() -> list[Vector]:
-    found = []
-    for dtype, law, index, stored, value in rows("Weights"):
-        name, *numbers = law.split(" ")
+    parsed = []
+    for dtype, text, index, stored, value in rows("Weights"):
+        name, *numbers = text.split(" ")
         kind = {"truncated_normal": TruncatedNormal, "uniform": Uniform}[name]
-        made_law: Law = kind(*map(float.fromhex, numbers))
-        found.append(Vector(dtype, made_law, int(index), bytes.fromhex(stored), float.fromhex(value)))
-    return found
+        distribution: Distribution = kind(*map(float.fromhex, numbers))
+        parsed.append(Vector(dtype, distribution, int(index), bytes.fromhex(stored), float.fromhex(value)))
+    return parsed
 
 
 VECTORS = vectors()
@@ -67,16 +67,16 @@ class TestVectors:
 
     @pytest.mark.parametrize("vector", VECTORS, ids=lambda v: f"{v.dtype}-{v.index}")
     def test_weights(self, vector: Vector) -> None:
-        element = made(SEED, IDENTITY, vector.index, 1, vector.law, vector.dtype)
+        element = drawn(SEED, IDENTITY, vector.index, 1, vector.distribution, vector.dtype)
         assert element.tobytes() == vector.stored
         assert float(element[0]) == vector.value
         key = reference.key(SEED, IDENTITY)
-        assert reference.weight(key, vector.index, vector.law, vector.dtype) == vector.stored
+        assert reference.weight(key, vector.index, vector.distribution, vector.dtype) == vector.stored
 
-    def test_every_float_dtype_has_both_laws_and_a_far_index(self) -> None:
+    def test_every_float_dtype_has_both_distributions_and_a_far_index(self) -> None:
         for dtype in FLOAT_DTYPES:
             ours = [v for v in VECTORS if v.dtype == dtype]
-            assert {type(v.law) for v in ours} == {TruncatedNormal, Uniform}
+            assert {type(v.distribution) for v in ours} == {TruncatedNormal, Uniform}
             assert 2**33 + 5 in {v.index for v in ours}
 
     def test_the_number_of_the_stream(self) -> None:

@@ -40,7 +40,7 @@ class TestNarrow:
         assert (narrowed(values, name).astype(np.float32) == values).all()
 
     @pytest.mark.parametrize("name", NARROW)
-    def test_ties_go_to_even_and_their_neighbours_to_the_nearest(self, name: str) -> None:
+    def test_ties_go_to_even_and_their_neighbors_to_the_nearest(self, name: str) -> None:
         values = every_finite(name)
         middle = ((values[:-1].astype(np.float64) + values[1:]) / 2).astype(np.float32)
         low = narrowed(np.nextafter(middle, np.float32(-np.inf)), name).astype(np.float32)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lecun_cli.tensors.boxes import Box, boxes_of_range, runs_of, split, to_draw, whole
+from lecun_cli.tensors.boxes import Box, boxes_of_range, full_box, runs_of, split, to_draw
 
 Shape = tuple[int, ...]
 
@@ -36,8 +36,8 @@ def ranges(draw: st.DrawFn) -> tuple[Shape, int, int]:
 def elements(shape: Shape, box: Box) -> list[int]:
     """The elements of a box in its own C order, each by its number in the tensor."""
     numbers = np.arange(math.prod(shape)).reshape(shape)
-    found: list[int] = numbers[box.within(whole(shape))].reshape(-1).tolist()
-    return found
+    numbers_in_box: list[int] = numbers[box.within(full_box(shape))].reshape(-1).tolist()
+    return numbers_in_box
 
 
 class TestBox:
@@ -46,7 +46,7 @@ class TestBox:
         assert (box.dims, box.n_elements) == ((2, 4, 1), 8)
 
     def test_of_a_scalar_holds_one_element(self) -> None:
-        assert whole(()).n_elements == 1
+        assert full_box(()).n_elements == 1
 
     @given(boxes(), st.data())
     def test_permuted_is_undone_by_the_inverse(self, case: tuple[Shape, Box], data: st.DataObject) -> None:
@@ -65,8 +65,8 @@ class TestBox:
         stored = numbers.transpose(axes)
         of_stored = Box(tuple(box.starts[axis] for axis in axes), tuple(box.stops[axis] for axis in axes))
         assert of_stored.permuted(axes) == box
-        expected = numbers[box.within(whole(canonical))].transpose(axes)
-        assert np.array_equal(stored[of_stored.within(whole(stored.shape))], expected)
+        expected = numbers[box.within(full_box(canonical))].transpose(axes)
+        assert np.array_equal(stored[of_stored.within(full_box(stored.shape))], expected)
 
     @pytest.mark.parametrize(
         ("start", "stop", "expected"),
@@ -98,8 +98,8 @@ class TestBox:
         numbers = np.arange(math.prod(shape)).reshape(shape)
         other = box.flipped(axis, shape[axis])
         assert other.flipped(axis, shape[axis]) == box
-        found = np.flip(numbers, axis)[other.within(whole(shape))]
-        assert np.array_equal(np.flip(found, axis), numbers[box.within(whole(shape))])
+        flipped = np.flip(numbers, axis)[other.within(full_box(shape))]
+        assert np.array_equal(np.flip(flipped, axis), numbers[box.within(full_box(shape))])
 
     @given(st.data())
     def test_overlap_is_what_both_hold(self, data: st.DataObject) -> None:
@@ -116,8 +116,8 @@ class TestBoxesOfRange:
     @given(ranges())
     def test_are_the_range_in_order(self, case: tuple[Shape, int, int]) -> None:
         shape, start, stop = case
-        found = [e for box in boxes_of_range(shape, start, stop) for e in elements(shape, box)]
-        assert found == list(range(start, stop))
+        in_order = [e for box in boxes_of_range(shape, start, stop) for e in elements(shape, box)]
+        assert in_order == list(range(start, stop))
 
     @given(ranges())
     def test_are_few(self, case: tuple[Shape, int, int]) -> None:
@@ -126,7 +126,7 @@ class TestBoxesOfRange:
 
     @given(SHAPES)
     def test_of_everything_is_the_whole(self, shape: Shape) -> None:
-        assert list(boxes_of_range(shape, 0, math.prod(shape))) == [whole(shape)]
+        assert list(boxes_of_range(shape, 0, math.prod(shape))) == [full_box(shape)]
 
     def test_take_sizes_past_64_bits_of_elements(self) -> None:
         shape = (2**40, 2**40)
@@ -137,18 +137,18 @@ class TestBoxesOfRange:
 
 class TestSplit:
     @given(boxes(), st.integers(1, 300))
-    def test_covers_the_box_once_in_bounded_pieces(self, case: tuple[Shape, Box], most: int) -> None:
+    def test_covers_the_box_once_in_bounded_chunks(self, case: tuple[Shape, Box], most: int) -> None:
         shape, box = case
-        pieces = list(split(box, most))
-        assert all(1 <= piece.n_elements <= most for piece in pieces)
-        found = [e for piece in pieces for e in elements(shape, piece)]
-        assert sorted(found) == sorted(elements(shape, box))
+        parts = list(split(box, most))
+        assert all(1 <= part.n_elements <= most for part in parts)
+        covered = [e for part in parts for e in elements(shape, part)]
+        assert sorted(covered) == sorted(elements(shape, box))
 
     @given(boxes(), st.integers(1, 300))
     def test_keeps_c_order(self, case: tuple[Shape, Box], most: int) -> None:
         shape, box = case
-        found = [e for piece in split(box, most) for e in elements(shape, piece)]
-        assert found == elements(shape, box)
+        in_order = [e for part in split(box, most) for e in elements(shape, part)]
+        assert in_order == elements(shape, box)
 
     def test_of_a_small_box_is_the_box(self) -> None:
         box = Box((1, 1), (3, 3))
@@ -164,12 +164,12 @@ class TestRuns:
         for count, stride in runs.outer:
             firsts = [first + i * stride for first in firsts for i in range(count)]
         assert len(firsts) == runs.count
-        found = [first + i for first in firsts for i in range(runs.length)]
-        assert found == elements(shape, box)
+        in_runs = [first + i for first in firsts for i in range(runs.length)]
+        assert in_runs == elements(shape, box)
 
     @given(SHAPES)
     def test_of_everything_is_one(self, shape: Shape) -> None:
-        runs = runs_of(shape, whole(shape))
+        runs = runs_of(shape, full_box(shape))
         assert (runs.count, runs.length, runs.base) == (1, math.prod(shape), 0)
 
     def test_go_on_over_axes_that_are_whole(self) -> None:
@@ -186,7 +186,7 @@ class TestToDraw:
             assert 0 <= low <= a < b <= high <= n
 
     def test_widens_a_column_of_a_narrow_matrix(self) -> None:
-        assert to_draw((1000, 4), Box((0, 1), (1000, 2))) == whole((1000, 4))
+        assert to_draw((1000, 4), Box((0, 1), (1000, 2))) == full_box((1000, 4))
 
     def test_leaves_a_column_of_a_wide_matrix(self) -> None:
         column = Box((0, 1), (1000, 2))

@@ -16,8 +16,8 @@ from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
 from lecun_cli.initializers.family import make
 from lecun_cli.plan.types import TensorPlan
 from lecun_cli.tensors import generator
-from lecun_cli.tensors.boxes import Box, whole
-from lecun_cli.tensors.generator import Drawer, draw_tensor
+from lecun_cli.tensors.boxes import Box, full_box
+from lecun_cli.tensors.generator import TensorGenerator, draw_tensor
 from tests.conftest import SEED, drawn, part, tensor
 
 PERMUTATIONS = [axes for n in range(1, 5) for axes in itertools.permutations(range(n))]
@@ -34,7 +34,7 @@ def range_of(planned: TensorPlan, start: int, stop: int) -> np.ndarray[Any, np.d
     itemsize = planned.storage.itemsize
     memory = np.zeros((stop - start) * itemsize + 1, np.uint8)
     out = memory[1:].view(planned.storage.numpy())
-    Drawer(SEED).draw_range(planned, start, out)
+    TensorGenerator(SEED).draw_range(planned, start, out)
     return out
 
 
@@ -44,8 +44,8 @@ def assert_any_part_is_that_of_the_whole(planned: TensorPlan, data: st.DataObjec
     stop = data.draw(st.integers(start + 1, planned.n_elements))
     assert range_of(planned, start, stop).tobytes() == expected.reshape(-1)[start:stop].tobytes()
     box = box_of(planned.shape, data)
-    found = draw_tensor(planned, SEED, box)
-    assert found.tobytes() == expected[box.within(whole(planned.shape))].tobytes()
+    values = draw_tensor(planned, SEED, box)
+    assert values.tobytes() == expected[box.within(full_box(planned.shape))].tobytes()
 
 
 class TestInOrder:
@@ -62,11 +62,11 @@ class TestInOrder:
         assert draw_tensor(planned, SEED).tobytes() == drawn(planned).tobytes()
 
     def test_another_seed_or_identity_is_another_tensor(self) -> None:
-        found = [
+        values = [
             draw_tensor(tensor((50,), name=name), seed).tobytes()
             for name, seed in (("a", 1), ("a", 2), ("b", 1))
         ]
-        assert len(set(found)) == 3
+        assert len(set(values)) == 3
 
 
 class TestTransposed:
@@ -86,7 +86,7 @@ class TestTransposed:
         expected = draw_tensor(tensor(canonical), SEED).transpose(axes)
         assert np.array_equal(draw_tensor(stored, SEED), expected)
 
-    def test_drawn_in_many_pieces_is_the_same(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_drawn_in_many_chunks_is_the_same(self, monkeypatch: pytest.MonkeyPatch) -> None:
         planned = tensor((33, 21, 5), (2, 0, 1))
         for most in (1, 7, 64, 1000):
             monkeypatch.setattr(generator, "_MOST_DRAWN", most)
@@ -103,9 +103,9 @@ class TestTransposed:
     def test_a_corner_of_a_tensor_larger_than_memory_is_at_once(self) -> None:
         n = 2**30
         planned = tensor((n, n), (1, 0))
-        found = draw_tensor(planned, SEED, Box((n - 3, n - 2), (n, n)))
+        values = draw_tensor(planned, SEED, Box((n - 3, n - 2), (n, n)))
         canonical = draw_tensor(tensor((n, n)), SEED, Box((n - 2, n - 3), (n, n)))
-        assert np.array_equal(found, canonical.T)
+        assert np.array_equal(values, canonical.T)
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Packing:
     id: str
     shapes: tuple[tuple[int, ...], ...]
     axes: tuple[int, ...] | None
-    along: int
+    concat_axis: int
     shape: tuple[int, ...] | None = None
 
 
@@ -136,8 +136,8 @@ PACKINGS = (
 def packed(case: Packing, dtype: str = "float32") -> TensorPlan:
     parts = tuple(part(shape, case.axes, identity=f"p{i}") for i, shape in enumerate(case.shapes))
     shape = list(case.shapes[0])
-    shape[case.along] = sum(s[case.along] for s in case.shapes)
-    return TensorPlan("packed", dtype, case.shape or tuple(shape), parts, case.along)
+    shape[case.concat_axis] = sum(s[case.concat_axis] for s in case.shapes)
+    return TensorPlan("packed", dtype, case.shape or tuple(shape), parts, case.concat_axis)
 
 
 class TestFlipped:
@@ -168,16 +168,16 @@ class TestPacked:
         alone = TensorPlan("x", "float32", (4, 11), (part((4, 11), identity="p2"),))
         assert np.array_equal(whole_one[:, 7:], draw_tensor(alone, SEED))
 
-    def test_parts_may_follow_different_laws(self) -> None:
+    def test_parts_may_follow_different_distributions(self) -> None:
         parts = (
             part((2, 5), initializer=make("ones"), identity="a"),
             part((3, 5), (1, 0), identity="b"),
             part((1, 5), initializer=make("constant", {"value": -2}), identity="c"),
         )
         planned = TensorPlan("t", "bfloat16", (6, 5), parts)
-        found = draw_tensor(planned, SEED).astype("f4")
-        assert (found[:2] == 1).all()
-        assert (found[5:] == -2).all()
+        values = draw_tensor(planned, SEED).astype("f4")
+        assert (values[:2] == 1).all()
+        assert (values[5:] == -2).all()
         assert draw_tensor(planned, SEED).tobytes() == drawn(planned).tobytes()
 
 
@@ -196,27 +196,27 @@ class TestConstant:
         [("int64", 2**63 - 1), ("int64", -(2**63)), ("uint64", 2**64 - 1), ("int8", -128), ("uint16", 65535)],
     )
     def test_integers_are_exact_to_their_ends(self, dtype: str, value: int) -> None:
-        found = draw_tensor(tensor((3,), None, dtype, make("constant", {"value": value})), SEED)
-        assert found.tolist() == [value] * 3
+        values = draw_tensor(tensor((3,), None, dtype, make("constant", {"value": value})), SEED)
+        assert values.tolist() == [value] * 3
 
     def test_fills_a_box_of_a_transposed_tensor(self) -> None:
         planned = tensor((5, 7), (1, 0), "int32", make("constant", {"value": 9}))
         assert draw_tensor(planned, SEED, Box((1, 2), (3, 5))).tolist() == [[9] * 3] * 2
 
 
-class TestDrawer:
+class TestTensorGenerator:
     def test_one_drawer_makes_tensors_of_all_dtypes_in_turn(self) -> None:
-        drawer = Drawer(SEED)
+        generator = TensorGenerator(SEED)
         for dtype in (*FLOAT_DTYPES, *reversed(FLOAT_DTYPES)):
             planned = tensor((9, 11), (1, 0), dtype)
             out = np.empty(99, planned.storage.numpy())
-            drawer.draw_range(planned, 0, out)
+            generator.draw_range(planned, 0, out)
             assert out.tobytes() == drawn(planned).tobytes()
 
     def test_a_box_may_be_drawn_into_a_view_of_any_strides(self) -> None:
         planned = tensor((6, 8), (1, 0))
         memory = np.zeros((16, 12), np.float32)
-        Drawer(SEED).draw_box(planned, whole((6, 8)), memory[::2, ::-2].T)
+        TensorGenerator(SEED).draw_box(planned, full_box((6, 8)), memory[::2, ::-2].T)
         assert np.array_equal(memory[::2, ::-2].T, drawn(planned))
         assert (memory[1::2] == 0).all()
 
@@ -224,5 +224,5 @@ class TestDrawer:
     def test_ranges_follow_each_other_without_a_seam(self, first: int, second: int) -> None:
         planned = tensor((12, 10), (1, 0))
         cuts = [0, first, first + second, math.prod(planned.shape)]
-        found = b"".join(range_of(planned, a, b).tobytes() for a, b in itertools.pairwise(cuts) if a < b)
-        assert found == drawn(planned).tobytes()
+        data = b"".join(range_of(planned, a, b).tobytes() for a, b in itertools.pairwise(cuts) if a < b)
+        assert data == drawn(planned).tobytes()

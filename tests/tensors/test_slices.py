@@ -119,9 +119,9 @@ class TestParseRange:
             with pytest.raises(UsageError):
                 parse_range(text, shape)
             return
-        found = parse_range(text, shape)
-        cut = tuple(slice(a, b) for a, b in zip(found.box.starts, found.box.stops, strict=True))
-        assert np.array_equal(numbers[cut].reshape(found.shape), expected)
+        selection = parse_range(text, shape)
+        cut = tuple(slice(a, b) for a, b in zip(selection.box.starts, selection.box.stops, strict=True))
+        assert np.array_equal(numbers[cut].reshape(selection.shape), expected)
 
 
 @pytest.fixture(scope="module")
@@ -137,15 +137,15 @@ class TestSliceTensor:
         generate(spec, tmp_path / "w.h5")
         data = (tmp_path / "w.h5").read_bytes()
         manifest = generate(spec, tmp_path / "again.h5").manifest
-        places = {entry.tensor.name: entry.offset for entry in manifest.tensors}
+        offsets = {entry.tensor.name: entry.offset for entry in manifest.tensors}
         for tensor in readable:
-            stored = np.frombuffer(data, tensor.storage.numpy(), tensor.n_elements, places[tensor.name])
+            stored = np.frombuffer(data, tensor.storage.numpy(), tensor.n_elements, offsets[tensor.name])
             keys: dict[str, Any] = {"": np.s_[:], "0": 0, "-1": -1, "1:3": np.s_[1:3], "2:": np.s_[2:]}
-            found: Any = slice_tensor(plan, tensor.name, text)
+            values: Any = slice_tensor(plan, tensor.name, text)
             expected = stored.reshape(tensor.shape)[keys[text]]
-            assert found.dtype == tensor.storage.numpy()
-            assert found.shape == expected.shape
-            assert found.tobytes() == expected.tobytes()
+            assert values.dtype == tensor.storage.numpy()
+            assert values.shape == expected.shape
+            assert values.tobytes() == expected.tobytes()
 
     def test_is_what_the_library_reads(self, tmp_path: Path) -> None:
         spec = plan_of("seed: 3\nlayers: [{type: dense, name: a, in_features: 20, out_features: 30}]\n")
@@ -154,8 +154,8 @@ class TestSliceTensor:
         assert np.array_equal(slice_tensor(spec, "a/kernel", "3:9,-4:"), stored[3:9, -4:])
 
     def test_of_a_scalar_is_a_scalar(self, plan: Plan) -> None:
-        found = slice_tensor(plan, "count")
-        assert (found.shape, found.tolist()) == ((), -7)
+        values = slice_tensor(plan, "count")
+        assert (values.shape, values.tolist()) == ((), -7)
 
     def test_names_the_nearest_tensor(self, plan: Plan) -> None:
         with pytest.raises(UsageError, match='the spec makes no tensor "hiden/kernel"') as caught:
@@ -181,9 +181,9 @@ class TestSliceTensor:
 class TestLecunNormal:
     @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
     def test_has_the_shape_dtype_std_and_bound(self, dtype: str) -> None:
-        found = lecun_normal((300, 400), fan_in=400, seed=1, identity="a/kernel", dtype=dtype)
-        values = found.astype("f8")
-        assert (found.shape, found.dtype) == ((300, 400), DTYPES[dtype].numpy())
+        weights = lecun_normal((300, 400), fan_in=400, seed=1, identity="a/kernel", dtype=dtype)
+        values = weights.astype("f8")
+        assert (weights.shape, weights.dtype) == ((300, 400), DTYPES[dtype].numpy())
         assert values.std() == pytest.approx(400**-0.5, rel=0.01)
         assert abs(values.mean()) < 0.001
         slack = 1.1 if dtype.startswith("float8") else 1.005
@@ -191,8 +191,8 @@ class TestLecunNormal:
 
     def test_is_the_tensor_of_the_spec(self) -> None:
         spec = plan_of("seed: 42\nlayers: [{type: dense, name: h, in_features: 100, out_features: 64}]\n")
-        made = lecun_normal((64, 100), fan_in=100, seed=42, identity="h/kernel")
-        assert np.array_equal(made.T, slice_tensor(spec, "h/kernel"))
+        weights = lecun_normal((64, 100), fan_in=100, seed=42, identity="h/kernel")
+        assert np.array_equal(weights.T, slice_tensor(spec, "h/kernel"))
 
     def test_takes_any_sequence_for_a_shape(self) -> None:
         shape: Any = [2, 3]

@@ -9,13 +9,13 @@ import re
 import sys
 from typing import Any
 
-from lecun_cli.derive.described_model import Finding
+from lecun_cli.derive.described_model import DescribedModel
 from lecun_cli.errors import DeriveError
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def from_callable(source: str, *, keep_initializers: bool) -> Finding:
+def from_callable(source: str, *, keep_initializers: bool) -> DescribedModel:
     """The layers of a torch.nn.Module, a Keras model or a Flax module that a callable returns.
 
     Args:
@@ -27,15 +27,17 @@ def from_callable(source: str, *, keep_initializers: bool) -> Finding:
             something else.
     """
     with contextlib.redirect_stdout(sys.stderr):  # stdout is for the spec
-        made = _call(source)
-    model, inputs = (made[0], made[1:]) if isinstance(made, tuple) and made else (made, ())
+        returned = _call(source)
+    model, inputs = (
+        (returned[0], returned[1:]) if isinstance(returned, tuple) and returned else (returned, ())
+    )
     if _is(model, "flax", "Module"):
         from lecun_cli.derive.readers.flax_module import from_flax
 
         return from_flax(model, inputs, source, keep_initializers=keep_initializers)
     if inputs:
         raise DeriveError(
-            f"{source} returns a tuple, and its first is no Flax module but {_described(model)}",
+            f"{source} returns a tuple, and its first is no Flax module but {_type_name(model)}",
             help="a torch or Keras model is returned alone",
         )
     if _is(model, "torch", "Module"):
@@ -47,7 +49,7 @@ def from_callable(source: str, *, keep_initializers: bool) -> Finding:
 
         return from_model(model, source, keep_initializers=keep_initializers)
     raise DeriveError(
-        f"{source} returns {_described(model)}",
+        f"{source} returns {_type_name(model)}",
         help="return a torch.nn.Module, a built Keras model, or (Flax module, example inputs...)",
     )
 
@@ -57,30 +59,30 @@ def _call(source: str) -> Any:  # noqa: ANN401 - whatever the user's code return
     here = os.getcwd()
     if here not in sys.path:
         sys.path.insert(0, here)  # as `python -m` does
-    found: Any
+    target: Any
     try:
-        found = importlib.import_module(module)
+        target = importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise DeriveError(
             f"the module {module} of {source} does not import: {error}",
             help="run where it can be imported from, or set PYTHONPATH",
         ) from error
     except (Exception, SystemExit) as error:
-        raise DeriveError(f"importing {module} fails: {said(error)}") from error
+        raise DeriveError(f"importing {module} fails: {error_text(error)}") from error
     for part in name.split("."):
-        if not hasattr(found, part):
+        if not hasattr(target, part):
             raise DeriveError(f"{source}: {module} has no {name}", help="write it as package.module:callable")
-        found = getattr(found, part)
-    if not isinstance(found, type) and (_is(found, "torch", "Module") or _is(found, "keras", "Layer")):
-        return found
-    if not callable(found):
-        raise DeriveError(f"{source} is {_described(found)}, and no callable that makes a model")
+        target = getattr(target, part)
+    if not isinstance(target, type) and (_is(target, "torch", "Module") or _is(target, "keras", "Layer")):
+        return target
+    if not callable(target):
+        raise DeriveError(f"{source} is {_type_name(target)}, and no callable that makes a model")
     try:
         with _on_meta():
-            return found()
+            return target()
     except (Exception, SystemExit) as error:
         raise DeriveError(
-            f"{source} fails when it is called without arguments: {said(error)}",
+            f"{source} fails when it is called without arguments: {error_text(error)}",
             help="it takes no arguments; torch modules are built on the meta device, which holds no values",
         ) from error
 
@@ -96,11 +98,11 @@ def _is(value: object, package: str, name: str) -> bool:
     return any(c.__module__.partition(".")[0] == package and c.__name__ == name for c in type(value).__mro__)
 
 
-def _described(value: object) -> str:
+def _type_name(value: object) -> str:
     return f"a {type(value).__module__}.{type(value).__qualname__}"
 
 
-def said(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """A foreign error in one line; what a terminal might obey is left out."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     return "".join(c for c in _ESCAPES.sub("", text) if c.isprintable())[:500]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lecun_cli.derive.described_model import Entry, Fields, Finding, Tensor
-from lecun_cli.derive.readers.callables import said
+from lecun_cli.derive.described_model import DerivedLayer, DescribedModel, Fields, Tensor
+from lecun_cli.derive.readers.callables import error_text
 from lecun_cli.derive.readers.torch_module import NAMES_NONE
 from lecun_cli.derive.recognition.layer_check import check_tensors
-from lecun_cli.derive.recognition.recognizer import recognise
+from lecun_cli.derive.recognition.recognizer import recognize
 from lecun_cli.derive.recognition.torch_names import window, with_bias
 from lecun_cli.errors import DeriveError
 
@@ -22,7 +22,7 @@ def from_flax(
     source: str,
     *,
     keep_initializers: bool,
-) -> Finding:
+) -> DescribedModel:
     """The layers of a Flax module.
 
     Args:
@@ -36,9 +36,9 @@ def from_flax(
     """
     if any(c.__module__.startswith("flax.nnx") for c in type(module).__mro__):
         variables = _nnx(module)
-        known: list[Entry] = []
+        layers: list[DerivedLayer] = []
     else:
-        variables, known = _linen(module, inputs, source)  # in the order of the calls
+        variables, layers = _linen(module, inputs, source)  # in the order of the calls
     tensors = tuple(
         Tensor(name, tuple(leaf.shape), str(leaf.dtype))
         for name, leaf in variables.items()
@@ -46,13 +46,13 @@ def from_flax(
     )
     others = sorted({name.partition("/")[0] for name in variables} - set(_WEIGHTS))
     check_tensors(tensors, source)
-    entries = recognise(tensors, "flax", known)
+    recognized = recognize(tensors, "flax", layers)
     warnings = (NAMES_NONE.format("a Flax module"),) if keep_initializers else ()
     remarks = tuple(f"The collection {name!a} holds no weights, and is left out." for name in others)
-    return Finding("flax", entries, tensors, warnings, remarks)
+    return DescribedModel("flax", recognized, tensors, warnings, remarks)
 
 
-def _linen(module: Any, inputs: tuple[Any, ...], source: str) -> tuple[dict[str, Any], list[Entry]]:  # noqa: ANN401
+def _linen(module: Any, inputs: tuple[Any, ...], source: str) -> tuple[dict[str, Any], list[DerivedLayer]]:  # noqa: ANN401
     import jax
     from flax import linen as nn
     from flax.core import meta
@@ -69,16 +69,21 @@ def _linen(module: Any, inputs: tuple[Any, ...], source: str) -> tuple[dict[str,
             shapes = jax.eval_shape(module.init, {"params": key, "dropout": key}, *inputs)
     except Exception as error:
         raise DeriveError(
-            f"the Flax module of {source} cannot be initialised: {said(error)}",
+            f"the Flax module of {source} cannot be initialised: {error_text(error)}",
             help="return (module, example inputs...): arrays, or jax.ShapeDtypeStruct(shape, dtype)",
         ) from error
     order = {path: i for i, path in enumerate(seen)}
     flat = dict(sorted(_flat(meta.unbox(shapes)).items(), key=lambda pair: _called(pair[0], order)))
-    known = [entry for path, found in seen.items() if path for entry in _known(path, found, flat, nn)]
-    return flat, known
+    layers = [
+        layer
+        for path, submodule in seen.items()
+        if path
+        for layer in _known_layers(path, submodule, flat, nn)
+    ]
+    return flat, layers
 
 
-def _known(path: str, module: Any, flat: dict[str, Any], nn: Any) -> list[Entry]:  # noqa: ANN401
+def _known_layers(path: str, module: Any, flat: dict[str, Any], nn: Any) -> list[DerivedLayer]:  # noqa: ANN401
     """What a module's class says that its names and shapes do not."""
     kernel = flat.get(f"params/{path}/kernel")
     bias = flat.get(f"params/{path}/bias")
@@ -89,7 +94,7 @@ def _known(path: str, module: Any, flat: dict[str, Any], nn: Any) -> list[Entry]
             fields: Fields = (("features", scale.shape[0] if scale else 1),)
             fields += (("groups", groups),) if groups != 32 else ()
             fields += (("scale", False),) if not module.use_scale else ()
-            return [Entry("group_normalization", path, with_center(fields, module.use_bias))]
+            return [DerivedLayer("group_normalization", path, with_center(fields, module.use_bias))]
         return []
     *taps, first, second = kernel.shape
     rank = len(taps)
@@ -100,12 +105,12 @@ def _known(path: str, module: Any, flat: dict[str, Any], nn: Any) -> list[Entry]
         return (
             []
             if module.transpose_kernel
-            else [Entry(f"conv{rank}d_transpose", path, with_bias(fields, bias))]
+            else [DerivedLayer(f"conv{rank}d_transpose", path, with_bias(fields, bias))]
         )
     groups = module.feature_group_count
     fields = (("in_channels", first * groups), ("out_channels", second), ("kernel_size", window(tuple(taps))))
     fields += (("groups", groups),) if groups > 1 else ()
-    return [Entry(f"conv{rank}d", path, with_bias(fields, bias))]
+    return [DerivedLayer(f"conv{rank}d", path, with_bias(fields, bias))]
 
 
 def _called(name: str, order: dict[str, int]) -> tuple[int, str]:
@@ -122,30 +127,32 @@ def with_center(fields: Fields, center: bool) -> Fields:
 def _stride(strides: Any, rank: int) -> int | tuple[int, ...]:  # noqa: ANN401
     if strides is None:
         return 1
-    found = (strides,) * rank if isinstance(strides, int) else tuple(int(s) for s in strides)
-    return found[0] if len(set(found)) == 1 else found
+    steps = (strides,) * rank if isinstance(strides, int) else tuple(int(s) for s in strides)
+    return steps[0] if len(set(steps)) == 1 else steps
 
 
 def _nnx(module: Any) -> dict[str, Any]:  # noqa: ANN401
     from flax import nnx
 
-    found = {}
+    variables = {}
     for path, variable in nnx.to_flat_state(nnx.state(module)):
-        kind = variable.type if hasattr(variable, "type") else type(variable)
-        collection = "params" if issubclass(kind, nnx.Param) else None
-        if issubclass(kind, nnx.BatchStat):
+        variable_type = variable.type if hasattr(variable, "type") else type(variable)
+        collection = "params" if issubclass(variable_type, nnx.Param) else None
+        if issubclass(variable_type, nnx.BatchStat):
             collection = "batch_stats"
         name = "/".join(map(str, path))
-        found[f"{collection or kind.__name__}/{name}"] = variable.get_value() if collection else variable
-    return found
+        variables[f"{collection or variable_type.__name__}/{name}"] = (
+            variable.get_value() if collection else variable
+        )
+    return variables
 
 
 def _flat(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """The leaves of nested mappings, under their paths."""
-    found: dict[str, Any] = {}
+    leaves: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{above}{key}/")
+            leaves |= _flat(value, f"{above}{key}/")
         else:
-            found[f"{above}{key}"] = value
-    return found
+            leaves[f"{above}{key}"] = value
+    return leaves

@@ -41,26 +41,26 @@ def parse_json(data: bytes, *, what: str) -> dict[str, Any]:
     if len(data) > MAX_NBYTES:
         raise DeriveError(f"{what} is larger than {MAX_NBYTES // 2**20} MiB, and no config is")
     try:
-        found = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_no_duplicates)
+        document = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_no_duplicates)
     except RecursionError:
         raise DeriveError(f"{what} is nested more than {MAX_DEPTH} deep") from None
     except ValueError as error:
         raise DeriveError(f"{what} is no sound JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise DeriveError(f"{what} is a JSON object, found a {type(found).__name__}")
-    _check_depth(found, what)
-    return found
+    if not isinstance(document, dict):
+        raise DeriveError(f"{what} is a JSON object, found a {type(document).__name__}")
+    _check_depth(document, what)
+    return document
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
         seen = set()
         for name, _ in pairs:
             if name in seen:
                 raise ValueError(f'the key "{name}" stands twice in one object')
             seen.add(name)
-    return found
+    return mapping
 
 
 def _check_depth(root: object, what: str) -> None:

@@ -37,14 +37,14 @@ def _member(archive: zipfile.ZipFile, path: Path) -> bytes:
         raise DeriveError(
             f"{path} has {len(members):,} members, and no .keras archive has over {MAX_MEMBERS:,}"
         )
-    found = [member for member in members if member.filename == _CONFIG]
-    if len(found) != 1:
-        count = "no" if not found else f"{len(found)} times"
+    configs = [member for member in members if member.filename == _CONFIG]
+    if len(configs) != 1:
+        count = "no" if not configs else f"{len(configs)} times"
         raise DeriveError(
             f"{path} holds {count} {_CONFIG}, and a .keras archive holds it once",
             help="model.save('model.keras') writes one",
         )
-    (config,) = found
+    (config,) = configs
     if config.flag_bits & 1:
         raise DeriveError(f"{_CONFIG} in {path} is encrypted")
     with archive.open(config) as member:  # what it says of its size is not believed

@@ -6,19 +6,19 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from lecun_cli.derive.described_model import Entry, Fields, Finding, Group, Item, Value
+from lecun_cli.derive.described_model import DerivedItem, DerivedLayer, DescribedModel, Fields, Group, Value
 from lecun_cli.derive.readers.keras_extras import einsum_dense, raw_layer
 from lecun_cli.derive.readers.keras_initializers import NotOfferedError, from_keras
 from lecun_cli.derive.readers.keras_layers import (
     ROWS,
     WEIGHTLESS,
-    Described,
     KerasLayer,
+    LayerSpec,
     Shapes,
     bidirectional,
 )
 from lecun_cli.errors import DeriveError
-from lecun_cli.layers import KINDS
+from lecun_cli.layers import LAYER_TYPES
 
 _MODELS = frozenset({"Sequential", "Functional", "Model"})
 _HELP = (
@@ -27,7 +27,7 @@ _HELP = (
 )
 
 
-def from_config(config: dict[str, Any], source: str, *, keep_initializers: bool) -> Finding:
+def from_config(config: dict[str, Any], source: str, *, keep_initializers: bool) -> DescribedModel:
     """The layers of a model's config, in its order.
 
     Args:
@@ -42,7 +42,7 @@ def from_config(config: dict[str, Any], source: str, *, keep_initializers: bool)
     items = reader.model(config, "")
     if not items:
         raise DeriveError(f"the model of {source} has no layer with weights")
-    return Finding("keras", items, None, tuple(dict.fromkeys(reader.warnings)))
+    return DescribedModel("keras", items, None, tuple(dict.fromkeys(reader.warnings)))
 
 
 class _Reader:
@@ -51,7 +51,7 @@ class _Reader:
         self.keep = keep_initializers
         self.warnings: list[str] = []
 
-    def model(self, node: dict[str, Any], above: str) -> tuple[Item, ...]:
+    def model(self, node: dict[str, Any], above: str) -> tuple[DerivedItem, ...]:
         """The items of a model."""
         name = node.get("class_name")
         config = node.get("config")
@@ -66,69 +66,69 @@ class _Reader:
             raise DeriveError(f'the config of {self.source} has no list of "layers"')
         return tuple(item for layer in layers for item in self._layer(layer, above))
 
-    def _layer(self, node: object, above: str) -> list[Item]:
+    def _layer(self, node: object, above: str) -> list[DerivedItem]:
         if not isinstance(node, dict) or not isinstance(node.get("config"), dict):
             raise DeriveError(f"a layer in the config of {self.source} is no layer: {str(node)[:60]!a}")
         name, config = node.get("class_name"), node["config"]
-        own = config.get("name", node.get("name"))
+        layer_name = config.get("name", node.get("name"))
         if not isinstance(name, str):
             raise DeriveError(f"a layer in the config of {self.source} has no class_name")
         if str(node.get("module") or "").startswith(("keras.src.ops", "keras.ops")) or name in WEIGHTLESS:
             return []
-        if not isinstance(own, str) or not own:
+        if not isinstance(layer_name, str) or not layer_name:
             raise DeriveError(f"a {name!a} layer in the config of {self.source} has no name")
         if name in _MODELS:
-            items = self.model(node, own)
+            items = self.model(node, layer_name)
             fields: Fields = (("model", "sequential"),) if name == "Sequential" else ()
-            return [Group(own, items, fields)] if items else []
-        layer = KerasLayer(own, name, config, _shapes(node), self.source)
-        return self._entries(layer)
+            return [Group(layer_name, items, fields)] if items else []
+        layer = KerasLayer(layer_name, name, config, _shapes(node), self.source)
+        return self._derived_items(layer)
 
-    def _entries(self, layer: KerasLayer) -> list[Item]:
+    def _derived_items(self, layer: KerasLayer) -> list[DerivedItem]:
         name = layer.class_name
         dtype = _dtype(layer)
         if name == "TimeDistributed":
             inner = self._inner(layer, "layer", drop_axis=True)
-            return [] if inner.class_name in WEIGHTLESS else self._entries(inner)
+            return [] if inner.class_name in WEIGHTLESS else self._derived_items(inner)
         if name == "Bidirectional":
             inner = self._inner(layer, "layer")
-            described = self._describe(inner)
-            if described.kind not in {"lstm", "gru", "simple_rnn"}:
-                raise layer.fault(f"it runs a {inner.class_name}, which is no recurrent layer", _HELP)
+            layer_spec = self._describe(inner)
+            if layer_spec.layer_type not in {"lstm", "gru", "simple_rnn"}:
+                raise layer.error(f"it runs a {inner.class_name}, which is no recurrent layer", _HELP)
             backward = layer.config.get("backward_layer")
             if (
                 isinstance(backward, dict)
-                and self._describe(self._inner(layer, "backward_layer")) != described
+                and self._describe(self._inner(layer, "backward_layer")) != layer_spec
             ):
-                raise layer.fault("its two ways have layers of different sizes", _HELP)
-            both = replace(described, fields=(*described.fields, *self._initializers(inner, described)))
-            return [self._entry(layer, bidirectional(layer, both), dtype)]
+                raise layer.error("its two ways have layers of different sizes", _HELP)
+            both = replace(layer_spec, fields=(*layer_spec.fields, *self._initializers(inner, layer_spec)))
+            return [self._derived_layer(layer, bidirectional(layer, both), dtype)]
         if name == "RNN":
             inner = replace(self._inner(layer, "cell"), name=layer.name)
-            return [self._entry(inner, self._describe(inner), dtype)]
+            return [self._derived_layer(inner, self._describe(inner), dtype)]
         if name == "EinsumDense":
             kernel, *bias = (replace(e, dtype=dtype) for e in einsum_dense(layer))
-            own = self._initializer(layer, "kernel_initializer", "lecun_normal")
-            kept: Fields = () if own is None else (("initializer", own),)
+            initializer = self._initializer(layer, "kernel_initializer", "lecun_normal")
+            kept: Fields = () if initializer is None else (("initializer", initializer),)
             return [replace(kernel, fields=(*kernel.fields, *kept)), *bias]
         raw = raw_layer(layer)
         if raw is not None:
             return [e if e.dtype else replace(e, dtype=dtype) for e in raw]
-        return [self._entry(layer, self._describe(layer), dtype)]
+        return [self._derived_layer(layer, self._describe(layer), dtype)]
 
-    def _describe(self, layer: KerasLayer) -> Described:
+    def _describe(self, layer: KerasLayer) -> LayerSpec:
         row = ROWS.get(layer.class_name)
         if row is None:
-            raise layer.fault("its class is none that is known here, so its weights are not either", _HELP)
+            raise layer.error("its class is none that is known here, so its weights are not either", _HELP)
         return row(layer)
 
     def _inner(self, layer: KerasLayer, key: str, *, drop_axis: bool = False) -> KerasLayer:
         """The layer that a wrapper holds, with the shape of its input."""
         node = layer.config.get(key)
         if not isinstance(node, dict) or not isinstance(node.get("config"), dict):
-            raise layer.fault(f"its config has no {key}")
-        own = node["config"].get("name")
-        name = f"{layer.name}/{own}" if isinstance(own, str) and own else layer.name
+            raise layer.error(f"its config has no {key}")
+        inner_name = node["config"].get("name")
+        name = f"{layer.name}/{inner_name}" if isinstance(inner_name, str) and inner_name else layer.name
         shapes = dict(layer.shapes)
         if drop_axis and len(shapes.get("input_shape", ())) > 2:
             shapes["input_shape"] = (shapes["input_shape"][0], *shapes["input_shape"][2:])
@@ -136,34 +136,34 @@ class _Reader:
             name, str(node.get("class_name")), node["config"], shapes or _shapes(node), self.source
         )
 
-    def _entry(self, layer: KerasLayer, described: Described, dtype: str) -> Entry:
-        fields = described.fields
+    def _derived_layer(self, layer: KerasLayer, layer_spec: LayerSpec, dtype: str) -> DerivedLayer:
+        fields = layer_spec.fields
         activation = layer.config.get("activation")
-        known = KINDS[described.kind].model_fields.get("activation")
-        if known is not None and isinstance(activation, str) and activation in _activations(known):
+        field = LAYER_TYPES[layer_spec.layer_type].model_fields.get("activation")
+        if field is not None and isinstance(activation, str) and activation in _activations(field):
             fields = (*fields, ("activation", activation))
-        return Entry(
-            described.kind, layer.name, (*fields, *self._initializers(layer, described)), dtype=dtype
+        return DerivedLayer(
+            layer_spec.layer_type, layer.name, (*fields, *self._initializers(layer, layer_spec)), dtype=dtype
         )
 
-    def _initializers(self, layer: KerasLayer, described: Described) -> Fields:
+    def _initializers(self, layer: KerasLayer, layer_spec: LayerSpec) -> Fields:
         """The layer's own initializers, where they are kept, offered, and not what the kind has anyway."""
-        found: list[tuple[str, Value]] = []
-        for role in described.roles:
-            known = KINDS[described.kind].model_fields[role]
-            value = self._initializer(layer, role, known.default.name)
+        initializers: list[tuple[str, Value]] = []
+        for key in layer_spec.initializer_keys:
+            field = LAYER_TYPES[layer_spec.layer_type].model_fields[key]
+            value = self._initializer(layer, key, field.default.name)
             if value is not None:
-                found.append((role, value))
-        return tuple(found)
+                initializers.append((key, value))
+        return tuple(initializers)
 
-    def _initializer(self, layer: KerasLayer, role: str, default: str) -> Value | None:
+    def _initializer(self, layer: KerasLayer, key: str, default: str) -> Value | None:
         if not self.keep:
             return None
         try:
-            value = from_keras(layer.config.get(role))
+            value = from_keras(layer.config.get(key))
         except NotOfferedError as error:
-            said = f"{role} of {layer.name!a} is {str(error)[:80]}, which is not offered"
-            self.warnings.append(f"{said}; it has {default} now")
+            problem = f"{key} of {layer.name!a} is {str(error)[:80]}, which is not offered"
+            self.warnings.append(f"{problem}; it has {default} now")
             return None
         return None if value == default else value
 
@@ -175,37 +175,37 @@ def _activations(field: Any) -> tuple[str, ...]:  # noqa: ANN401 - pydantic's ow
 
 def _dtype(layer: KerasLayer) -> str:
     """The dtype of a layer's variables: a mixed policy keeps them in float32."""
-    found = layer.config.get("dtype")
-    if isinstance(found, dict):
-        config = found.get("config")
-        found = config.get("name") if isinstance(config, dict) else None
-    if found is None:
+    policy = layer.config.get("dtype")
+    if isinstance(policy, dict):
+        config = policy.get("config")
+        policy = config.get("name") if isinstance(config, dict) else None
+    if policy is None:
         return "float32"
-    if not isinstance(found, str) or "_from_" in found:
-        raise layer.fault(
-            f"its dtype policy is {str(found)[:60]!a}, and quantised weights are no initial weights"
+    if not isinstance(policy, str) or "_from_" in policy:
+        raise layer.error(
+            f"its dtype policy is {str(policy)[:60]!a}, and quantised weights are no initial weights"
         )
-    return "float32" if found.startswith("mixed_") else found
+    return "float32" if policy.startswith("mixed_") else policy
 
 
 def _shapes(node: dict[str, Any]) -> Shapes:
     """The shapes of a layer's inputs, from wherever the config says them."""
     build, config = node.get("build_config"), node["config"]
-    found: Shapes = {}
+    shapes: Shapes = {}
     if isinstance(build, dict):
-        given = build.get("shapes_dict")
-        for key, value in (given if isinstance(given, dict) else build).items():
+        shapes_dict = build.get("shapes_dict")
+        for key, value in (shapes_dict if isinstance(shapes_dict, dict) else build).items():
             shape = _shape(value)
             if isinstance(key, str) and shape is not None:
-                found[key] = shape
+                shapes[key] = shape
     for value in (config.get("batch_shape"), config.get("batch_input_shape"), _connected(node)):
         shape = _shape(value)
         if shape is not None:
-            found.setdefault("input_shape", shape)
-    if "input_shape" in found:
+            shapes.setdefault("input_shape", shape)
+    if "input_shape" in shapes:
         for key in ("query_shape", "value_shape"):
-            found.setdefault(key, found["input_shape"])
-    return found
+            shapes.setdefault(key, shapes["input_shape"])
+    return shapes
 
 
 def _shape(value: object) -> tuple[int | None, ...] | None:

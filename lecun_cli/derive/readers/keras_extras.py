@@ -4,52 +4,58 @@ from __future__ import annotations
 
 import re
 
-from lecun_cli.derive.described_model import Entry, Fields
+from lecun_cli.derive.described_model import DerivedLayer, Fields
 from lecun_cli.derive.readers.keras_layers import KerasLayer
 
 _EQUATION = re.compile(r"(\.\.\.)?([A-Za-z]*)(\.\.\.)?,([A-Za-z]+)->(\.\.\.)?([A-Za-z]*)(\.\.\.)?\Z")
 
 
-def einsum_dense(layer: KerasLayer) -> list[Entry]:
+def einsum_dense(layer: KerasLayer) -> list[DerivedLayer]:
     """The kernel of an EinsumDense, whose inputs are the letters that its output lacks."""
     equation = layer.config.get("equation")
     match = _EQUATION.match(equation.replace(" ", "")) if isinstance(equation, str) else None
     if match is None:
-        raise layer.fault(f"its equation is none: {equation!r:.60}")
+        raise layer.error(f"its equation is none: {equation!r:.60}")
     ahead, inputs, _, letters, _, outputs, _ = match.groups()
     sizes = {c: s for c, s in zip(reversed(inputs), reversed(layer.shape()), strict=False) if s}
     if not ahead:
         sizes = {c: s for c, s in zip(inputs, layer.shape(), strict=False) if s}
-    given = layer.config.get("output_shape")
-    shape = [given] if isinstance(given, int) else given if isinstance(given, list) else []
+    output_shape = layer.config.get("output_shape")
+    shape = (
+        [output_shape]
+        if isinstance(output_shape, int)
+        else output_shape
+        if isinstance(output_shape, list)
+        else []
+    )
     # The output's own shape lacks the batch, so both are read from the end.
     for letter, size in zip(reversed(outputs), reversed(shape), strict=False):
         if isinstance(size, int) and size > 0:
             sizes.setdefault(letter, size)
     if not set(letters) <= sizes.keys():
-        raise layer.fault(f"its equation {equation!a} and its shapes do not tell the kernel's sizes")
+        raise layer.error(f"its equation {equation!a} and its shapes do not tell the kernel's sizes")
     kernel = tuple(sizes[c] for c in letters)
     axes = tuple(i for i, c in enumerate(letters) if c not in outputs)
     batch = tuple(i for i, c in enumerate(letters) if c in inputs and c in outputs)
-    said = f"EinsumDense {equation}"
+    comment = f"EinsumDense {equation}"
     fields: Fields = (
         ("shape", kernel),
         ("in_axes", axes),
         *((("batch_axes", batch),) if batch else ()),
     )
-    found = [Entry("tensor", f"{layer.name}/kernel", fields, said)]
+    layers = [DerivedLayer("tensor", f"{layer.name}/kernel", fields, comment)]
     bias_axes = layer.config.get("bias_axes")
     if bias_axes is not None:
         if not isinstance(bias_axes, str) or not set(bias_axes) <= sizes.keys():
-            raise layer.fault(f"its bias_axes are none: {bias_axes!r:.60}")
+            raise layer.error(f"its bias_axes are none: {bias_axes!r:.60}")
         first = min(outputs.index(c) for c in bias_axes if c in outputs)
         bias = tuple(sizes[c] if c in bias_axes else 1 for c in outputs[first:] if c in sizes)
         fields = (("shape", bias), ("initializer", "zeros"))
-        found.append(Entry("tensor", f"{layer.name}/bias", fields, said))
-    return found
+        layers.append(DerivedLayer("tensor", f"{layer.name}/bias", fields, comment))
+    return layers
 
 
-def raw_layer(layer: KerasLayer) -> list[Entry] | None:
+def raw_layer(layer: KerasLayer) -> list[DerivedLayer] | None:
     """The tensors of a layer that has few and no kernels; None where it is no such layer."""
     match layer.class_name:
         case "Attention":
@@ -66,33 +72,37 @@ def raw_layer(layer: KerasLayer) -> list[Entry] | None:
                 return []
             width = layer.axis(-1)
             fields: Fields = (("shape", (width,)), ("fan_in", width))
-            return [Entry("tensor", f"{layer.name}/scale", fields, "AdditiveAttention")]
+            return [DerivedLayer("tensor", f"{layer.name}/scale", fields, "AdditiveAttention")]
         case "Normalization":
             if layer.config.get("mean") is not None:
                 return []
             axis = layer.config.get("axis", -1)
             axes = axis if isinstance(axis, list) else [] if axis is None else [axis]
             shape = tuple(layer.axis(a) for a in axes if isinstance(a, int))
-            said = "Normalization: statistics of the data, which adapt() sets"
+            comment = "Normalization: statistics of the data, which adapt() sets"
             rows = (
                 ("mean", shape, "zeros", None),
                 ("variance", shape, "ones", None),
                 ("count", (), "zeros", "int32"),
             )
             return [
-                Entry("tensor", f"{layer.name}/{n}", (("shape", s), ("initializer", i)), said, dtype)
+                DerivedLayer(
+                    "tensor", f"{layer.name}/{n}", (("shape", s), ("initializer", i)), comment, dtype
+                )
                 for n, s, i, dtype in rows
             ]
         case "ReversibleEmbedding":
             rows_, width = layer.size("input_dim"), layer.size("output_dim")
-            found = [Entry("embedding", layer.name, (("num_embeddings", rows_), ("embedding_dim", width)))]
+            layers = [
+                DerivedLayer("embedding", layer.name, (("num_embeddings", rows_), ("embedding_dim", width)))
+            ]
             if not layer.flag("tie_weights", True):
                 fields = (("shape", (width, rows_)), ("in_axes", (0,)))
-                found.append(Entry("tensor", f"{layer.name}/reverse_embeddings", fields))
-            return found
+                layers.append(DerivedLayer("tensor", f"{layer.name}/reverse_embeddings", fields))
+            return layers
     return None
 
 
-def _scalar(layer: KerasLayer, name: str) -> Entry:
+def _scalar(layer: KerasLayer, name: str) -> DerivedLayer:
     fields: Fields = (("shape", ()), ("initializer", "ones"))
-    return Entry("tensor", f"{layer.name}/{name}", fields, layer.class_name)
+    return DerivedLayer("tensor", f"{layer.name}/{name}", fields, layer.class_name)

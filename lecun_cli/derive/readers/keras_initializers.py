@@ -23,18 +23,18 @@ class NotOfferedError(Exception):
     """An initializer that is not offered; its text names it."""
 
 
-def from_keras(given: object) -> Value | None:
+def from_keras(initializer: object) -> Value | None:
     """Keras's initializer as a field's value; None where the config says none.
 
     Args:
-        given: A name, or Keras's `{"class_name": ..., "config": {...}}`.
+        initializer: A name, or Keras's `{"class_name": ..., "config": {...}}`.
 
     Raises:
         NotOfferedError: It is not offered.
     """
-    if given is None:
+    if initializer is None:
         return None
-    name, config = _parts(given)
+    name, config = _parts(initializer)
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     ours = _NAMES.get(snake, snake)
     if ours not in FAMILY:
@@ -57,10 +57,10 @@ def value_of(initializer: Initializer) -> Value:
     return Map((("name", initializer.name), *pairs)) if pairs else initializer.name
 
 
-def _parts(given: object) -> tuple[str, Mapping[str, Any]]:
-    if isinstance(given, str):
-        return given, {}
-    if isinstance(given, dict) and isinstance(given.get("class_name"), str):
-        config = given.get("config")
-        return given["class_name"], config if isinstance(config, dict) else {}
-    raise NotOfferedError(f"a {type(given).__name__}")
+def _parts(initializer: object) -> tuple[str, Mapping[str, Any]]:
+    if isinstance(initializer, str):
+        return initializer, {}
+    if isinstance(initializer, dict) and isinstance(initializer.get("class_name"), str):
+        config = initializer.get("config")
+        return initializer["class_name"], config if isinstance(config, dict) else {}
+    raise NotOfferedError(f"a {type(initializer).__name__}")

@@ -31,31 +31,33 @@ class KerasLayer:
     shapes: Shapes
     source: str
 
-    def fault(self, said: str, help: str | None = None) -> DeriveError:
+    def error(self, message: str, help: str | None = None) -> DeriveError:
         """An error about this layer."""
-        return DeriveError(f"the layer {self.name!a} ({self.class_name}) of {self.source}: {said}", help=help)
+        return DeriveError(
+            f"the layer {self.name!a} ({self.class_name}) of {self.source}: {message}", help=help
+        )
 
     def size(self, key: str, default: int | None = None) -> int:
         """A positive integer of the config."""
-        found = self.config.get(key, default)
-        if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-            raise self.fault(f"{key} is a positive integer, found {found!r:.60}")
-        return found
+        value = self.config.get(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise self.error(f"{key} is a positive integer, found {value!r:.60}")
+        return value
 
     def sizes(self, key: str, rank: int, default: int | None = None) -> tuple[int, ...]:
         """Sizes of the config, one for each axis."""
-        found = self.config.get(key, default)
-        values = [found] * rank if isinstance(found, int) else found
+        value = self.config.get(key, default)
+        values = [value] * rank if isinstance(value, int) else value
         if not isinstance(values, list) or len(values) != rank or not all(_is_size(v) for v in values):
-            raise self.fault(f"{key} is {rank} positive integers, found {found!r:.60}")
+            raise self.error(f"{key} is {rank} positive integers, found {value!r:.60}")
         return tuple(values)
 
     def flag(self, key: str, default: bool) -> bool:
         """A boolean of the config."""
-        found = self.config.get(key, default)
-        if not isinstance(found, bool):
-            raise self.fault(f"{key} is true or false, found {found!r:.60}")
-        return found
+        value = self.config.get(key, default)
+        if not isinstance(value, bool):
+            raise self.error(f"{key} is true or false, found {value!r:.60}")
+        return value
 
     def shape(self, key: str = "input_shape") -> tuple[int | None, ...]:
         """The shape of an input.
@@ -63,20 +65,20 @@ class KerasLayer:
         Raises:
             DeriveError: The layer was never built.
         """
-        found = self.shapes.get(key)
-        if found is None:
-            raise self.fault(
+        shape = self.shapes.get(key)
+        if shape is None:
+            raise self.error(
                 "it was never built, so the config does not say the shape of its input",
                 "save the model after model.build(input_shape), or with a keras.Input in front",
             )
-        return found
+        return shape
 
     def axis(self, axis: int, key: str = "input_shape") -> int:
         """The size of one axis of an input."""
         shape = self.shape(key)
         size = shape[axis] if -len(shape) <= axis < len(shape) else None
         if not _is_size(size):
-            raise self.fault(f"axis {axis} of its input {list(shape)} has no size")
+            raise self.error(f"axis {axis} of its input {list(shape)} has no size")
         return int(size or 0)
 
     def channels(self) -> int:
@@ -89,27 +91,28 @@ def _is_size(value: object) -> bool:
 
 
 @dataclass(frozen=True)
-class Described:
+class LayerSpec:
     """A layer in our terms.
 
     Attributes:
-        kind: A key of `KINDS`.
+        layer_type: A key of `LAYER_TYPES`.
         fields: Its keys and values.
-        roles: The keys of the config that hold initializers; ours has the same, or `roles[key]`.
+        initializer_keys: The keys of the config that hold initializers; ours has the same, or
+            `initializer_keys[key]`.
     """
 
-    kind: str
+    layer_type: str
     fields: Fields
-    roles: tuple[str, ...] = ("kernel_initializer", "bias_initializer")
+    initializer_keys: tuple[str, ...] = ("kernel_initializer", "bias_initializer")
 
 
-def _dense(layer: KerasLayer) -> Described:
+def _dense(layer: KerasLayer) -> LayerSpec:
     fields: Fields = (("in_features", layer.axis(-1)), ("out_features", layer.size("units")))
-    return Described("dense", with_bias(fields, layer.flag("use_bias", True)))
+    return LayerSpec("dense", with_bias(fields, layer.flag("use_bias", True)))
 
 
-def _conv(rank: int) -> Callable[[KerasLayer], Described]:
-    def read(layer: KerasLayer) -> Described:
+def _conv(rank: int) -> Callable[[KerasLayer], LayerSpec]:
+    def read(layer: KerasLayer) -> LayerSpec:
         groups = layer.size("groups", 1)
         fields: Fields = (
             ("in_channels", layer.channels()),
@@ -117,13 +120,13 @@ def _conv(rank: int) -> Callable[[KerasLayer], Described]:
             ("kernel_size", window(layer.sizes("kernel_size", rank))),
             *((("groups", groups),) if groups > 1 else ()),
         )
-        return Described(f"conv{rank}d", with_bias(fields, layer.flag("use_bias", True)))
+        return LayerSpec(f"conv{rank}d", with_bias(fields, layer.flag("use_bias", True)))
 
     return read
 
 
-def _conv_transpose(rank: int) -> Callable[[KerasLayer], Described]:
-    def read(layer: KerasLayer) -> Described:
+def _conv_transpose(rank: int) -> Callable[[KerasLayer], LayerSpec]:
+    def read(layer: KerasLayer) -> LayerSpec:
         stride = window(layer.sizes("strides", rank, 1))
         fields: Fields = (
             ("in_channels", layer.channels()),
@@ -131,13 +134,13 @@ def _conv_transpose(rank: int) -> Callable[[KerasLayer], Described]:
             ("kernel_size", window(layer.sizes("kernel_size", rank))),
             *((("stride", stride),) if stride != 1 else ()),
         )
-        return Described(f"conv{rank}d_transpose", with_bias(fields, layer.flag("use_bias", True)))
+        return LayerSpec(f"conv{rank}d_transpose", with_bias(fields, layer.flag("use_bias", True)))
 
     return read
 
 
-def _depthwise(rank: int, *, separable: bool) -> Callable[[KerasLayer], Described]:
-    def read(layer: KerasLayer) -> Described:
+def _depthwise(rank: int, *, separable: bool) -> Callable[[KerasLayer], LayerSpec]:
+    def read(layer: KerasLayer) -> LayerSpec:
         multiplier = layer.size("depth_multiplier", 1)
         fields: Fields = (
             ("in_channels", layer.channels()),
@@ -145,48 +148,52 @@ def _depthwise(rank: int, *, separable: bool) -> Callable[[KerasLayer], Describe
             ("kernel_size", window(layer.sizes("kernel_size", rank))),
             *((("depth_multiplier", multiplier),) if multiplier > 1 else ()),
         )
-        roles = ("depthwise_initializer", *(("pointwise_initializer",) if separable else ()))
-        kind = f"{'separable' if separable else 'depthwise'}_conv{rank}d"
-        return Described(kind, with_bias(fields, layer.flag("use_bias", True)), (*roles, "bias_initializer"))
+        initializer_keys = ("depthwise_initializer", *(("pointwise_initializer",) if separable else ()))
+        layer_type = f"{'separable' if separable else 'depthwise'}_conv{rank}d"
+        return LayerSpec(
+            layer_type,
+            with_bias(fields, layer.flag("use_bias", True)),
+            (*initializer_keys, "bias_initializer"),
+        )
 
     return read
 
 
-def _embedding(layer: KerasLayer) -> Described:
+def _embedding(layer: KerasLayer) -> LayerSpec:
     fields: Fields = (
         ("num_embeddings", layer.size("input_dim")),
         ("embedding_dim", layer.size("output_dim")),
     )
-    return Described("embedding", fields, ("embeddings_initializer",))
+    return LayerSpec("embedding", fields, ("embeddings_initializer",))
 
 
-_RECURRENT_ROLES = ("kernel_initializer", "recurrent_initializer", "bias_initializer")
+_RECURRENT_INITIALIZERS = ("kernel_initializer", "recurrent_initializer", "bias_initializer")
 
 
-def _recurrent(kind: str) -> Callable[[KerasLayer], Described]:
-    def read(layer: KerasLayer) -> Described:
+def _recurrent(layer_type: str) -> Callable[[KerasLayer], LayerSpec]:
+    def read(layer: KerasLayer) -> LayerSpec:
         bias = layer.flag("use_bias", True)
         fields: Fields = (("input_size", layer.axis(-1)), ("hidden_size", layer.size("units")))
         fields = with_bias(fields, bias)
-        if kind == "gru" and not layer.flag("reset_after", True):
+        if layer_type == "gru" and not layer.flag("reset_after", True):
             fields = (*fields, ("reset_after", False))
-        if kind == "lstm" and bias and layer.flag("unit_forget_bias", True):
+        if layer_type == "lstm" and bias and layer.flag("unit_forget_bias", True):
             fields = (*fields, ("unit_forget_bias", True))
-        return Described(kind, fields, _RECURRENT_ROLES)
+        return LayerSpec(layer_type, fields, _RECURRENT_INITIALIZERS)
 
     return read
 
 
-def bidirectional(layer: KerasLayer, inner: Described) -> Described:
+def bidirectional(layer: KerasLayer, inner: LayerSpec) -> LayerSpec:
     """A layer that runs both ways."""
-    return Described("bidirectional", (("layer", Map((("type", inner.kind), *inner.fields))),), ())
+    return LayerSpec("bidirectional", (("layer", Map((("type", inner.layer_type), *inner.fields))),), ())
 
 
-def _normalised(layer: KerasLayer) -> Fields:
+def _normalized(layer: KerasLayer) -> Fields:
     axis = layer.config.get("axis", -1)
     axes = axis if isinstance(axis, list) else [axis]
     if not axes or not all(isinstance(a, int) and not isinstance(a, bool) for a in axes):
-        raise layer.fault(f"axis is an integer or several, found {axis!r:.60}")
+        raise layer.error(f"axis is an integer or several, found {axis!r:.60}")
     return (("features", window_of_features(tuple(layer.axis(a) for a in axes))),)
 
 
@@ -199,52 +206,54 @@ def _affine(layer: KerasLayer) -> Fields:
     return tuple((key, False) for key in ("scale", "center") if not layer.flag(key, True))
 
 
-_AFFINE_ROLES = ("gamma_initializer", "beta_initializer")
+_AFFINE_INITIALIZERS = ("gamma_initializer", "beta_initializer")
 
 
-def _layer_normalization(layer: KerasLayer) -> Described:
-    fields = (*_normalised(layer), *_affine(layer))
+def _layer_normalization(layer: KerasLayer) -> LayerSpec:
+    fields = (*_normalized(layer), *_affine(layer))
     if layer.flag("rms_scaling", False):  # which has a gamma and never a beta
-        fields = (*_normalised(layer), ("center", False))
-    return Described("layer_normalization", fields, _AFFINE_ROLES)
+        fields = (*_normalized(layer), ("center", False))
+    return LayerSpec("layer_normalization", fields, _AFFINE_INITIALIZERS)
 
 
-def _batch_normalization(layer: KerasLayer) -> Described:
+def _batch_normalization(layer: KerasLayer) -> LayerSpec:
     if layer.flag("renorm", False):
-        raise layer.fault("batch renormalisation has tensors that no layer kind has")
+        raise layer.error("batch renormalisation has tensors that no layer kind has")
     moving = ("moving_mean_initializer", "moving_variance_initializer")
-    return Described("batch_normalization", (*_normalised(layer), *_affine(layer)), (*_AFFINE_ROLES, *moving))
+    return LayerSpec(
+        "batch_normalization", (*_normalized(layer), *_affine(layer)), (*_AFFINE_INITIALIZERS, *moving)
+    )
 
 
-def _group_normalization(layer: KerasLayer) -> Described:
+def _group_normalization(layer: KerasLayer) -> LayerSpec:
     groups = layer.config.get("groups", 32)
     features = layer.axis(
         layer.config.get("axis", -1) if isinstance(layer.config.get("axis", -1), int) else -1
     )
     groups = features if groups == -1 else layer.size("groups", 32)
     fields: Fields = (("features", features), *((("groups", groups),) if groups != 32 else ()))
-    return Described("group_normalization", (*fields, *_affine(layer)), _AFFINE_ROLES)
+    return LayerSpec("group_normalization", (*fields, *_affine(layer)), _AFFINE_INITIALIZERS)
 
 
-def _rms_normalization(layer: KerasLayer) -> Described:
-    return Described("rms_normalization", _normalised(layer), ("scale_initializer",))
+def _rms_normalization(layer: KerasLayer) -> LayerSpec:
+    return LayerSpec("rms_normalization", _normalized(layer), ("scale_initializer",))
 
 
-def _p_re_lu(layer: KerasLayer) -> Described:
+def _p_re_lu(layer: KerasLayer) -> LayerSpec:
     shared = layer.config.get("shared_axes") or []
     if not isinstance(shared, list):
-        raise layer.fault(f"shared_axes is a list of axes, found {shared!r:.60}")
+        raise layer.error(f"shared_axes is a list of axes, found {shared!r:.60}")
     rank = len(layer.shape())
     shape = tuple(1 if axis in shared else layer.axis(axis) for axis in range(1, rank))
-    return Described("p_re_lu", (("shape", shape),), ("alpha_initializer",))
+    return LayerSpec("p_re_lu", (("shape", shape),), ("alpha_initializer",))
 
 
-def _multi_head_attention(layer: KerasLayer) -> Described:
+def _multi_head_attention(layer: KerasLayer) -> LayerSpec:
     heads, head = layer.size("num_heads"), layer.size("key_dim")
     embed = layer.axis(-1, "query_shape")
     for key, plain in (("value_dim", head), ("output_shape", None), ("use_gate", False)):
         if layer.config.get(key) not in {None, False, plain} and layer.config.get(key) != [embed]:
-            raise layer.fault(
+            raise layer.error(
                 f"a multi_head_attention of ours has no {key} of its own ({layer.config[key]!r:.60})",
                 "derive from package.module:callable or from a file of its weights, which gives raw tensors",
             )
@@ -257,10 +266,10 @@ def _multi_head_attention(layer: KerasLayer) -> Described:
         *((("kdim", key_width),) if key_width != embed else ()),
         *((("vdim", value),) if value != embed else ()),
     )
-    return Described("multi_head_attention", with_bias(fields, layer.flag("use_bias", True)))
+    return LayerSpec("multi_head_attention", with_bias(fields, layer.flag("use_bias", True)))
 
 
-def _grouped_query_attention(layer: KerasLayer) -> Described:
+def _grouped_query_attention(layer: KerasLayer) -> LayerSpec:
     heads, head = layer.size("num_query_heads"), layer.size("head_dim")
     embed = layer.axis(-1, "query_shape")
     fields: Fields = (
@@ -269,10 +278,10 @@ def _grouped_query_attention(layer: KerasLayer) -> Described:
         ("num_kv_heads", layer.size("num_key_value_heads")),
         *((("head_dim", head),) if heads * head != embed else ()),
     )
-    return Described("grouped_query_attention", with_bias(fields, layer.flag("use_bias", True)))
+    return LayerSpec("grouped_query_attention", with_bias(fields, layer.flag("use_bias", True)))
 
 
-ROWS: dict[str, Callable[[KerasLayer], Described]] = {
+ROWS: dict[str, Callable[[KerasLayer], LayerSpec]] = {
     "Dense": _dense,
     "Conv1D": _conv(1),
     "Conv2D": _conv(2),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from lecun_cli.derive.described_model import Finding, Tensor
+from lecun_cli.derive.described_model import DescribedModel, Tensor
 from lecun_cli.derive.readers.json_text import parse_json
 from lecun_cli.derive.readers.keras_config import from_config
 from lecun_cli.derive.readers.torch_module import NAMES_NONE
 from lecun_cli.derive.recognition.layer_check import check_tensors
-from lecun_cli.derive.recognition.recognizer import recognise
+from lecun_cli.derive.recognition.recognizer import recognize
 from lecun_cli.errors import DeriveError
 
 
-def from_model(model: Any, source: str, *, keep_initializers: bool) -> Finding:  # noqa: ANN401 - a Keras model
+def from_model(model: Any, source: str, *, keep_initializers: bool) -> DescribedModel:  # noqa: ANN401 - a Keras model
     """The layers of a Keras model.
 
     Raises:
@@ -31,12 +31,12 @@ def from_model(model: Any, source: str, *, keep_initializers: bool) -> Finding: 
         return _from_variables(model, source, keep_initializers)
 
 
-def _from_variables(model: Any, source: str, keep_initializers: bool) -> Finding:  # noqa: ANN401
-    found = [(v.path, tuple(v.shape), str(v.dtype)) for v in model.weights]
+def _from_variables(model: Any, source: str, keep_initializers: bool) -> DescribedModel:  # noqa: ANN401
+    variables = [(v.path, tuple(v.shape), str(v.dtype)) for v in model.weights]
     prefix = f"{model.name}/"
-    if all(path.startswith(prefix) for path, _, _ in found):
-        found = [(path.removeprefix(prefix), shape, dtype) for path, shape, dtype in found]
-    tensors = tuple(Tensor(*parts) for parts in found)
+    if all(path.startswith(prefix) for path, _, _ in variables):
+        variables = [(path.removeprefix(prefix), shape, dtype) for path, shape, dtype in variables]
+    tensors = tuple(Tensor(*variable) for variable in variables)
     check_tensors(tensors, source)
     warnings = (NAMES_NONE.format("a Keras model of a class of its author's"),) if keep_initializers else ()
-    return Finding("keras", recognise(tensors, "keras"), tensors, warnings)
+    return DescribedModel("keras", recognize(tensors, "keras"), tensors, warnings)

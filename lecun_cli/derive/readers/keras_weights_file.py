@@ -7,14 +7,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lecun_cli.derive.described_model import Entry, Fields, Finding, Group, Item, Tensor, entries_of
+from lecun_cli.derive.described_model import (
+    DerivedItem,
+    DerivedLayer,
+    DescribedModel,
+    Fields,
+    Group,
+    Tensor,
+    layers_of,
+)
 from lecun_cli.derive.readers.weight_files import hdf5_tensors, natural
 from lecun_cli.derive.recognition.layer_check import check_tensors
 from lecun_cli.derive.recognition.raw_tensors import raw_tensor
-from lecun_cli.derive.recognition.recognizer import recognise
+from lecun_cli.derive.recognition.recognizer import recognize
 from lecun_cli.derive.recognition.torch_names import window, with_bias
 from lecun_cli.errors import DeriveError
-from lecun_cli.signals import held
+from lecun_cli.signals import hold_signals
 
 if TYPE_CHECKING:
     import h5py
@@ -64,7 +72,7 @@ class _Node:
         return here
 
 
-def from_keras_weights(path: Path) -> Finding:
+def from_keras_weights(path: Path) -> DescribedModel:
     """The layers of a `.weights.h5` file.
 
     Raises:
@@ -74,9 +82,9 @@ def from_keras_weights(path: Path) -> Finding:
     dtypes, names = _attributes(path)
     root = _Node({}, [])
     for tensor in sorted(stored, key=lambda t: natural(t.name)):
-        *above, word, number = ("", "", *tensor.name.split("/"))
+        *above, group, number = ("", "", *tensor.name.split("/"))
         parts = [part for part in above if part]
-        if word != "vars" or not number.isdigit():
+        if group != "vars" or not number.isdigit():
             raise DeriveError(
                 f"{path} holds {tensor.name!a}, and a .weights.h5 file holds .../vars/0 and the like",
                 help="if it is plain HDF5, or of Keras 2, name it .h5",
@@ -91,10 +99,10 @@ def from_keras_weights(path: Path) -> Finding:
     reader = _Reader(str(path))
     top = root.children.get("layers", root)
     items = reader.container(top, "")
-    tensors = tuple(t for entry in entries_of(items) for t in entry.stored)
+    tensors = tuple(t for layer in layers_of(items) for t in layer.stored)
     check_tensors(tensors, str(path))
     remark = "Such a file says the layers' classes and names, and not in what order unlike layers stand."
-    return Finding("keras", items, tensors, tuple(reader.warnings), (remark,))
+    return DescribedModel("keras", items, tensors, tuple(reader.warnings), (remark,))
 
 
 def _attributes(path: Path) -> tuple[dict[str, str], dict[str, str]]:
@@ -108,16 +116,16 @@ def _attributes(path: Path) -> tuple[dict[str, str], dict[str, str]]:
         # h5py calls this from C, where an exception may be swallowed: a signal ends the visit instead.
         if hold.pending:
             return True
-        key, found = ("dtype", dtypes) if isinstance(item, h5py.Dataset) else ("name", names)
+        key, texts = ("dtype", dtypes) if isinstance(item, h5py.Dataset) else ("name", names)
         value = item.attrs.get(key)
         if isinstance(value, bytes):
             value = value.decode("utf-8", "replace")
         if isinstance(value, str) and value:
-            found[name] = value
+            texts[name] = value
         return None
 
     try:
-        with held() as hold, h5py.File(path, "r") as file:
+        with hold_signals() as hold, h5py.File(path, "r") as file:
             file.visititems(visit)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise DeriveError(f"{path} is no sound HDF5 file: {error}") from error
@@ -129,83 +137,85 @@ class _Reader:
         self.source = source
         self.warnings: list[str] = []
 
-    def container(self, node: _Node, above: str) -> tuple[Item, ...]:
+    def container(self, node: _Node, above: str) -> tuple[DerivedItem, ...]:
         """The items of a model."""
-        found: list[Item] = []
-        for word, child in sorted(node.children.items(), key=lambda pair: natural(pair[0])):
-            kind = _kind(word)
-            name = child.name or word
-            if kind in _MODELS and "layers" in child.children:
+        items: list[DerivedItem] = []
+        for key, child in sorted(node.children.items(), key=lambda pair: natural(pair[0])):
+            layer_class = _layer_class(key)
+            name = child.name or key
+            if layer_class in _MODELS and "layers" in child.children:
                 inner = self.container(child.children["layers"], f"{above}{name}/")
-                fields: Fields = (("model", "sequential"),) if kind == "sequential" else ()
-                found.append(Group(name, inner, fields))
+                fields: Fields = (("model", "sequential"),) if layer_class == "sequential" else ()
+                items.append(Group(name, inner, fields))
             else:
-                found += self._layer(kind, name, child, above)
-        return tuple(found)
+                items += self._layer(layer_class, name, child, above)
+        return tuple(items)
 
-    def _layer(self, kind: str, name: str, node: _Node, above: str) -> list[Item]:
-        if kind == "time_distributed" and (inner := node.at("layer")) is not None:
-            own = inner.name or "layer"
-            return self._layer(_kind(re.sub(r"_\d+\Z", "", own)), f"{name}/{own}", inner, above)
-        named = self._named(kind, name, node)
+    def _layer(self, layer_class: str, name: str, node: _Node, above: str) -> list[DerivedItem]:
+        if layer_class == "time_distributed" and (inner := node.at("layer")) is not None:
+            inner_name = inner.name or "layer"
+            return self._layer(
+                _layer_class(re.sub(r"_\d+\Z", "", inner_name)), f"{name}/{inner_name}", inner, above
+            )
+        named = self._named(layer_class, name, node)
         if named is None:
             self.warnings.append(
-                f"{name!a} is of a class that is not known here ({kind!a}): its tensors are raw"
+                f"{name!a} is of a class that is not known here ({layer_class!a}): its tensors are raw"
             )
             tensors = [
                 replace(t, name=f"{name}/{t.name.rpartition('vars/')[2]}") for t in _all_variables(node)
             ]
-            entries = tuple(raw_tensor(t, "keras") for t in tensors)
+            layers = tuple(raw_tensor(t, "keras") for t in tensors)
         else:
-            known = _convolution(kind, name, named)
-            entries = recognise(named, "keras", () if known is None else (known,))
-        return [replace(e, stored=tuple(replace(t, name=above + t.name) for t in e.stored)) for e in entries]
+            convolution = _convolution(layer_class, name, named)
+            layers = recognize(named, "keras", () if convolution is None else (convolution,))
+        return [replace(e, stored=tuple(replace(t, name=above + t.name) for t in e.stored)) for e in layers]
 
-    def _named(self, kind: str, name: str, node: _Node) -> tuple[Tensor, ...] | None:
+    def _named(self, layer_class: str, name: str, node: _Node) -> tuple[Tensor, ...] | None:
         """The variables of a layer under the names that Keras gives them, or None for an unknown class."""
         parts: list[tuple[str, str, _Node | None]] = []
-        if kind in _CELLS:
-            parts.append((f"{kind}_cell/", kind, node.at("cell")))
-        elif kind == "bidirectional":
+        if layer_class in _CELLS:
+            parts.append((f"{layer_class}_cell/", layer_class, node.at("cell")))
+        elif layer_class == "bidirectional":
             for way in ("forward", "backward"):
                 cell = node.at(f"{way}_layer", "cell")
-                cell_kind = _gates(cell)
-                parts.append((f"{way}_{cell_kind}/{cell_kind}_cell/", cell_kind, cell))
-        elif kind in {"multi_head_attention", "grouped_query_attention"}:
+                cell_type = _gates(cell)
+                parts.append((f"{way}_{cell_type}/{cell_type}_cell/", cell_type, cell))
+        elif layer_class in {"multi_head_attention", "grouped_query_attention"}:
             for ours, theirs in _PROJECTIONS.items():
-                found = node.at(f"{ours}_dense") or node.at(f"_{ours}_dense")
-                parts.append((f"{theirs}/", "dense", found))
+                projection = node.at(f"{ours}_dense") or node.at(f"_{ours}_dense")
+                parts.append((f"{theirs}/", "dense", projection))
         else:
-            parts.append(("", kind, node if not node.children else None))
+            parts.append(("", layer_class, node if not node.children else None))
         tensors: list[Tensor] = []
         for prefix, of, part in parts:
-            roles = None if part is None else self._roles(of, name, len(part.variables))
-            if part is None or roles is None:
+            param_names = None if part is None else self._param_names(of, name, len(part.variables))
+            if part is None or param_names is None:
                 return None
             tensors += [
-                replace(t, name=f"{name}/{prefix}{role}")
-                for t, role in zip(part.variables, roles, strict=True)
+                replace(t, name=f"{name}/{prefix}{param_name}")
+                for t, param_name in zip(part.variables, param_names, strict=True)
             ]
         return tuple(tensors)
 
-    def _roles(self, kind: str, name: str, count: int) -> tuple[str, ...] | None:
-        roles = _VARIABLES.get(kind)
-        if roles is None or not 1 <= count <= len(roles):
+    def _param_names(self, layer_class: str, name: str, count: int) -> tuple[str, ...] | None:
+        param_names = _VARIABLES.get(layer_class)
+        if param_names is None or not 1 <= count <= len(param_names):
             return None
-        if kind == "batch_normalization":
+        if layer_class == "batch_normalization":
             if count == 3:
                 self.warnings.append(
                     f"{name!a} has a gamma or a beta, and the file does not say which: it has a beta now"
                 )
-            return {4: roles, 3: roles[1:], 2: roles[2:]}.get(count)
-        if kind.startswith("separable") and count == 1:
+            return {4: param_names, 3: param_names[1:], 2: param_names[2:]}.get(count)
+        if layer_class.startswith("separable") and count == 1:
             return None
-        return roles[:count]
+        return param_names[:count]
 
 
-def _kind(word: str) -> str:
+def _layer_class(key: str) -> str:
     """The class in a path's part: `conv2d_1` is the second `conv2d`."""
-    return re.sub(r"_\d+\Z", "", word)
+    return re.sub(r"_\d+\Z", "", key)
 
 
 def _gates(cell: _Node | None) -> str:
@@ -219,29 +229,29 @@ def _gates(cell: _Node | None) -> str:
 
 def _all_variables(node: _Node) -> list[Tensor]:
     """The variables of a layer and of all in it, under their paths."""
-    found = list(node.variables)
-    for word, child in node.children.items():
-        found += [
-            replace(t, name=f"vars/{word}/{t.name.rpartition('vars/')[2]}") for t in _all_variables(child)
+    variables = list(node.variables)
+    for key, child in node.children.items():
+        variables += [
+            replace(t, name=f"vars/{key}/{t.name.rpartition('vars/')[2]}") for t in _all_variables(child)
         ]
-    return found
+    return variables
 
 
-def _convolution(kind: str, name: str, tensors: tuple[Tensor, ...]) -> Entry | None:
+def _convolution(layer_class: str, name: str, tensors: tuple[Tensor, ...]) -> DerivedLayer | None:
     """A convolution of a class that is known, which names and shapes alone do not tell from the others."""
-    match = re.match(r"(depthwise_)?conv\dd(_transpose)?\Z", kind)
+    match = re.match(r"(depthwise_)?conv\dd(_transpose)?\Z", layer_class)
     kernel = tensors[0].shape
     if match is None or len(kernel) < 3:
         return None
     *taps, first, second = kernel
     size = ("kernel_size", window(tuple(taps)))
     fields: Fields
-    said = None
+    comment = None
     if match[1]:
         fields = (("in_channels", first), size, *((("depth_multiplier", second),) if second > 1 else ()))
     elif match[2]:
         fields = (("in_channels", second), ("out_channels", first), size)
-        said = "stride unknown: 1 stands for it, and the fan-in is divided by it"
+        comment = "stride unknown: 1 stands for it, and the fan-in is divided by it"
     else:
         fields = (("in_channels", first), ("out_channels", second), size)
-    return Entry(kind, name, with_bias(fields, len(tensors) > 1 or None), said)
+    return DerivedLayer(layer_class, name, with_bias(fields, len(tensors) > 1 or None), comment)

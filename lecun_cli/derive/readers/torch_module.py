@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lecun_cli.derive.described_model import Entry, Fields, Finding, Map, Tensor
+from lecun_cli.derive.described_model import DerivedLayer, DescribedModel, Fields, Map, Tensor
 from lecun_cli.derive.recognition.layer_check import check_tensors
 from lecun_cli.derive.recognition.raw_tensors import raw_tensor
-from lecun_cli.derive.recognition.recognizer import recognise
-from lecun_cli.derive.recognition.tensor_index import Names
+from lecun_cli.derive.recognition.recognizer import recognize
+from lecun_cli.derive.recognition.tensor_index import TensorIndex
 from lecun_cli.derive.recognition.torch_names import inputs_first, window, with_bias
 from lecun_cli.errors import DeriveError
 
@@ -24,7 +24,7 @@ def from_module(
     *,
     keep_initializers: bool = False,
     left_out: dict[str, str] | None = None,
-) -> Finding:
+) -> DescribedModel:
     """The layers of a module, in the order of its state dict.
 
     Args:
@@ -54,48 +54,48 @@ def from_module(
     )
     check_tensors(tensors, source)
     shared = _shared(state)
-    names = Names(tensors, "torch")
-    known = [entry for name, sub in module.named_modules() for entry in _known(names, name, sub)]
-    known = [entry for entry in known if not any(t.name in shared for t in entry.stored)]
-    entries = recognise(tuple(t for t in tensors if t.name not in shared), "torch", known)
-    entries = _with_shared(entries, tensors, shared)
+    index = TensorIndex(tensors, "torch")
+    layers = [layer for name, sub in module.named_modules() for layer in _known_layers(index, name, sub)]
+    layers = [layer for layer in layers if not any(t.name in shared for t in layer.stored)]
+    recognized = recognize(tuple(t for t in tensors if t.name not in shared), "torch", layers)
+    recognized = _with_shared(recognized, tensors, shared)
     warnings = (NAMES_NONE.format("a torch.nn.Module"),) if keep_initializers else ()
     remarks = tuple(f"{name} is {first} again (tied), and not stored." for name, first in left_out.items())
-    return Finding("torch", entries, tensors, warnings, remarks)
+    return DescribedModel("torch", recognized, tensors, warnings, remarks)
 
 
 def _shared(state: dict[str, Any]) -> dict[str, str]:
     """The names under which a tensor stands again, each with its first."""
     first: dict[int, str] = {}
-    found = {}
+    first_names = {}
     for name, value in state.items():
         before = first.setdefault(id(value), name)
         if before != name:
-            found[name] = before
-    return found
+            first_names[name] = before
+    return first_names
 
 
 def _with_shared(
-    entries: tuple[Entry, ...], tensors: tuple[Tensor, ...], shared: dict[str, str]
-) -> tuple[Entry, ...]:
+    recognized: tuple[DerivedLayer, ...], tensors: tuple[Tensor, ...], shared: dict[str, str]
+) -> tuple[DerivedLayer, ...]:
     """The entries, and a raw tensor with the identity of the first for each that is one again."""
     from lecun_cli.derive.recognition.layer_check import identity_of
 
     by_name = {tensor.name: tensor for tensor in tensors}
-    owners = {t.name: entry for entry in entries for t in entry.stored}
-    found = list(entries)
+    owners = {t.name: layer for layer in recognized for t in layer.stored}
+    layers = list(recognized)
     for name, first in shared.items():
         identity = identity_of(owners[first], first, "torch")
-        entry = raw_tensor(by_name[name], "torch")
+        layer = raw_tensor(by_name[name], "torch")
         if identity is not None:
-            fields: Fields = (*entry.fields, ("stream", identity))
-            said = f"{first} again (tied): the same weights"
-            entry = Entry("tensor", name, fields, said, entry.dtype, entry.stored)
-        found.append(entry)
-    return tuple(found)
+            fields: Fields = (*layer.fields, ("stream", identity))
+            comment = f"{first} again (tied): the same weights"
+            layer = DerivedLayer("tensor", name, fields, comment, layer.dtype, layer.stored)
+        layers.append(layer)
+    return tuple(layers)
 
 
-def _known(names: Names, name: str, module: Any) -> Iterator[Entry]:  # noqa: ANN401
+def _known_layers(index: TensorIndex, name: str, module: Any) -> Iterator[DerivedLayer]:  # noqa: ANN401
     """What a module's class says of it; nothing where the class is none that is known."""
     from torch import nn
 
@@ -104,49 +104,49 @@ def _known(names: Names, name: str, module: Any) -> Iterator[Entry]:  # noqa: AN
     bias = getattr(module, "bias", None)
     match module:
         case nn.MultiheadAttention():
-            yield Entry("multi_head_attention", name, _attention(module))
+            yield DerivedLayer("multi_head_attention", name, _attention(module))
         case nn.LSTM() | nn.GRU() | nn.RNN():
             yield from _recurrent(name, module)
         case nn.Linear():
             fields: Fields = (("in_features", module.in_features), ("out_features", module.out_features))
-            yield Entry("dense", name, with_bias(fields, bias))
+            yield DerivedLayer("dense", name, with_bias(fields, bias))
         case nn.Bilinear():
-            weight = names.tensor(name, "weight")
+            weight = index.tensor(name, "weight")
             if weight is not None:
                 yield raw_tensor(weight, "torch", fields=(("in_axes", (1, 2)),), comment="Bilinear")
         case nn.ConvTranspose1d() | nn.ConvTranspose2d() | nn.ConvTranspose3d():
             stride = window(tuple(module.stride))
             more: Fields = (("stride", stride),) if stride != 1 else ()
-            yield Entry(f"conv{len(module.kernel_size)}d_transpose", name, _convolution(module, more))
+            yield DerivedLayer(f"conv{len(module.kernel_size)}d_transpose", name, _convolution(module, more))
         case nn.Conv1d() | nn.Conv2d() | nn.Conv3d():
-            yield Entry(f"conv{len(module.kernel_size)}d", name, _convolution(module, ()))
+            yield DerivedLayer(f"conv{len(module.kernel_size)}d", name, _convolution(module, ()))
         case nn.Embedding() | nn.EmbeddingBag():
             fields = (("num_embeddings", module.num_embeddings), ("embedding_dim", module.embedding_dim))
-            yield Entry("embedding", name, fields)
+            yield DerivedLayer("embedding", name, fields)
         case nn.PReLU():
-            yield Entry("p_re_lu", name, (("shape", (module.num_parameters,)),))
+            yield DerivedLayer("p_re_lu", name, (("shape", (module.num_parameters,)),))
         case nn.GroupNorm():
             groups: Fields = (("groups", module.num_groups),) if module.num_groups != 32 else ()
-            yield Entry("group_normalization", name, (("features", module.num_channels), *groups))
+            yield DerivedLayer("group_normalization", name, (("features", module.num_channels), *groups))
         case _ if type(module).__name__ == "Conv1D" and hasattr(module, "nf"):  # transformers' own
-            yield from inputs_first(names, name)
+            yield from inputs_first(index, name)
         case nn.LayerNorm():
             center: Fields = (("center", False),) if bias is None else ()
             shape = tuple(module.normalized_shape)
             features = shape[0] if len(shape) == 1 else shape
-            yield Entry("layer_normalization", name, (("features", features), *center))
+            yield DerivedLayer("layer_normalization", name, (("features", features), *center))
         case _:
-            yield from _normalization(names, name, type(module).__name__)
+            yield from _normalization(index, name, type(module).__name__)
 
 
-def _normalization(names: Names, name: str, class_name: str) -> Iterator[Entry]:
+def _normalization(index: TensorIndex, name: str, class_name: str) -> Iterator[DerivedLayer]:
     """Normalisations of any author, by the class's name: RMS unless there is a shift (T5LayerNorm is one)."""
-    weight = names.shape(name, "weight")
-    if weight is None or not class_name.endswith("Norm") or names.shape(name, "running_mean") is not None:
+    weight = index.shape(name, "weight")
+    if weight is None or not class_name.endswith("Norm") or index.shape(name, "running_mean") is not None:
         return
     features = weight[0] if len(weight) == 1 else weight
-    kind = "rms" if names.shape(name, "bias") is None else "layer"
-    yield Entry(f"{kind}_normalization", name, (("features", features),))
+    layer_type = "rms" if index.shape(name, "bias") is None else "layer"
+    yield DerivedLayer(f"{layer_type}_normalization", name, (("features", features),))
 
 
 def _convolution(module: Any, more: Fields) -> Fields:  # noqa: ANN401
@@ -172,14 +172,14 @@ def _attention(module: Any) -> Fields:  # noqa: ANN401
     return with_bias(fields, module.in_proj_bias)
 
 
-def _recurrent(name: str, module: Any) -> Iterator[Entry]:  # noqa: ANN401
+def _recurrent(name: str, module: Any) -> Iterator[DerivedLayer]:  # noqa: ANN401
     if getattr(module, "proj_size", 0):
         return
-    kind = {"LSTM": "lstm", "GRU": "gru"}.get(module.mode, "simple_rnn")
+    layer_type = {"LSTM": "lstm", "GRU": "gru"}.get(module.mode, "simple_rnn")
     layers: Fields = (("num_layers", module.num_layers),) if module.num_layers > 1 else ()
     fields: Fields = (("input_size", module.input_size), ("hidden_size", module.hidden_size), *layers)
     fields = with_bias(fields, module.bias)
     if module.bidirectional:
-        yield Entry("bidirectional", name, (("layer", Map((("type", kind), *fields))),))
+        yield DerivedLayer("bidirectional", name, (("layer", Map((("type", layer_type), *fields))),))
     else:
-        yield Entry(kind, name, fields)
+        yield DerivedLayer(layer_type, name, fields)

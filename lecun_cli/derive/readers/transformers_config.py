@@ -9,8 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from lecun_cli.derive.described_model import Finding
-from lecun_cli.derive.readers.callables import said
+from lecun_cli.derive.described_model import DescribedModel
+from lecun_cli.derive.readers.callables import error_text
 from lecun_cli.derive.readers.torch_module import from_module
 from lecun_cli.errors import DeriveError
 
@@ -18,7 +18,7 @@ MAX_COUNT = 10_000
 _COUNT = re.compile(r"layers|experts|blocks|depth", re.IGNORECASE)
 
 
-def from_transformers(config: dict[str, Any], path: Path, *, keep_initializers: bool) -> Finding:
+def from_transformers(config: dict[str, Any], path: Path, *, keep_initializers: bool) -> DescribedModel:
     """The layers of the model that a `config.json` names, as transformers would save it.
 
     Args:
@@ -49,21 +49,21 @@ def from_transformers(config: dict[str, Any], path: Path, *, keep_initializers: 
     before = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()
     try:
-        made = transformers.AutoConfig.from_pretrained(
+        parsed = transformers.AutoConfig.from_pretrained(
             str(path), local_files_only=True, trust_remote_code=False
         )
-        dtype = getattr(made, "dtype", None) or torch.float32
-        names = made.architectures or []
-        kind = getattr(transformers, names[0], None) if names else transformers.AutoModel
-        if kind is None:
+        dtype = getattr(parsed, "dtype", None) or torch.float32
+        names = parsed.architectures or []
+        model_class = getattr(transformers, names[0], None) if names else transformers.AutoModel
+        if model_class is None:
             raise DeriveError(f"{path} is of a {names[0]!a}, which this transformers does not know")
-        build = kind.from_config if kind is transformers.AutoModel else kind._from_config
+        build = model_class.from_config if model_class is transformers.AutoModel else model_class._from_config
         with torch.device("meta"):
-            model = build(made, dtype=dtype)
+            model = build(parsed, dtype=dtype)
     except DeriveError:
         raise
     except Exception as error:
-        raise DeriveError(f"transformers cannot build the model of {path}: {said(error)}") from error
+        raise DeriveError(f"transformers cannot build the model of {path}: {error_text(error)}") from error
     finally:
         transformers.logging.set_verbosity(before)
     return from_module(model, str(path), keep_initializers=keep_initializers, left_out=_tied(model))
@@ -71,16 +71,16 @@ def from_transformers(config: dict[str, Any], path: Path, *, keep_initializers: 
 
 def _tied(model: Any) -> dict[str, str]:  # noqa: ANN401 - a transformers model
     """The tensors that transformers leaves out of a file, since they are others again."""
-    said = getattr(model, "_tied_weights_keys", None) or ()
-    patterns = [re.compile(key) for key in said]
-    places: dict[int, list[str]] = {}
+    keys = getattr(model, "_tied_weights_keys", None) or ()
+    patterns = [re.compile(key) for key in keys]
+    names_by_id: dict[int, list[str]] = {}
     for name, value in model.state_dict(keep_vars=True).items():
-        places.setdefault(id(value), []).append(name)
-    found: dict[str, str] = {}
-    for names in places.values():
+        names_by_id.setdefault(id(value), []).append(name)
+    tied: dict[str, str] = {}
+    for names in names_by_id.values():
         kept = [n for n in names if not any(p.search(n) for p in patterns)] or names
-        found |= {name: kept[0] for name in names if name != kept[0]}
-    return found
+        tied |= {name: kept[0] for name in names if name != kept[0]}
+    return tied
 
 
 def _numbers(value: object, key: str = "") -> Iterator[tuple[str, int]]:

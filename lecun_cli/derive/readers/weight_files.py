@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lecun_cli.derive.described_model import Finding, Tensor
+from lecun_cli.derive.described_model import DescribedModel, Tensor
 from lecun_cli.derive.readers.json_text import read_json
 from lecun_cli.derive.recognition.layer_check import check_tensors
-from lecun_cli.derive.recognition.recognizer import recognise
+from lecun_cli.derive.recognition.recognizer import recognize
 from lecun_cli.errors import DeriveError, WeightFileError
 from lecun_cli.formats import hdf5, safetensors
 from lecun_cli.frameworks import FRAMEWORKS
@@ -18,33 +18,33 @@ MAX_SHARDS = 100_000
 _DAMAGED = "it is damaged, cut short or of another kind: fetch it or make it again"
 
 # The last word of a tensor's name, and whose it is.
-_WORDS = {
+_LEAF_NAMES = {
     "torch": frozenset({"weight", "running_mean", "in_proj_weight", "weight_ih_l0"}),
     "keras": frozenset({"kernel", "gamma", "beta", "embeddings", "moving_mean", "recurrent_kernel"}),
     "flax": frozenset({"kernel", "embedding", "scale"}),
 }
 
 
-def from_safetensors(path: Path) -> Finding:
+def from_safetensors(path: Path) -> DescribedModel:
     """One safetensors file, by its header.
 
     Raises:
         DeriveError: It is no sound safetensors file, or holds what no spec can name.
     """
     tensors = _read(path)
-    return _finding(tensors, _format(path), str(path))
+    return _described_model(tensors, _format(path), str(path))
 
 
-def from_index(path: Path) -> Finding:
+def from_index(path: Path) -> DescribedModel:
     """A checkpoint in shards, by `*.safetensors.index.json` and the headers of its shards.
 
     Raises:
         DeriveError: A shard is missing or unsound, or holds other tensors than the index says.
     """
-    found = read_json(path, what=str(path)).get("weight_map")
-    if not isinstance(found, dict) or not all(isinstance(shard, str) for shard in found.values()):
+    weight_map = read_json(path, what=str(path)).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(shard, str) for shard in weight_map.values()):
         raise DeriveError(f'{path} has no "weight_map" of file names, so it is no index of shards')
-    shards = sorted(set(found.values()))
+    shards = sorted(set(weight_map.values()))
     if len(shards) > MAX_SHARDS:
         raise DeriveError(f"{path} names {len(shards):,} shards, and at most {MAX_SHARDS:,} are read")
     tensors: list[Tensor] = []
@@ -57,27 +57,27 @@ def from_index(path: Path) -> Finding:
                 f"{path.name} names the shard {shard}, and there is none in {path.parent}",
                 help="fetch the whole checkpoint; the headers alone would be enough",
             )
-        held = _read(file)
-        for tensor in held:
-            if found.get(tensor.name) != shard:
-                where = found.get(tensor.name)
-                said = f"{path.name} has it in {where}" if where else f"{path.name} does not name it"
-                raise DeriveError(f"{shard} holds the tensor {tensor.name!a}, and {said}")
-        tensors += held
-    missing = found.keys() - {t.name for t in tensors}
+        stored = _read(file)
+        for tensor in stored:
+            if weight_map.get(tensor.name) != shard:
+                where = weight_map.get(tensor.name)
+                reason = f"{path.name} has it in {where}" if where else f"{path.name} does not name it"
+                raise DeriveError(f"{shard} holds the tensor {tensor.name!a}, and {reason}")
+        tensors += stored
+    missing = weight_map.keys() - {t.name for t in tensors}
     if missing:
         name = min(missing)
-        raise DeriveError(f"{found[name]} does not hold the tensor {name!a} that {path.name} has in it")
-    return _finding(tuple(tensors), _format(path.parent / shards[0]) if shards else None, str(path))
+        raise DeriveError(f"{weight_map[name]} does not hold the tensor {name!a} that {path.name} has in it")
+    return _described_model(tuple(tensors), _format(path.parent / shards[0]) if shards else None, str(path))
 
 
-def from_hdf5(path: Path) -> Finding:
+def from_hdf5(path: Path) -> DescribedModel:
     """A plain HDF5 file: each dataset is a tensor, by the names in the file.
 
     Raises:
         DeriveError: It is no sound HDF5 file, or holds what no spec can name.
     """
-    return _finding(hdf5_tensors(path), None, str(path))
+    return _described_model(hdf5_tensors(path), None, str(path))
 
 
 def hdf5_tensors(path: Path) -> tuple[Tensor, ...]:
@@ -104,21 +104,21 @@ def _format(path: Path) -> str | None:
     from safetensors import safe_open
 
     with safe_open(path, framework="numpy") as file:
-        found = (file.metadata() or {}).get("format")
-    return next((f.name for f in FRAMEWORKS.values() if f.header == found), None)
+        header = (file.metadata() or {}).get("format")
+    return next((f.name for f in FRAMEWORKS.values() if f.header == header), None)
 
 
-def _finding(tensors: tuple[Tensor, ...], said: str | None, source: str) -> Finding:
+def _described_model(tensors: tuple[Tensor, ...], stated: str | None, source: str) -> DescribedModel:
     check_tensors(tensors, source)
-    framework = _framework(tensors, said)
+    framework = _framework(tensors, stated)
     ordered = tuple(sorted(tensors, key=lambda t: natural(t.name)))
-    return Finding(framework, recognise(ordered, framework), ordered)
+    return DescribedModel(framework, recognize(ordered, framework), ordered)
 
 
-def _framework(tensors: tuple[Tensor, ...], said: str | None) -> str:
+def _framework(tensors: tuple[Tensor, ...], stated: str | None) -> str:
     """Whose names these are: what the file says, unless the names say otherwise."""
-    if said is not None:
-        return said
+    if stated is not None:
+        return stated
     if all(t.name.startswith(("params/", "batch_stats/")) for t in tensors):
         return "flax"
     votes = dict.fromkeys(("torch", "keras"), 0)
@@ -126,7 +126,7 @@ def _framework(tensors: tuple[Tensor, ...], said: str | None) -> str:
         for framework in votes:
             above, _, leaf = tensor.name.rpartition(FRAMEWORKS[framework].separator)
             votes[framework] += (
-                bool(above) and leaf.removesuffix(":0") in _WORDS[framework]
+                bool(above) and leaf.removesuffix(":0") in _LEAF_NAMES[framework]
             )  # ":0" is Keras 2's
     if votes["keras"] == votes["torch"]:
         return "keras" if any("/" in t.name for t in tensors) else "torch"
@@ -135,5 +135,5 @@ def _framework(tensors: tuple[Tensor, ...], said: str | None) -> str:
 
 def natural(name: str) -> tuple[tuple[int, int | str], ...]:
     """A key by which `layer.10` comes after `layer.2`."""
-    pieces = re.split(r"([./])|(\d{1,18})", name)
-    return tuple((0, int(p)) if p.isascii() and p.isdigit() else (1, p) for p in pieces if p)
+    parts = re.split(r"([./])|(\d{1,18})", name)
+    return tuple((0, int(p)) if p.isascii() and p.isdigit() else (1, p) for p in parts if p)

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from functools import lru_cache
 
-from lecun_cli.derive.described_model import Entry, Fields, Tensor
+from lecun_cli.derive.described_model import DerivedLayer, Fields, Tensor
 from lecun_cli.derive.yaml_writer import layer_line
 from lecun_cli.dtypes import DTYPES
 from lecun_cli.errors import DeriveError, SpecError
@@ -22,34 +22,34 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _PLACEHOLDER = "Layer0Placeholder"
 
 
-def settled(entry: Entry, source: dict[str, Tensor], framework: str) -> Entry | None:
+def settled(layer: DerivedLayer, source: dict[str, Tensor], framework: str) -> DerivedLayer | None:
     """A layer with the tensors of the source that it stands for, or None where they are not just those.
 
     Args:
-        entry: A layer, its name whole and not yet a template.
+        layer: A layer, its name whole and not yet a template.
         source: What the source has and no layer has taken, by name.
         framework: A key of `FRAMEWORKS`.
     """
-    name = entry.name
+    name = layer.name
     path = split_path(name)
     if not all(path) or FRAMEWORKS[framework].separator.join(path) != name:
         return None
-    given = _given(framework, entry.kind, entry.fields)
+    expected = _tensors_of(framework, layer.layer_type, layer.fields)
     stored = []
-    for template, shape, fixed in given:
-        found = source.get(template.replace(_PLACEHOLDER, name, 1))
-        if found is None or found.shape != shape:
+    for template, shape, fixed in expected:
+        tensor = source.get(template.replace(_PLACEHOLDER, name, 1))
+        if tensor is None or tensor.shape != shape:
             return None
-        if (found.dtype if not DTYPES[found.dtype].is_float else None) != fixed:
+        if (tensor.dtype if not DTYPES[tensor.dtype].is_float else None) != fixed:
             return None
-        stored.append(found)
-    return replace(entry, stored=tuple(stored)) if stored else None
+        stored.append(tensor)
+    return replace(layer, stored=tuple(stored)) if stored else None
 
 
 @lru_cache(maxsize=4096)
-def _given(framework: str, kind: str, fields: Fields) -> tuple[tuple[str, Shape, str | None], ...]:
+def _tensors_of(framework: str, layer_type: str, fields: Fields) -> tuple[tuple[str, Shape, str | None], ...]:
     """(name, shape, dtype if it is no float) of every tensor of a layer; none where it is no sound layer."""
-    line = layer_line(Entry(kind, _PLACEHOLDER, fields))
+    line = layer_line(DerivedLayer(layer_type, _PLACEHOLDER, fields))
     try:
         plan = make_plan(parse_spec(f"framework: {framework}\nlayers: [{line}]\n"))
     except SpecError:
@@ -106,17 +106,17 @@ def compare(text: str, tensors: tuple[Tensor, ...] | None) -> Plan | str:
         return str(error)
     if tensors is None:
         return plan
-    given = {Tensor(t.name, t.shape, t.dtype) for t in plan.tensors}
-    other = min(given ^ set(tensors), key=lambda t: t.name, default=None)
+    planned = {Tensor(t.name, t.shape, t.dtype) for t in plan.tensors}
+    other = min(planned ^ set(tensors), key=lambda t: t.name, default=None)
     return plan if other is None else f"{other.name} {list(other.shape)} {other.dtype}"
 
 
-def identity_of(entry: Entry, name: str, framework: str) -> str | None:
+def identity_of(layer: DerivedLayer, name: str, framework: str) -> str | None:
     """What the stream of a stored tensor is keyed with, or None where it packs several parameters."""
-    if entry.kind == "tensor":
-        return entry.name
+    if layer.layer_type == "tensor":
+        return layer.name
     plan = make_plan(
-        parse_spec(f"framework: {framework}\nlayers: [{layer_line(replace(entry, dtype=None))}]\n")
+        parse_spec(f"framework: {framework}\nlayers: [{layer_line(replace(layer, dtype=None))}]\n")
     )
-    found = plan.tensor(name)
-    return found.parts[0].identity if found is not None and len(found.parts) == 1 else None
+    tensor = plan.tensor(name)
+    return tensor.parts[0].identity if tensor is not None and len(tensor.parts) == 1 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lecun_cli.derive.described_model import Entry, Fields, Tensor, Value
+from lecun_cli.derive.described_model import DerivedLayer, Fields, Tensor, Value
 from lecun_cli.dtypes import DTYPES
 
 # The innermost word of a name says what a tensor of one axis is: what scales begins at one, what shifts
@@ -21,7 +21,7 @@ _CHANNELS_FIRST = "torch"
 
 def raw_tensor(
     tensor: Tensor, framework: str, *, fields: Fields | None = None, comment: str | None = None
-) -> Entry:
+) -> DerivedLayer:
     """A tensor as it is.
 
     Args:
@@ -38,30 +38,30 @@ def raw_tensor(
     if framework == "flax":  # whose names begin with the collection
         collection, _, name = name.partition("/")
         where = () if collection == "params" else (("collection", collection),)
-    given = (("shape", shape), *where, *fields)
-    return Entry("tensor", name, given, comment, dtype=tensor.dtype, stored=(tensor,))
+    keys = (("shape", shape), *where, *fields)
+    return DerivedLayer("tensor", name, keys, comment, dtype=tensor.dtype, stored=(tensor,))
 
 
 def _guess(tensor: Tensor, framework: str) -> tuple[Fields, str]:
     name, rank = tensor.name, len(tensor.shape)
     if not DTYPES[tensor.dtype].is_float:
         return (("initializer", "zeros"),), f"kind unknown: {tensor.dtype} holds no weights, so zeros"
-    word = re.split(r"[./]", name)[-1]
-    if rank < 2 or _SCALES.match(word) or _BIASES.match(word):
-        value = "ones" if _ONES.match(word) or _SCALES.match(word) else "zeros"
+    last_name = re.split(r"[./]", name)[-1]
+    if rank < 2 or _SCALES.match(last_name) or _BIASES.match(last_name):
+        value = "ones" if _ONES.match(last_name) or _SCALES.match(last_name) else "zeros"
         return (("initializer", value),), f"kind unknown: {value}, by its name"
     if _EMBEDDING.search(name):
         width = tensor.shape[-1]
         return (("fan_in", width),), "kind unknown: fan_in taken from the last axis, as for an embedding"
     if rank >= 3 and _EXPERTS.search(name):
         inputs = rank - 1 if framework == _CHANNELS_FIRST else rank - 2
-        said = f"kind unknown: experts by the name, fan_in taken from axis {inputs}"
-        return (("in_axes", (inputs,)), ("batch_axes", tuple(range(rank - 2)))), said
+        comment = f"kind unknown: experts by the name, fan_in taken from axis {inputs}"
+        return (("in_axes", (inputs,)), ("batch_axes", tuple(range(rank - 2)))), comment
     if framework == _CHANNELS_FIRST:
         inputs, outputs = 1, 0
     else:
         inputs, outputs = rank - 2, rank - 1
-    said = f"kind unknown: fan_in taken from axis {inputs}"
+    comment = f"kind unknown: fan_in taken from axis {inputs}"
     if rank == 2:
-        return (("in_axes", (inputs,)),), said
-    return (("in_axes", (inputs,)), ("out_axes", (outputs,))), f"{said} and the window"
+        return (("in_axes", (inputs,)),), comment
+    return (("in_axes", (inputs,)), ("out_axes", (outputs,))), f"{comment} and the window"

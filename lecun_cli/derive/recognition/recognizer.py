@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from lecun_cli.derive.described_model import Entry, Tensor
+from lecun_cli.derive.described_model import DerivedLayer, Tensor
 from lecun_cli.derive.recognition import keras_flax_names, torch_names
 from lecun_cli.derive.recognition.layer_check import settled
 from lecun_cli.derive.recognition.raw_tensors import raw_tensor
-from lecun_cli.derive.recognition.tensor_index import Names
+from lecun_cli.derive.recognition.tensor_index import TensorIndex
 
-Matcher = Callable[[Names, str], tuple[Entry, ...]]
+Matcher = Callable[[TensorIndex, str], tuple[DerivedLayer, ...]]
 _WIDE: dict[str, Matcher] = {
     "torch": torch_names.wide,
     "keras": keras_flax_names.wide,
@@ -24,56 +24,58 @@ _NARROW: dict[str, Matcher] = {
 }
 
 
-def recognise(tensors: tuple[Tensor, ...], framework: str, known: Iterable[Entry] = ()) -> tuple[Entry, ...]:
+def recognize(
+    tensors: tuple[Tensor, ...], framework: str, candidates: Iterable[DerivedLayer] = ()
+) -> tuple[DerivedLayer, ...]:
     """A layer or a raw tensor for every tensor, in the order of the tensors.
 
     Args:
         tensors: What the source has.
         framework: A key of `FRAMEWORKS`.
-        known: Layers and raw tensors that the source itself tells of; a layer that does not reproduce
+        candidates: Layers and raw tensors that the source itself tells of; a layer that does not reproduce
             tensors of the source is dropped.
     """
-    names = Names(tensors, framework)
-    found: dict[str, Entry] = {}  # by the first of its tensors
-    for entry in known:
-        _take(names, (entry,), found)
+    index = TensorIndex(tensors, framework)
+    layers: dict[str, DerivedLayer] = {}  # by the first of its tensors
+    for layer in candidates:
+        _take(index, (layer,), layers)
     order = {tensor.name: i for i, tensor in enumerate(tensors)}
     for tensor in tensors:
-        if tensor.name in names.left:
-            _recognise_one(names, tensor, found)
-    return tuple(sorted(found.values(), key=lambda entry: min(order[t.name] for t in entry.stored)))
+        if tensor.name in index.left:
+            _recognize_one(index, tensor, layers)
+    return tuple(sorted(layers.values(), key=lambda layer: min(order[t.name] for t in layer.stored)))
 
 
-def _recognise_one(names: Names, tensor: Tensor, found: dict[str, Entry]) -> None:
-    framework = names.framework.name
-    prefixes = names.prefixes(tensor.name)
+def _recognize_one(index: TensorIndex, tensor: Tensor, layers: dict[str, DerivedLayer]) -> None:
+    framework = index.framework.name
+    prefixes = index.prefixes(tensor.name)
     for prefix in prefixes:
-        if _take(names, _WIDE[framework](names, prefix), found) and tensor.name not in names.left:
+        if _take(index, _WIDE[framework](index, prefix), layers) and tensor.name not in index.left:
             return
     if (
         prefixes
-        and _take(names, _NARROW[framework](names, prefixes[-1]), found)
-        and tensor.name not in names.left
+        and _take(index, _NARROW[framework](index, prefixes[-1]), layers)
+        and tensor.name not in index.left
     ):
         return
-    experts = torch_names.expert_tensor(names, tensor) if framework == "torch" else None
-    _take(names, (experts or raw_tensor(tensor, framework),), found)
+    experts = torch_names.expert_tensor(index, tensor) if framework == "torch" else None
+    _take(index, (experts or raw_tensor(tensor, framework),), layers)
 
 
-def _take(names: Names, entries: tuple[Entry, ...], found: dict[str, Entry]) -> bool:
+def _take(index: TensorIndex, candidates: tuple[DerivedLayer, ...], layers: dict[str, DerivedLayer]) -> bool:
     """Take entries with their tensors out of what is left; False where one does not reproduce them."""
-    framework = names.framework.name
+    framework = index.framework.name
     taken = []
-    for entry in entries:
-        whole = entry if entry.kind == "tensor" else settled(entry, names.left, framework)
-        if whole is None or any(t.name not in names.left for t in whole.stored):
+    for layer in candidates:
+        checked = layer if layer.layer_type == "tensor" else settled(layer, index.left, framework)
+        if checked is None or any(t.name not in index.left for t in checked.stored):
             return False
-        taken.append(whole)
-    for entry in taken:
-        for tensor in entry.stored:
-            del names.left[tensor.name]
-        kinds = {t.dtype for t in entry.stored if t.dtype not in _FIXED}
-        found[entry.stored[0].name] = replace(entry, dtype=kinds.pop() if len(kinds) == 1 else entry.dtype)
+        taken.append(checked)
+    for layer in taken:
+        for tensor in layer.stored:
+            del index.left[tensor.name]
+        dtypes = {t.dtype for t in layer.stored if t.dtype not in _FIXED}
+        layers[layer.stored[0].name] = replace(layer, dtype=dtypes.pop() if len(dtypes) == 1 else layer.dtype)
     return bool(taken)
 
 

@@ -16,7 +16,7 @@ EMBEDDING = re.compile(
 )
 
 
-class Names:
+class TensorIndex:
     """The tensors of a source that no layer has taken yet.
 
     Args:
@@ -27,13 +27,13 @@ class Names:
     def __init__(self, tensors: tuple[Tensor, ...], framework: str) -> None:
         self.tensors = tensors
         self.framework = FRAMEWORKS[framework]
-        self._said: dict[Callable[[Names, Tensor], int | None], int | None] = {}
+        self._agreed: dict[Callable[[TensorIndex, Tensor], int | None], int | None] = {}
         self.left = {tensor.name: tensor for tensor in tensors}
 
     def shape(self, prefix: str, leaf: str, collection: str | None = None) -> Shape | None:
         """The shape of a tensor of the layer `prefix`, or None if there is none."""
-        found = self.left.get(self.framework.tensor_name((prefix,), leaf, collection))
-        return None if found is None else found.shape
+        tensor = self.left.get(self.framework.tensor_name((prefix,), leaf, collection))
+        return None if tensor is None else tensor.shape
 
     def tensor(self, prefix: str, leaf: str) -> Tensor | None:
         """A tensor of the layer `prefix`."""
@@ -46,18 +46,18 @@ class Names:
             path = path[1:]
         return tuple(self.framework.separator.join(path[:-n]) for n in (3, 2, 1) if len(path) > n)
 
-    def unanimous(self, says: Callable[[Names, Tensor], int | None]) -> int | None:
+    def unanimous(self, says: Callable[[TensorIndex, Tensor], int | None]) -> int | None:
         """What all tensors that say something say alike; each is asked once."""
-        if says not in self._said:
-            found = {says(self, tensor) for tensor in self.tensors} - {None}
-            self._said[says] = found.pop() if len(found) == 1 else None
-        return self._said[says]
+        if says not in self._agreed:
+            answers = {says(self, tensor) for tensor in self.tensors} - {None}
+            self._agreed[says] = answers.pop() if len(answers) == 1 else None
+        return self._agreed[says]
 
     @cached_property
     def width(self) -> int | None:
         """The width of the model: that of its largest embedding."""
-        found = [t.shape for t in self.tensors if len(t.shape) == 2 and EMBEDDING.search(_layer(t.name))]
-        return max(found)[1] if found else None
+        embeddings = [t.shape for t in self.tensors if len(t.shape) == 2 and EMBEDDING.search(_layer(t.name))]
+        return max(embeddings)[1] if embeddings else None
 
     @cached_property
     def stored_inputs_first(self) -> frozenset[str]:
@@ -74,7 +74,7 @@ class Names:
                 continue
             first, second = tensor.shape
             if first != second and bias[0] in (first, second):
-                (outward if bias[0] == first else inward).add(word_of(_layer(tensor.name)))
+                (outward if bias[0] == first else inward).add(last_name_of(_layer(tensor.name)))
         return frozenset(inward - outward)
 
 
@@ -82,6 +82,6 @@ def _layer(name: str) -> str:
     return re.split(r"[./][^./]*\Z", name)[0]
 
 
-def word_of(prefix: str) -> str:
+def last_name_of(prefix: str) -> str:
     """The last word of a layer's path."""
     return re.split(r"[./]", prefix)[-1]

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lecun_cli.derive.described_model import Entry, Group, Item, Repeat
+from lecun_cli.derive.described_model import DerivedItem, DerivedLayer, Group, Repeat
 from lecun_cli.derive.yaml_writer import template
 
 _NUMBER = re.compile(r"(\d+)")
@@ -34,7 +34,7 @@ class _Step:
         return f"{self.before}{{{f'{run} + {self.first}' if self.first else run}}}{self.after}"
 
 
-def fold(items: Sequence[Item], separator: str) -> tuple[Item, ...]:
+def fold(items: Sequence[DerivedItem], separator: str) -> tuple[DerivedItem, ...]:
     """Items with their blocks written once, and runs of a numbered block under its name.
 
     Args:
@@ -44,9 +44,9 @@ def fold(items: Sequence[Item], separator: str) -> tuple[Item, ...]:
     return _Folder(separator).fold([escaped(item) for item in items], 0)
 
 
-def escaped(item: Item) -> Item:
+def escaped(item: DerivedItem) -> DerivedItem:
     """An item whose names are templates that give its plain names back."""
-    if isinstance(item, Entry):
+    if isinstance(item, DerivedLayer):
         return replace(item, name=template(item.name))
     if isinstance(item, Group):
         return replace(item, name=template(item.name), items=tuple(escaped(below) for below in item.items))
@@ -57,7 +57,7 @@ class _Folder:
     def __init__(self, separator: str) -> None:
         self.separator = separator
 
-    def fold(self, items: list[Item], depth: int) -> tuple[Item, ...]:
+    def fold(self, items: list[DerivedItem], depth: int) -> tuple[DerivedItem, ...]:
         if depth < len(_INDICES):
             items = self._repeats(items, depth)
         return tuple(
@@ -65,26 +65,26 @@ class _Folder:
             for item in self._groups(items, depth)
         )
 
-    def _repeats(self, items: list[Item], depth: int) -> list[Item]:
+    def _repeats(self, items: list[DerivedItem], depth: int) -> list[DerivedItem]:
         shapes = [_likeness(item) for item in items]
-        places: dict[object, list[int]] = defaultdict(list)
+        positions: dict[object, list[int]] = defaultdict(list)
         for i, shape in enumerate(shapes):
-            places[shape].append(i)
-        found: list[Item] = []
+            positions[shape].append(i)
+        folded: list[DerivedItem] = []
         at = 0
         while at < len(items):
-            best = self._best(items, shapes, places[shapes[at]], at)
+            best = self._best(items, shapes, positions[shapes[at]], at)
             if best is None:
-                found.append(items[at])
+                folded.append(items[at])
                 at += 1
                 continue
             count, steps = best
-            found.append(self._repeat(items[at : at + len(steps)], steps, count, depth))
+            folded.append(self._repeat(items[at : at + len(steps)], steps, count, depth))
             at += count * len(steps)
-        return found
+        return folded
 
     def _best(
-        self, items: list[Item], shapes: list[object], alike: list[int], at: int
+        self, items: list[DerivedItem], shapes: list[object], alike: list[int], at: int
     ) -> tuple[int, list[_Step]] | None:
         """(rounds, how each name of a round runs) of the repeat that saves most, or None."""
         best: tuple[int, int, list[_Step]] | None = None
@@ -104,7 +104,7 @@ class _Folder:
                 best = (saved, count, steps)
         return None if best is None else best[1:]
 
-    def _repeat(self, items: list[Item], steps: list[_Step], count: int, depth: int) -> Repeat:
+    def _repeat(self, items: list[DerivedItem], steps: list[_Step], count: int, depth: int) -> Repeat:
         index = _INDICES[depth]
         if len(items) == 1 and isinstance(items[0], Group):
             group = items[0]
@@ -125,24 +125,24 @@ class _Folder:
 
     def _shared(self, steps: list[_Step]) -> _Step | None:
         """The name of a round, where all names of it begin with one that holds the number."""
-        found = set()
+        shared_steps = set()
         for step in steps:
             end = step.after.find(self.separator)
             if end < 0 or end + 1 == len(step.after):
                 return None
-            found.add(replace(step, after=step.after[:end]))
-        if len(found) != 1:
+            shared_steps.add(replace(step, after=step.after[:end]))
+        if len(shared_steps) != 1:
             return None
-        (shared,) = found
+        (shared,) = shared_steps
         return shared if self._is_path(f"{shared.before}0{shared.after}") else None
 
     def _is_path(self, name: str) -> bool:
         other = "/" if self.separator == "." else "."
         return other not in name and all(name.split(self.separator))
 
-    def _groups(self, items: list[Item], depth: int) -> list[Item]:
+    def _groups(self, items: list[DerivedItem], depth: int) -> list[DerivedItem]:
         """Runs of three layers or more of one numbered block, under its name."""
-        found: list[Item] = []
+        grouped: list[DerivedItem] = []
         at = 0
         while at < len(items):
             name = self._numbered(items[at])
@@ -150,16 +150,16 @@ class _Folder:
             while name is not None and end < len(items) and self._numbered(items[end]) == name:
                 end += 1
             if name is None or end - at < 3:
-                found += items[at:end]
+                grouped += items[at:end]
             else:
                 inner = tuple(_renamed(item, _name(item)[len(name) + 1 :]) for item in items[at:end])
-                found.append(Group(name, inner))
+                grouped.append(Group(name, inner))
             at = end
-        return found
+        return grouped
 
-    def _numbered(self, item: Item) -> str | None:
+    def _numbered(self, item: DerivedItem) -> str | None:
         """The beginning of a layer's name that ends with a number of its own: `layer1.0`."""
-        if not isinstance(item, Entry):
+        if not isinstance(item, DerivedLayer):
             return None
         parts = item.name.split(self.separator)
         for i, part in enumerate(parts[:-1]):
@@ -169,44 +169,44 @@ class _Folder:
         return None
 
 
-def _name(item: Item) -> str:
+def _name(item: DerivedItem) -> str:
     return item.name or ""
 
 
-def _renamed(item: Item, name: str) -> Item:
+def _renamed(item: DerivedItem, name: str) -> DerivedItem:
     return replace(item, name=name)
 
 
 def _tokens(name: str) -> list[str]:
     """Text and numbers by turns; a number with a leading zero is text, since an index has none."""
-    found = [""]
-    for i, piece in enumerate(_NUMBER.split(name)):
-        if i % 2 and (piece == "0" or piece[0] != "0") and len(piece) < 10:
-            found += [piece, ""]
+    tokens = [""]
+    for i, text in enumerate(_NUMBER.split(name)):
+        if i % 2 and (text == "0" or text[0] != "0") and len(text) < 10:
+            tokens += [text, ""]
         else:
-            found[-1] += piece
-    return found
+            tokens[-1] += text
+    return tokens
 
 
-def _likeness(item: Item) -> object:
+def _likeness(item: DerivedItem) -> object:
     """What is equal for items that may be the same layer of two rounds."""
     text = tuple(_tokens(_name(item))[::2])
-    if isinstance(item, Entry):
-        return (item.kind, text, item.fields, item.comment, item.dtype)
+    if isinstance(item, DerivedLayer):
+        return (item.layer_type, text, item.fields, item.comment, item.dtype)
     return (type(item).__name__, text, item) if isinstance(item, Repeat) else (text, item.fields, item.items)
 
 
-def _steps(items: list[Item], shapes: list[object], at: int, period: int) -> list[_Step] | None:
+def _steps(items: list[DerivedItem], shapes: list[object], at: int, period: int) -> list[_Step] | None:
     """How the names of one round become those of the next, or None where the two are no rounds."""
     if at + 2 * period > len(items) or shapes[at : at + period] != shapes[at + period : at + 2 * period]:
         return None
-    found = []
+    steps = []
     for here, there in zip(items[at : at + period], items[at + period : at + 2 * period], strict=True):
         step = _step(_name(here), _name(there))
         if step is None:
             return None
-        found.append(step)
-    return found
+        steps.append(step)
+    return steps
 
 
 def _step(here: str, there: str) -> _Step | None:
@@ -239,7 +239,9 @@ def _in_phase(steps: list[_Step]) -> bool:
     return True
 
 
-def _continues(items: list[Item], shapes: list[object], at: int, steps: list[_Step], count: int) -> bool:
+def _continues(
+    items: list[DerivedItem], shapes: list[object], at: int, steps: list[_Step], count: int
+) -> bool:
     """Whether a round stands at place `count`, counted from zero."""
     start = at + count * len(steps)
     if start + len(steps) > len(items):

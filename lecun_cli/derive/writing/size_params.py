@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
-from lecun_cli.derive.described_model import Entry, Item, Repeat
+from lecun_cli.derive.described_model import DerivedItem, DerivedLayer, Repeat
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*", re.ASCII)
 # What people call a stack of blocks, which says no more than that.
@@ -16,16 +16,18 @@ _STACKS = frozenset({"layers", "layer", "h", "block", "blocks", "stages", "resbl
 _RESERVED = frozenset({"i", "j", "k", "m", "n"})
 
 
-def with_params(items: tuple[Item, ...]) -> tuple[tuple[Item, ...], tuple[tuple[str, int], ...]]:
+def with_params(
+    items: tuple[DerivedItem, ...],
+) -> tuple[tuple[DerivedItem, ...], tuple[tuple[str, int], ...]]:
     """The items with a param for every count, and the params."""
-    words = [_words(repeat, above) for repeat, above in _repeats(items, "")]
-    short = Counter(_short(w) for w in words)
-    longer = Counter(_long(w) for w in words)
+    paths = [_path_names(repeat, above) for repeat, above in _repeats(items, "")]
+    short = Counter(_short(w) for w in paths)
+    longer = Counter(_long(w) for w in paths)
     names: list[str] = []
-    for word in words:
-        name = _short(word)
-        if short[name] > 1 and longer[_long(word)] == 1:
-            name = _long(word)
+    for path in paths:
+        name = _short(path)
+        if short[name] > 1 and longer[_long(path)] == 1:
+            name = _long(path)
         if name in names or name in _RESERVED:
             name = next(n for i in count(2) if (n := f"{name}_{i}") not in names)
         names.append(name)
@@ -33,40 +35,42 @@ def with_params(items: tuple[Item, ...]) -> tuple[tuple[Item, ...], tuple[tuple[
     return _named(items, iter(names), params), tuple(params)
 
 
-def _repeats(items: tuple[Item, ...], above: str) -> Iterator[tuple[Repeat, str]]:
+def _repeats(items: tuple[DerivedItem, ...], above: str) -> Iterator[tuple[Repeat, str]]:
     for item in items:
         if isinstance(item, Repeat):
             yield item, above
-        if not isinstance(item, Entry):
+        if not isinstance(item, DerivedLayer):
             yield from _repeats(item.items, item.name or "")
 
 
-def _named(items: tuple[Item, ...], names: Iterator[str], params: list[tuple[str, int]]) -> tuple[Item, ...]:
-    found: list[Item] = []
+def _named(
+    items: tuple[DerivedItem, ...], names: Iterator[str], params: list[tuple[str, int]]
+) -> tuple[DerivedItem, ...]:
+    named: list[DerivedItem] = []
     for item in items:
-        if isinstance(item, Entry):
-            found.append(item)
+        if isinstance(item, DerivedLayer):
+            named.append(item)
             continue
         if isinstance(item, Repeat):
             params.append((next(names), int(item.count)))
             item = replace(item, count=params[-1][0])  # noqa: PLW2901
-        found.append(replace(item, items=_named(item.items, names, params)))
-    return tuple(found)
+        named.append(replace(item, items=_named(item.items, names, params)))
+    return tuple(named)
 
 
-def _words(repeat: Repeat, above: str) -> list[str]:
+def _path_names(repeat: Repeat, above: str) -> list[str]:
     """The words before the index: what is counted comes last."""
     first = repeat.name or repeat.items[0].name or ""
     before = re.split(r"(?<!\{)\{(?!\{)", first)[0]
     return _WORD.findall(f"{above} {before}") or ["blocks"]
 
 
-def _long(words: list[str]) -> str:
-    return "_".join([*(w.lower() for w in words[-2:-1]), _short(words)])
+def _long(path: list[str]) -> str:
+    return "_".join([*(w.lower() for w in path[-2:-1]), _short(path)])
 
 
-def _short(words: list[str]) -> str:
-    word = words[-1].lower()
-    if word in _STACKS:
+def _short(path: list[str]) -> str:
+    last = path[-1].lower()
+    if last in _STACKS:
         return "blocks"
-    return f"{word}_blocks" if word.rstrip("0123456789") in _STACKS else word
+    return f"{last}_blocks" if last.rstrip("0123456789") in _STACKS else last

@@ -23,7 +23,7 @@ from lecun_cli.errors import LecunInitError, OutputError, UsageError
 from lecun_cli.output.destinations.base import PAGE_NBYTES, output_error
 from lecun_cli.output.destinations.file_attributes import APPEND, IMMUTABLE, MOUNT_ROOT, attributes
 from lecun_cli.output.publishing import Publication, exists_error, hidden_name, publish
-from lecun_cli.signals import held
+from lecun_cli.signals import hold_signals
 
 MIN_DIRECT_NBYTES = 16 * 2**20
 """Smaller files go by the page cache, where their reader finds them."""
@@ -74,19 +74,19 @@ class LocalFile:
         except BaseException as error:
             if isinstance(error, FileExistsError):
                 self._temporary = None  # a file of this unlikely name, and not ours
-            known = error
+            failure = error
             if isinstance(error, OSError) and not isinstance(error, LecunInitError):
-                known = output_error(self.path, error)
-            self._abort(known)
-            if known is error:
+                failure = output_error(self.path, error)
+            self._abort(failure)
+            if failure is error:
                 raise
-            raise known from error
+            raise failure from error
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, exc_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with held():
+        with hold_signals():
             self._abort(error)
 
     def write(self, offset: int, data: memoryview) -> None:
@@ -251,7 +251,7 @@ def write_whole(path: str | Path, data: bytes, *, force: bool) -> tuple[str, ...
         UsageError: It exists and may not be replaced, or its folder is not there.
         OutputError: It cannot be written.
     """
-    with held(), LocalFile(path, len(data), force=force) as file:
+    with hold_signals(), LocalFile(path, len(data), force=force) as file:
         file.write(0, memoryview(data))
         return file.commit()
 
@@ -277,8 +277,8 @@ def _early_flush() -> Callable[[int, int, int], object] | None:
 
 def free_nbytes(folder: Path) -> int:
     """Bytes that this user may still write where `folder` lies."""
-    found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize
+    space = os.statvfs(folder)
+    return space.f_bavail * space.f_frsize
 
 
 def _is_sticky_for_us(folder: Path, final: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Nowhere:
+class NullDestination:
     """Takes everything and keeps nothing: digests alone are wanted."""
 
     random_access = True

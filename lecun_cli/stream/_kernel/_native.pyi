@@ -5,7 +5,7 @@ def draw(
     start: int,
     counts: tuple[int, ...],
     key: tuple[int, int],
-    law: int,
+    distribution: int,
     dtype: int,
     numbers: tuple[float, float, float, float],
     /,

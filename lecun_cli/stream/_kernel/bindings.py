@@ -10,7 +10,7 @@ import numpy as np
 
 from lecun_cli.stream._kernel.loader import DTYPE_CODES, TRUNCATED_NORMAL, UNIFORM, UNIFORM_OFF_CENTER, load
 from lecun_cli.stream.philox import Key
-from lecun_cli.stream.sampler import Recipe
+from lecun_cli.stream.sampler import Sampler
 
 AnyArray = np.ndarray[Any, np.dtype[Any]]
 
@@ -25,12 +25,12 @@ def available() -> bool:
     return load().module is not None
 
 
-def draw(out: AnyArray, made: Recipe, key: Key, start: int, counts: tuple[int, ...]) -> bool:
+def draw(out: AnyArray, sampler: Sampler, key: Key, start: int, counts: tuple[int, ...]) -> bool:
     """Fill an array of any strides, if the kernel can.
 
     Args:
         out: Of the recipe's dtype, any alignment and strides.
-        made: A law and a dtype.
+        sampler: A law and a dtype.
         key: From `stream_key`.
         start: Index in the stream of the first element.
         counts: Distance in the stream between neighbours along each axis of `out`; the last is 1.
@@ -44,40 +44,42 @@ def draw(out: AnyArray, made: Recipe, key: Key, start: int, counts: tuple[int, .
     span = sum(count * (n - 1) for count, n in zip(counts, out.shape, strict=True))
     if not 0 <= start <= _MAX_INDEX - span:
         return False
-    law, dtype, numbers = _codes(made)
+    distribution, dtype, numbers = _codes(sampler)
     unsigned = out.view(_UNSIGNED[out.itemsize])
-    module.draw(unsigned, start, counts, key, law, dtype, numbers)
+    module.draw(unsigned, start, counts, key, distribution, dtype, numbers)
     return True
 
 
-def _codes(made: Recipe) -> tuple[int, int, tuple[float, float, float, float]]:
+def _codes(sampler: Sampler) -> tuple[int, int, tuple[float, float, float, float]]:
     """A recipe in the kernel's words."""
-    law = TRUNCATED_NORMAL if made.normal else UNIFORM if made.center is None else UNIFORM_OFF_CENTER
-    numbers = (float(made.factor), float(made.center or 0), float(made.low), float(made.high))
-    return law, DTYPE_CODES[made.dtype.name], numbers
+    distribution = (
+        TRUNCATED_NORMAL if sampler.normal else UNIFORM if sampler.center is None else UNIFORM_OFF_CENTER
+    )
+    numbers = (float(sampler.factor), float(sampler.center or 0), float(sampler.low), float(sampler.high))
+    return distribution, DTYPE_CODES[sampler.dtype.name], numbers
 
 
 _RANGE = struct.Struct("=5Q")
-_RECIPE = struct.Struct("=2i4d")
+_SAMPLER = struct.Struct("=2i4d")
 
 
-def packed_recipe(made: Recipe) -> bytes:
+def packed_sampler(sampler: Sampler) -> bytes:
     """A law and a dtype, for `packed_run`."""
-    law, dtype, numbers = _codes(made)
-    return _RECIPE.pack(law, dtype, *numbers)
+    distribution, dtype, numbers = _codes(sampler)
+    return _SAMPLER.pack(distribution, dtype, *numbers)
 
 
-def packed_run(made: bytes, key: Key, start: int, offset: int, n_elements: int) -> bytes:
+def packed_run(packed: bytes, key: Key, start: int, offset: int, n_elements: int) -> bytes:
     """A run of consecutive elements, for `draw_runs`.
 
     Args:
-        made: From `packed_recipe`.
+        packed: From `packed_sampler`.
         key: From `stream_key`.
         start: Index in the stream of the first element.
         offset: Where they go in the buffer, in bytes.
         n_elements: How many, at least 1.
     """
-    return _RANGE.pack(offset, n_elements, start, *key) + made
+    return _RANGE.pack(offset, n_elements, start, *key) + packed
 
 
 def draw_runs(out: AnyArray, runs: Iterable[bytes]) -> None:

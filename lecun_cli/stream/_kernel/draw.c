@@ -62,7 +62,7 @@ static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 /* The box is walked as rows of consecutive elements: its last axes, as far as they follow each other in the stream. */
 typedef struct {
-    const recipe *made;
+    const sampler_params *params;
     const box *wanted;
     int inner;          /* the first axis of a row */
     size_t length;      /* elements of a row */
@@ -88,7 +88,7 @@ static inline void advance(place *p, const walk *w) {
 /* `count` rows, neighbours along the axis `across`, from index `start`; `out` is the first element's place. */
 static void rows(const walk *w, uint64_t start, unsigned char *out, size_t count) {
     const box *b = w->wanted;
-    const size_t size = itemsize(w->made->dtype), per_block = elements_per_block(w->made->dtype);
+    const size_t size = itemsize(w->params->dtype), per_block = elements_per_block(w->params->dtype);
     const uint64_t between = w->across < 0 ? 0 : b->counts[w->across];
     const ptrdiff_t step = w->across < 0 ? 0 : b->steps[w->across];
     /* The same block of every row is one run: the processor's lanes are full however short the rows are. */
@@ -106,11 +106,11 @@ static void rows(const walk *w, uint64_t start, unsigned char *out, size_t count
         const size_t skip = (size_t)((start + done) % per_block), n = least(w->length - done, length - skip);
         const unsigned char *from = tile.bytes;
         if (by_blocks) {
-            run_of_blocks(w->made, start + done - skip, between, count, tile.bytes);
+            run_of_blocks(w->params, start + done - skip, between, count, tile.bytes);
             from += skip * size;
         } else {
             for (size_t r = 0; r < count; r++) {
-                run(w->made, start + done + r * between, n, tile.bytes + r * length * size);
+                run(w->params, start + done + r * between, n, tile.bytes + r * length * size);
             }
         }
         if (by_blocks && side_by_side && n == per_block && next.index[last] + n <= b->dims[last]) {
@@ -131,11 +131,11 @@ static void rows(const walk *w, uint64_t start, unsigned char *out, size_t count
 
 /* Rows that lie in the output as they lie in the stream need no tile. */
 static void straight(const walk *w, uint64_t start, unsigned char *out) {
-    const size_t size = itemsize(w->made->dtype);
+    const size_t size = itemsize(w->params->dtype);
     if ((uintptr_t)out % size == 0) {
         for (size_t done = 0; done < w->length;) {
             size_t n = least(w->length - done, CAPACITY - (size_t)((start + done) % BLOCK));
-            run(w->made, start + done, n, out + done * size);
+            run(w->params, start + done, n, out + done * size);
             done += n;
         }
         return;
@@ -143,11 +143,11 @@ static void straight(const walk *w, uint64_t start, unsigned char *out) {
     union {
         double aligned;
         unsigned char bytes[CAPACITY * 8];
-    } piece;
+    } chunk;
     for (size_t done = 0; done < w->length;) {
         size_t n = least(w->length - done, CAPACITY);
-        run(w->made, start + done, n, piece.bytes);
-        memcpy(out + done * size, piece.bytes, n * size);
+        run(w->params, start + done, n, chunk.bytes);
+        memcpy(out + done * size, chunk.bytes, n * size);
         done += n;
     }
 }
@@ -200,9 +200,9 @@ static int closest(const box *b, int n_axes) {
     return found;
 }
 
-void draw(const recipe *made, const box *wanted) {
-    walk w = {made, wanted, wanted->n_axes - 1, wanted->dims[wanted->n_axes - 1], -1};
-    const size_t size = itemsize(made->dtype);
+void draw(const sampler_params *params, const box *wanted) {
+    walk w = {params, wanted, wanted->n_axes - 1, wanted->dims[wanted->n_axes - 1], -1};
+    const size_t size = itemsize(params->dtype);
     int flat = is_straight(wanted, w.inner, size);
     if (!flat || closest(wanted, wanted->n_axes) < w.inner) {
         w.across = closest(wanted, w.inner);

@@ -5,16 +5,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum law { TRUNCATED_NORMAL, UNIFORM, UNIFORM_OFF_CENTER };
+enum distribution { TRUNCATED_NORMAL, UNIFORM, UNIFORM_OFF_CENTER };
 enum dtype { FLOAT64, FLOAT32, BFLOAT16, FLOAT16, FLOAT8_E4M3FN, FLOAT8_E5M2 };
 
 /* A law and a dtype made ready, as `sampler.py` makes them: the numbers are already rounded to the working type. */
 typedef struct {
     uint64_t key[2];
-    enum law law;
+    enum distribution distribution;
     enum dtype dtype;
     double factor, center, low, high;
-} recipe;
+} sampler_params;
 
 #define MAX_AXES 64
 
@@ -29,6 +29,6 @@ typedef struct {
 } box;
 
 size_t itemsize(enum dtype dtype);
-void draw(const recipe *made, const box *wanted);
+void draw(const sampler_params *params, const box *wanted);
 
 #endif

@@ -149,14 +149,14 @@ static void little(unsigned char *out, size_t size, size_t n) {
 size_t elements_per_block(enum dtype dtype) { return dtype == FLOAT64 ? BLOCK / 2 : BLOCK; }
 
 /* Words to at most CAPACITY elements, from word `skip` on; `out` is aligned to an element. */
-static void finish(const recipe *made, uint64_t *words, size_t skip, size_t n, unsigned char *out) {
-    if (made->dtype == FLOAT64) {
+static void finish(const sampler_params *params, uint64_t *words, size_t skip, size_t n, unsigned char *out) {
+    if (params->dtype == FLOAT64) {
         double *to = (double *)(void *)out;
         units64((const int64_t *)words + skip, to, n);
-        switch (made->law) {
-        case TRUNCATED_NORMAL: normal64(to, n, made->factor); break;
-        case UNIFORM: uniform64(to, n, made->factor); break;
-        case UNIFORM_OFF_CENTER: uniform64_off_center(to, n, made->factor, made->center, made->low, made->high); break;
+        switch (params->distribution) {
+        case TRUNCATED_NORMAL: normal64(to, n, params->factor); break;
+        case UNIFORM: uniform64(to, n, params->factor); break;
+        case UNIFORM_OFF_CENTER: uniform64_off_center(to, n, params->factor, params->center, params->low, params->high); break;
         }
         little(out, 8, n);
         return;
@@ -166,41 +166,41 @@ static void finish(const recipe *made, uint64_t *words, size_t skip, size_t n, u
         float number[CAPACITY];
         uint32_t bits[CAPACITY];
     } single;
-    float *to = made->dtype == FLOAT32 ? (float *)(void *)out : single.number;
+    float *to = params->dtype == FLOAT32 ? (float *)(void *)out : single.number;
     const int32_t *from = (const int32_t *)(const void *)words + skip;
-    const float factor = (float)made->factor;
-    switch (made->law) {
+    const float factor = (float)params->factor;
+    switch (params->distribution) {
     case TRUNCATED_NORMAL: normal32(from, to, n, factor); break;
     case UNIFORM: uniform32(from, to, n, factor); break;
     case UNIFORM_OFF_CENTER:
-        uniform32_off_center(from, to, n, factor, (float)made->center, (float)made->low, (float)made->high);
+        uniform32_off_center(from, to, n, factor, (float)params->center, (float)params->low, (float)params->high);
         break;
     }
-    switch (made->dtype) {
+    switch (params->dtype) {
     case BFLOAT16: to_bfloat16(single.bits, (uint16_t *)(void *)out, n); break;
     case FLOAT16: to_float16(single.bits, (uint16_t *)(void *)out, n); break;
     case FLOAT8_E4M3FN: to_float8_e4m3fn(single.bits, out, n); break;
     case FLOAT8_E5M2: to_float8_e5m2(single.bits, out, n); break;
     default: break;
     }
-    little(out, itemsize(made->dtype), n);
+    little(out, itemsize(params->dtype), n);
 }
 
 /* Room for the words of CAPACITY elements that begin anywhere in a block. */
 typedef uint64_t block_words[4 * (CAPACITY / 4 + 1 + SPARE_BLOCKS)];
 
 /* At most CAPACITY elements from `start`, one after another. */
-void run(const recipe *made, uint64_t start, size_t n, unsigned char *out) {
+void run(const sampler_params *params, uint64_t start, size_t n, unsigned char *out) {
     block_words words;
-    const size_t per_block = elements_per_block(made->dtype), skip = (size_t)(start % per_block);
-    philox(made->key, start / per_block, 1, (skip + n + per_block - 1) / per_block, words);
-    finish(made, words, skip, n, out);
+    const size_t per_block = elements_per_block(params->dtype), skip = (size_t)(start % per_block);
+    philox(params->key, start / per_block, 1, (skip + n + per_block - 1) / per_block, words);
+    finish(params, words, skip, n, out);
 }
 
 /* `count` whole blocks of elements, one after another in `out`, `between` elements apart in the stream. */
-void run_of_blocks(const recipe *made, uint64_t start, uint64_t between, size_t count, unsigned char *out) {
+void run_of_blocks(const sampler_params *params, uint64_t start, uint64_t between, size_t count, unsigned char *out) {
     block_words words;
-    const size_t per_block = elements_per_block(made->dtype);
-    philox(made->key, start / per_block, between / per_block, count, words);
-    finish(made, words, 0, count * per_block, out);
+    const size_t per_block = elements_per_block(params->dtype);
+    philox(params->key, start / per_block, between / per_block, count, words);
+    finish(params, words, 0, count * per_block, out);
 }

@@ -10,10 +10,10 @@
 size_t elements_per_block(enum dtype dtype);
 
 /* At most CAPACITY elements from `start`, one after another; `out` is aligned to an element. */
-void run(const recipe *made, uint64_t start, size_t n, unsigned char *out);
+void run(const sampler_params *params, uint64_t start, size_t n, unsigned char *out);
 
 /* `count` whole blocks, at most CAPACITY elements, one after another in `out`; they begin `between` elements apart in the
  * stream, which is a number of blocks, and `start` begins the first. */
-void run_of_blocks(const recipe *made, uint64_t start, uint64_t between, size_t count, unsigned char *out);
+void run_of_blocks(const sampler_params *params, uint64_t start, uint64_t between, size_t count, unsigned char *out);
 
 #endif

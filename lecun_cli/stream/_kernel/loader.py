@@ -66,9 +66,9 @@ def load() -> Kernel:
 def _sample(module: ModuleType) -> str:
     digest = hashlib.sha256()
     for code in DTYPE_CODES.values():
-        for law in (TRUNCATED_NORMAL, UNIFORM, UNIFORM_OFF_CENTER):
+        for distribution in (TRUNCATED_NORMAL, UNIFORM, UNIFORM_OFF_CENTER):
             out = array(_UNSIGNED[code], bytes(array(_UNSIGNED[code]).itemsize * 1003))
-            module.draw(out, 5, (1,), (1, 2), law, code, (0.05, 0.0625, -0.25, 0.125))
+            module.draw(out, 5, (1,), (1, 2), distribution, code, (0.05, 0.0625, -0.25, 0.125))
             digest.update(out)
     return digest.hexdigest()
 

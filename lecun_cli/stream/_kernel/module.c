@@ -7,8 +7,8 @@
 #include "draw.h"
 #include "sha256.h"
 
-static int is_known(int law, int dtype) {
-    return law >= TRUNCATED_NORMAL && law <= UNIFORM_OFF_CENTER && dtype >= FLOAT64 && dtype <= FLOAT8_E5M2;
+static int is_known(int distribution, int dtype) {
+    return distribution >= TRUNCATED_NORMAL && distribution <= UNIFORM_OFF_CENTER && dtype >= FLOAT64 && dtype <= FLOAT8_E5M2;
 }
 
 static int read_box(PyObject *counts, const Py_buffer *view, box *wanted) {
@@ -40,32 +40,32 @@ static int read_box(PyObject *counts, const Py_buffer *view, box *wanted) {
 static PyObject *py_draw(PyObject *self, PyObject *arguments) {
     PyObject *out, *counts;
     unsigned long long start, key0, key1;
-    int law, dtype;
-    recipe made;
+    int distribution, dtype;
+    sampler_params params;
     box wanted;
     Py_buffer view;
     (void)self;
-    if (!PyArg_ParseTuple(arguments, "OKO!(KK)ii(dddd)", &out, &start, &PyTuple_Type, &counts, &key0, &key1, &law,
-                          &dtype, &made.factor, &made.center, &made.low, &made.high)) {
+    if (!PyArg_ParseTuple(arguments, "OKO!(KK)ii(dddd)", &out, &start, &PyTuple_Type, &counts, &key0, &key1, &distribution,
+                          &dtype, &params.factor, &params.center, &params.low, &params.high)) {
         return NULL;
     }
-    if (!is_known(law, dtype)) {
+    if (!is_known(distribution, dtype)) {
         PyErr_SetString(PyExc_ValueError, "no such law or dtype");
         return NULL;
     }
     if (PyObject_GetBuffer(out, &view, PyBUF_STRIDES | PyBUF_WRITABLE) < 0) {
         return NULL;
     }
-    made.key[0] = key0;
-    made.key[1] = key1;
-    made.law = (enum law)law;
-    made.dtype = (enum dtype)dtype;
+    params.key[0] = key0;
+    params.key[1] = key1;
+    params.distribution = (enum distribution)distribution;
+    params.dtype = (enum dtype)dtype;
     wanted.start = start;
-    if (view.itemsize != (Py_ssize_t)itemsize(made.dtype)) {
+    if (view.itemsize != (Py_ssize_t)itemsize(params.dtype)) {
         PyErr_SetString(PyExc_ValueError, "out has elements of another size");
     } else if (read_box(counts, &view, &wanted)) {
         Py_BEGIN_ALLOW_THREADS
-        draw(&made, &wanted);
+        draw(&params, &wanted);
         Py_END_ALLOW_THREADS
     }
     PyBuffer_Release(&view);
@@ -78,12 +78,12 @@ static PyObject *py_draw(PyObject *self, PyObject *arguments) {
 /* A run of consecutive elements, as `bindings.py` packs it. */
 typedef struct {
     uint64_t offset, n_elements, start, key[2]; /* the offset is in bytes */
-    int32_t law, dtype;
+    int32_t distribution, dtype;
     double numbers[4];
 } packed_run;
 
 static int fits(const packed_run *run, size_t nbytes) {
-    if (!is_known(run->law, run->dtype) || run->n_elements == 0) {
+    if (!is_known(run->distribution, run->dtype) || run->n_elements == 0) {
         return 0;
     }
     const size_t size = itemsize((enum dtype)run->dtype);
@@ -91,16 +91,16 @@ static int fits(const packed_run *run, size_t nbytes) {
 }
 
 static void draw_run(const packed_run *run, unsigned char *out) {
-    const recipe made = {{run->key[0], run->key[1]}, (enum law)run->law, (enum dtype)run->dtype,
+    const sampler_params params = {{run->key[0], run->key[1]}, (enum distribution)run->distribution, (enum dtype)run->dtype,
                          run->numbers[0], run->numbers[1], run->numbers[2], run->numbers[3]};
     box wanted;
     wanted.n_axes = 1;
     wanted.dims[0] = (size_t)run->n_elements;
     wanted.counts[0] = 1;
-    wanted.steps[0] = (ptrdiff_t)itemsize(made.dtype);
+    wanted.steps[0] = (ptrdiff_t)itemsize(params.dtype);
     wanted.start = run->start;
     wanted.out = out + run->offset;
-    draw(&made, &wanted);
+    draw(&params, &wanted);
 }
 
 static PyObject *py_draw_runs(PyObject *self, PyObject *arguments) {
@@ -141,17 +141,17 @@ enum what { TENSOR = 1, BEGINS = 2, ENDS = 4 };
 /* A stretch of a file, as `digests.py` packs it. */
 typedef struct {
     uint64_t nbytes, what;
-} stretch;
+} range;
 
-static size_t take(pair *digests, const unsigned char *data, const stretch *stretches, size_t n, unsigned char *out) {
+static size_t take(pair *digests, const unsigned char *data, const range *ranges, size_t n, unsigned char *out) {
     size_t n_ended = 0;
     for (size_t i = 0; i < n; i++) {
-        const uint64_t what = stretches[i].what;
+        const uint64_t what = ranges[i].what;
         if (what & BEGINS) {
             sha256_begin(&digests->tensor);
         }
-        sha256_take(&digests->file, what & TENSOR ? &digests->tensor : NULL, data, (size_t)stretches[i].nbytes);
-        data += stretches[i].nbytes;
+        sha256_take(&digests->file, what & TENSOR ? &digests->tensor : NULL, data, (size_t)ranges[i].nbytes);
+        data += ranges[i].nbytes;
         if (what & ENDS) {
             sha256_end(&digests->tensor, out + SHA256_NBYTES * n_ended++);
         }
@@ -173,22 +173,22 @@ static PyObject *py_digest_begin(PyObject *self, PyObject *arguments) {
 }
 
 static PyObject *py_digest(PyObject *self, PyObject *arguments) {
-    Py_buffer state, data, stretches;
+    Py_buffer state, data, ranges;
     PyObject *ended = NULL;
     (void)self;
-    if (!PyArg_ParseTuple(arguments, "w*y*y*", &state, &data, &stretches)) {
+    if (!PyArg_ParseTuple(arguments, "w*y*y*", &state, &data, &ranges)) {
         return NULL;
     }
-    const size_t n = (size_t)stretches.len / sizeof(stretch);
-    stretch *all = PyMem_Malloc((n + 1) * sizeof(stretch));
+    const size_t n = (size_t)ranges.len / sizeof(range);
+    range *all = PyMem_Malloc((n + 1) * sizeof(range));
     size_t n_ending = 0;
     uint64_t left = (uint64_t)data.len;
     if (all == NULL) {
         PyErr_NoMemory();
-    } else if ((size_t)stretches.len != n * sizeof(stretch) || (size_t)state.len != sizeof(pair) || !sha256_available()) {
+    } else if ((size_t)ranges.len != n * sizeof(range) || (size_t)state.len != sizeof(pair) || !sha256_available()) {
         PyErr_SetString(PyExc_ValueError, "the state or the stretches are not whole, or nothing digests here");
     } else {
-        memcpy(all, stretches.buf, (size_t)stretches.len);
+        memcpy(all, ranges.buf, (size_t)ranges.len);
         for (size_t i = 0; i < n; i++) {
             n_ending += (all[i].what & ENDS) != 0;
             if (all[i].nbytes > left) {
@@ -212,7 +212,7 @@ static PyObject *py_digest(PyObject *self, PyObject *arguments) {
         memcpy(state.buf, &digests, sizeof digests);
     }
     PyMem_Free(all);
-    PyBuffer_Release(&stretches);
+    PyBuffer_Release(&ranges);
     PyBuffer_Release(&data);
     PyBuffer_Release(&state);
     return ended;

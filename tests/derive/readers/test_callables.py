@@ -33,7 +33,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 class TestCallables:
     @pytest.mark.parametrize(
-        ("name", "said"),
+        ("name", "message"),
         [
             ("none", "returns a builtins.NoneType"),
             ("boom", "RuntimeError: no weights today"),
@@ -45,8 +45,8 @@ class TestCallables:
             ("none.there", "has no none.there"),
         ],
     )
-    def test_that_make_no_model_are_refused(self, name: str, said: str, module: str) -> None:
-        with pytest.raises(DeriveError, match=said.replace(".", r"\.")):
+    def test_that_make_no_model_are_refused(self, name: str, message: str, module: str) -> None:
+        with pytest.raises(DeriveError, match=message.replace(".", r"\.")):
             derive_spec(f"{module}:{name}")
 
     def test_that_print_do_not_write_into_the_spec(

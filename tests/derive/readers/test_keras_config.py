@@ -33,9 +33,9 @@ def derived(tmp_path: Path, *layers: dict[str, Any], keep: bool = False) -> Deri
     return derive_spec(str(path), keep_initializers=keep)
 
 
-def layer_lines(found: Derivation) -> list[str]:
+def layer_lines(derivation: Derivation) -> list[str]:
     """The lines under `layers:`, without the dashes."""
-    lines = found.text.split("layers:\n", 1)[1].splitlines()
+    lines = derivation.text.split("layers:\n", 1)[1].splitlines()
     return [line.strip().removeprefix("- ") for line in lines]
 
 
@@ -156,21 +156,21 @@ class TestLayers:
 
     def test_without_weights_leave_nothing(self, tmp_path: Path) -> None:
         layers = [keras_layer(name, name.lower()) for name in ("Dropout", "Flatten", "Lambda", "ReLU")]
-        found = derived(tmp_path, *layers, keras_layer("Dense", "x", [None, 6], units=4))
-        assert len(layer_lines(found)) == 1
+        derivation = derived(tmp_path, *layers, keras_layer("Dense", "x", [None, 6], units=4))
+        assert len(layer_lines(derivation)) == 1
 
     def test_of_operations_leave_nothing(self, tmp_path: Path) -> None:
         op = {"module": "keras.src.ops.numpy", "class_name": "Add", "config": {"name": "add"}}
-        found = derived(tmp_path, op, keras_layer("Dense", "x", [None, 6], units=4))
-        assert len(layer_lines(found)) == 1
+        derivation = derived(tmp_path, op, keras_layer("Dense", "x", [None, 6], units=4))
+        assert len(layer_lines(derivation)) == 1
 
     def test_in_nested_models_stand_in_groups(self, tmp_path: Path) -> None:
         inner = keras_model(keras_layer("Dense", "d", [None, 6], units=6), name="inner")
         other = keras_model(
             keras_layer("Dense", "d", [None, 6], units=6), class_name="Functional", name="other"
         )
-        found = derived(tmp_path, inner, other)
-        assert found.text.split("layers:\n", 1)[1] == (
+        derivation = derived(tmp_path, inner, other)
+        assert derivation.text.split("layers:\n", 1)[1] == (
             "  - name: inner\n"
             "    model: sequential\n"
             "    layers:\n"
@@ -186,9 +186,9 @@ class TestLayers:
             for i in range(3, 7)
             for kind in ("Dense", "LayerNormalization")
         ]
-        found = derived(tmp_path, *layers)
-        assert "params:\n  blocks: 4\n" in found.text
-        assert found.text.split("layers:\n", 1)[1] == (
+        derivation = derived(tmp_path, *layers)
+        assert "params:\n  blocks: 4\n" in derivation.text
+        assert derivation.text.split("layers:\n", 1)[1] == (
             "  - repeat: blocks\n"
             "    layers:\n"
             '      - {type: dense, name: "block_{i + 3}_Dense", in_features: 6, out_features: 6}\n'
@@ -217,7 +217,7 @@ class TestDtypes:
         layer["config"]["dtype"] = policy
         assert held_by(derived(tmp_path, layer).plan)["x/kernel"] == ((6, 4), dtype)
 
-    def test_of_quantised_layers_are_refused(self, tmp_path: Path) -> None:
+    def test_of_quantized_layers_are_refused(self, tmp_path: Path) -> None:
         layer = keras_layer("Dense", "x", [None, 6], units=4)
         layer["config"]["dtype"] = keras_policy("int8_from_float32")
         with pytest.raises(DeriveError, match="quantised"):
@@ -229,9 +229,9 @@ class TestInitializers:
         return keras_layer("Dense", "x", [None, 6], units=4, kernel_initializer=kernel)
 
     def test_are_lecun_normal_unless_they_are_kept(self, tmp_path: Path) -> None:
-        found = derived(tmp_path, self.dense(keras_initializer("GlorotUniform")))
-        assert "initializer" not in found.text
-        assert found.plan.tensors[1].parts[0].initializer.name == "lecun_normal"
+        derivation = derived(tmp_path, self.dense(keras_initializer("GlorotUniform")))
+        assert "initializer" not in derivation.text
+        assert derivation.plan.tensors[1].parts[0].initializer.name == "lecun_normal"
 
     @pytest.mark.parametrize(
         ("given", "field"),
@@ -252,9 +252,9 @@ class TestInitializers:
         ],
     )
     def test_are_kept_where_they_are_offered(self, given: object, field: str, tmp_path: Path) -> None:
-        found = derived(tmp_path, self.dense(given), keep=True)
-        assert f", kernel_initializer: {field}}}" in found.text
-        assert found.warnings == ()
+        derivation = derived(tmp_path, self.dense(given), keep=True)
+        assert f", kernel_initializer: {field}}}" in derivation.text
+        assert derivation.warnings == ()
 
     @pytest.mark.parametrize(
         ("given", "named"),
@@ -269,11 +269,11 @@ class TestInitializers:
         ],
     )
     def test_that_are_not_offered_are_named(self, given: object, named: str, tmp_path: Path) -> None:
-        found = derived(tmp_path, self.dense(given), keep=True)
-        (warning,) = found.warnings
+        derivation = derived(tmp_path, self.dense(given), keep=True)
+        (warning,) = derivation.warnings
         assert f"kernel_initializer of 'x' is {named}" in warning
         assert "which is not offered; it has lecun_normal now" in warning
-        assert f"# kernel_initializer of 'x' is {named.split(maxsplit=1)[0]}" in found.text
+        assert f"# kernel_initializer of 'x' is {named.split(maxsplit=1)[0]}" in derivation.text
 
 
 class TestBadConfigs:
@@ -281,7 +281,7 @@ class TestBadConfigs:
     class Fail:
         id: str
         layers: tuple[dict[str, Any], ...]
-        said: str
+        message: str
 
     @pytest.mark.parametrize(
         "case",
@@ -321,7 +321,7 @@ class TestBadConfigs:
         ids=lambda case: case.id,
     )
     def test_are_refused(self, case: Fail, tmp_path: Path) -> None:
-        with pytest.raises(DeriveError, match=case.said):
+        with pytest.raises(DeriveError, match=case.message):
             derived(tmp_path, *case.layers)
 
     def test_of_an_author_s_own_model_say_what_to_do(self, tmp_path: Path) -> None:
@@ -330,7 +330,7 @@ class TestBadConfigs:
             derive_spec(str(tmp_path / "config.json"))
 
     @pytest.mark.parametrize(
-        ("text", "said"),
+        ("text", "message"),
         [
             ("", "no sound JSON"),
             ("[1]", "is a JSON object, found a list"),
@@ -342,9 +342,9 @@ class TestBadConfigs:
             ("\xff", "no sound JSON"),
         ],
     )
-    def test_that_are_no_json_of_theirs_are_refused(self, text: str, said: str, tmp_path: Path) -> None:
+    def test_that_are_no_json_of_theirs_are_refused(self, text: str, message: str, tmp_path: Path) -> None:
         (tmp_path / "config.json").write_bytes(text.encode("latin-1"))
-        with pytest.raises(DeriveError, match=said):
+        with pytest.raises(DeriveError, match=message):
             derive_spec(str(tmp_path / "config.json"))
 
 
@@ -367,15 +367,15 @@ class TestArchives:
         assert ran.stdout == "False\n"
 
     @pytest.mark.parametrize(
-        ("config", "said"),
+        ("config", "message"),
         [
             (b"", "no sound JSON"),
             (b"{" + b" " * (65 * 2**20), "larger than 64 MiB"),
             (b"\x80\x04.", "no sound JSON"),
         ],
     )
-    def test_whose_config_is_none_are_refused(self, config: bytes, said: str, tmp_path: Path) -> None:
-        with pytest.raises(DeriveError, match=said):
+    def test_whose_config_is_none_are_refused(self, config: bytes, message: str, tmp_path: Path) -> None:
+        with pytest.raises(DeriveError, match=message):
             derive_spec(str(write_keras(tmp_path / "m.keras", config)))
 
     def test_that_are_bombs_are_read_no_further_than_a_config_goes(self, tmp_path: Path) -> None:

@@ -67,9 +67,9 @@ class TestClasses:
 
     def test_that_are_not_known_become_raw_tensors_and_are_named(self, tmp_path: Path) -> None:
         source = write(tmp_path / "m.weights.h5", {"layers/my_layer": ("mine", [(4, 5), (5,)])})
-        found = derive_spec(source)
-        assert held_by(found.plan) == {"mine/0": ((4, 5), "float32"), "mine/1": ((5,), "float32")}
-        assert found.warnings == (
+        derivation = derive_spec(source)
+        assert held_by(derivation.plan) == {"mine/0": ((4, 5), "float32"), "mine/1": ((5,), "float32")}
+        assert derivation.warnings == (
             "'mine' is of a class that is not known here ('my_layer'): its tensors are raw",
         )
 

@@ -67,10 +67,10 @@ class TestSamples:
         text = path.read_text()
         framework = "torch" if "framework: torch" in text else "keras"
         plan = plan_of(text)
-        found = again(plan, tmp_path / "w.safetensors", framework)
-        assert held_by(found) == held_by(plan)
+        derived = again(plan, tmp_path / "w.safetensors", framework)
+        assert held_by(derived) == held_by(plan)
         expected = fans_of(plan)
-        for name, fans in fans_of(found).items():
+        for name, fans in fans_of(derived).items():
             assert [f.fan_in for f in fans] == [f.fan_in for f in expected[name]], name
 
     def test_a_decoder_reads_as_a_person_writes_it(self, tmp_path: Path) -> None:
@@ -199,10 +199,10 @@ class TestKinds:
     )
     def test_are_those_that_give_the_tensors(self, case: Expect, tmp_path: Path) -> None:
         path = write_safetensors(tmp_path / "w.safetensors", case.held, {"format": "pt"})
-        found = derive_spec(str(path))
-        assert held_by(found.plan) == case.held
+        derivation = derive_spec(str(path))
+        assert held_by(derivation.plan) == case.held
         for line in case.lines:
-            assert line in found.text
+            assert line in derivation.text
 
 
 class TestDtypes:
@@ -213,17 +213,17 @@ class TestDtypes:
             held[f"layers.{i}.proj.bias"] = ((8,), "float32")
             held[f"layers.{i}.input_norm.weight"] = ((8,), "float32")
         path = write_safetensors(tmp_path / "w.safetensors", held)
-        found = derive_spec(str(path))
-        assert held_by(found.plan) == held
-        assert "dtype: bfloat16\n" in found.text
-        assert '  - {match: "*.bias", dtype: float32}\n' in found.text
-        assert '  - {match: "*norm.weight", dtype: float32}\n' in found.text
+        derivation = derive_spec(str(path))
+        assert held_by(derivation.plan) == held
+        assert "dtype: bfloat16\n" in derivation.text
+        assert '  - {match: "*.bias", dtype: float32}\n' in derivation.text
+        assert '  - {match: "*norm.weight", dtype: float32}\n' in derivation.text
 
     def test_that_no_rule_can_tell_stand_at_the_layer(self, tmp_path: Path) -> None:
         held: Held = {"a.weight": ((9, 8), "float32"), "b.weight": ((8, 8), "float16")}
-        found = derive_spec(str(write_safetensors(tmp_path / "w.safetensors", held)))
-        assert held_by(found.plan) == held
-        assert "out_features: 8, bias: false, dtype: float16}" in found.text
+        derivation = derive_spec(str(write_safetensors(tmp_path / "w.safetensors", held)))
+        assert held_by(derivation.plan) == held
+        assert "out_features: 8, bias: false, dtype: float16}" in derivation.text
 
     def test_of_every_kind_come_back(self, tmp_path: Path) -> None:
         from lecun_cli.dtypes import DTYPES
@@ -270,17 +270,17 @@ class TestShards:
             for k in range(3)
         }
         weight_map = {n: shard for shard, part in shards.items() for n in part}
-        found = derive_spec(str(self.write(tmp_path / "hub", weight_map, shards)))
-        assert held_by(found.plan) == held
-        assert "params:\n  blocks: 12\n" in found.text
+        derivation = derive_spec(str(self.write(tmp_path / "hub", weight_map, shards)))
+        assert held_by(derivation.plan) == held
+        assert "params:\n  blocks: 12\n" in derivation.text
         index = tmp_path / "hub" / "model.safetensors.index.json"
-        assert derive_spec(str(index)).plan.tensors == found.plan.tensors
+        assert derive_spec(str(index)).plan.tensors == derivation.plan.tensors
 
     @dataclass(frozen=True)
     class Fail:
         id: str
         weight_map: dict[str, str]
-        said: str
+        message: str
 
     @pytest.mark.parametrize(
         "case",
@@ -299,7 +299,7 @@ class TestShards:
     )
     def test_that_are_no_checkpoint_are_refused(self, case: Fail, tmp_path: Path) -> None:
         folder = self.write(tmp_path / "hub", case.weight_map, {"1.safetensors": {"a": ((2,), "float32")}})
-        with pytest.raises(DeriveError, match=case.said.replace("(", r"\(")):
+        with pytest.raises(DeriveError, match=case.message.replace("(", r"\(")):
             derive_spec(str(folder))
 
     def test_that_hold_a_tensor_the_index_does_not_name_are_refused(self, tmp_path: Path) -> None:
@@ -373,16 +373,16 @@ class TestHdf5:
         )
         plan = plan_of(text, framework)
         generate(plan, tmp_path / "w.h5")
-        found = derive_spec(str(tmp_path / "w.h5"))
-        assert held_by(found.plan) == held_by(plan)
-        assert f"framework: {framework}\n" in found.text
-        assert "type: tensor" not in found.text
+        derivation = derive_spec(str(tmp_path / "w.h5"))
+        assert held_by(derivation.plan) == held_by(plan)
+        assert f"framework: {framework}\n" in derivation.text
+        assert "type: tensor" not in derivation.text
 
     def test_is_known_by_its_first_bytes(self, tmp_path: Path) -> None:
         with h5py.File(tmp_path / "weights", "w") as file:
             file["x/kernel"] = np.zeros((3, 4), "f4")
-        found = derive_spec(str(tmp_path / "weights"))
-        assert held_by(found.plan) == {"x/kernel": ((3, 4), "float32")}
+        derivation = derive_spec(str(tmp_path / "weights"))
+        assert held_by(derivation.plan) == {"x/kernel": ((3, 4), "float32")}
 
     def test_of_keras_2_keeps_its_names_and_gets_the_right_fans(self, tmp_path: Path) -> None:
         with h5py.File(tmp_path / "w.h5", "w") as file:

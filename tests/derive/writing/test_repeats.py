@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lecun_cli.derive.described_model import Entry, Group, Item, Repeat, Tensor
+from lecun_cli.derive.described_model import DerivedItem, DerivedLayer, Group, Repeat, Tensor
 from lecun_cli.derive.recognition.layer_check import compare
 from lecun_cli.derive.writing.repeats import fold
 from lecun_cli.derive.writing.size_params import with_params
@@ -16,24 +16,24 @@ from lecun_cli.derive.yaml_writer import text_of
 from lecun_cli.plan.types import Plan
 
 
-def dense(name: str, width: int = 4) -> Entry:
-    return Entry("dense", name, (("in_features", width), ("out_features", width), ("bias", False)))
+def dense(name: str, width: int = 4) -> DerivedLayer:
+    return DerivedLayer("dense", name, (("in_features", width), ("out_features", width), ("bias", False)))
 
 
-def outline(items: tuple[Item, ...]) -> list[object]:
+def outline(items: tuple[DerivedItem, ...]) -> list[object]:
     """Names, with what is repeated or grouped in lists behind its name."""
-    found: list[object] = []
+    names: list[object] = []
     for item in items:
         if isinstance(item, Repeat):
-            found += [f"{item.count} x {item.name}", outline(item.items)]
+            names += [f"{item.count} x {item.name}", outline(item.items)]
         elif isinstance(item, Group):
-            found += [item.name, outline(item.items)]
+            names += [item.name, outline(item.items)]
         else:
-            found.append(item.name)
-    return found
+            names.append(item.name)
+    return names
 
 
-def named(*names: str) -> list[Item]:
+def named(*names: str) -> list[DerivedItem]:
     return [dense(name) for name in names]
 
 
@@ -41,7 +41,7 @@ class TestFold:
     @dataclass(frozen=True)
     class Expect:
         id: str
-        items: list[Item]
+        items: list[DerivedItem]
         outline: list[object]
 
     @pytest.mark.parametrize(
@@ -99,16 +99,16 @@ class TestFold:
         ],
         ids=lambda case: case.id,
     )
-    def test_writes_equal_rounds_once(self, case: Expect) -> None:
+    def test_writes_equal_iterations_once(self, case: Expect) -> None:
         assert outline(fold(case.items, ".")) == case.outline
 
     def test_keeps_blocks_of_other_sizes_apart(self) -> None:
-        items: list[Item] = [dense(f"h.{i}.{n}", 4 + i // 3) for i in range(6) for n in "abc"]
+        items: list[DerivedItem] = [dense(f"h.{i}.{n}", 4 + i // 3) for i in range(6) for n in "abc"]
         assert outline(fold(items, ".")) == ["3 x h.{i}", ["a", "b", "c"], "3 x h.{i + 3}", ["a", "b", "c"]]
 
     def test_folds_nested_models(self) -> None:
         model = (("model", "sequential"),)
-        items: list[Item] = [Group(f"stage_{i}", (dense("a"), dense("b")), model) for i in range(5)]
+        items: list[DerivedItem] = [Group(f"stage_{i}", (dense("a"), dense("b")), model) for i in range(5)]
         (repeat,) = fold(items, "/")
         assert isinstance(repeat, Repeat)
         assert (repeat.count, repeat.name, repeat.fields) == (5, "stage_{i}", model)
@@ -136,8 +136,8 @@ class TestFold:
         )
         folded, params = with_params(fold(items, "."))
         text = text_of((), (("framework", "torch"),), params, folded, ())
-        found = compare(text, wanted)
-        assert isinstance(found, Plan), (found, text)
+        outcome = compare(text, wanted)
+        assert isinstance(outcome, Plan), (outcome, text)
 
 
 class TestParams:
@@ -151,7 +151,7 @@ class TestParams:
         ]
 
     def test_are_numbered_where_words_run_out(self) -> None:
-        items: list[Item] = [dense(f"h.{i}.{n}", 4 + i // 3) for i in range(6) for n in "abc"]
+        items: list[DerivedItem] = [dense(f"h.{i}.{n}", 4 + i // 3) for i in range(6) for n in "abc"]
         assert with_params(fold(items, "."))[1] == (("blocks", 3), ("blocks_2", 3))
 
     def test_are_never_an_index(self) -> None:

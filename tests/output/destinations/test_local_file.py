@@ -113,7 +113,7 @@ class TestAtomic:
             file.commit()
         assert (tmp_path / "w.bin").read_bytes() == data
 
-    def test_commit_of_a_file_that_is_not_open_is_a_fault(self, tmp_path: Path) -> None:
+    def test_commit_of_a_file_that_is_not_open_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(AssertionError, match="not open"):
             LocalFile(tmp_path / "w.bin", 0).commit()
 
@@ -121,11 +121,11 @@ class TestAtomic:
 class TestStraightToTheDisk:
     """Pages of a large file are not copied into the page cache, where the file system has O_DIRECT."""
 
-    PIECES = ((0, 5000), (5000, 3_000_000), (3_005_000, 4096), (3_009_096, 14_000_000), (17_009_096, 1))
+    CHUNKS = ((0, 5000), (5000, 3_000_000), (3_005_000, 4096), (3_009_096, 14_000_000), (17_009_096, 1))
 
     def data(self) -> memoryview:
         """As the engine has it: bytes lie in memory as they do in the file, to a page."""
-        nbytes = self.PIECES[-1][0] + self.PIECES[-1][1]
+        nbytes = self.CHUNKS[-1][0] + self.CHUNKS[-1][1]
         memory = _aligned(nbytes)
         memory[:] = np.random.default_rng(1).integers(0, 256, nbytes, np.uint8)
         return memory.data
@@ -133,7 +133,7 @@ class TestStraightToTheDisk:
     def written(self, path: Path) -> bytes:
         data = self.data()
         with LocalFile(path, len(data)) as file:
-            for offset, nbytes in sorted(self.PIECES, key=lambda piece: piece[1]):
+            for offset, nbytes in sorted(self.CHUNKS, key=lambda chunk: chunk[1]):
                 file.write(offset, data[offset : offset + nbytes])
             file.commit()
         return path.read_bytes()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lecun_cli.errors import OutputError, UsageError
-from lecun_cli.output.destinations.null import Nowhere
+from lecun_cli.output.destinations.null import NullDestination
 from lecun_cli.output.destinations.stream import Stream, is_stream, open_stream, standard_output
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class TestStream:
         with pytest.raises(BrokenPipeError):
             Stream(pipe[1], "pipe").write(0, memoryview(b"x"))
 
-    def test_any_other_fault_is_told(self) -> None:
+    def test_any_other_error_is_told(self) -> None:
         with pytest.raises(OutputError, match="/dev/full could not be written: No space left"):
             open_stream("/dev/full").write(0, memoryview(b"x"))
 
@@ -61,8 +61,8 @@ class TestStream:
         os.mkfifo(tmp_path / "pipe")
         (tmp_path / "link").symlink_to(tmp_path / "pipe")
         (tmp_path / "file").write_bytes(b"")
-        found = [n for n in ("pipe", "link", "file", ".", "none") if is_stream(str(tmp_path / n))]
-        assert found == ["pipe", "link"]
+        streams = [n for n in ("pipe", "link", "file", ".", "none") if is_stream(str(tmp_path / n))]
+        assert streams == ["pipe", "link"]
         assert is_stream("/dev/null")
         assert not is_stream("nul\0name")
 
@@ -72,7 +72,7 @@ class TestStream:
             standard_output()
 
 
-class TestNowhere:
+class TestNullDestination:
     def test_takes_everything(self) -> None:
-        Nowhere().write(2**60, memoryview(b"x"))
-        assert Nowhere.random_access
+        NullDestination().write(2**60, memoryview(b"x"))
+        assert NullDestination.random_access

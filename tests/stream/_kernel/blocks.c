@@ -7,7 +7,7 @@
 
 typedef void variant(const uint64_t key[2], uint64_t first, uint64_t step, size_t count, uint64_t *words);
 
-static int differs(variant *made, uint64_t seed, uint64_t step, size_t count) {
+static int differs(variant *params, uint64_t seed, uint64_t step, size_t count) {
     const uint64_t key[2] = {seed * UINT64_C(0x9E3779B97F4A7C15), ~seed}, first = seed % 3 ? seed << 33 : 0 - seed;
     uint64_t *expected = malloc(32 * (count + SPARE_BLOCKS)), *words = malloc(32 * (count + SPARE_BLOCKS));
     if (expected == NULL || words == NULL) {
@@ -16,7 +16,7 @@ static int differs(variant *made, uint64_t seed, uint64_t step, size_t count) {
     for (size_t i = 0; i < count; i++) { /* room for the second block that it makes beside each */
         plain(key, first + step * i, 1, 1, expected + 4 * i);
     }
-    made(key, first, step, count, words);
+    params(key, first, step, count, words);
     const int found = memcmp(expected, words, 32 * count) != 0;
     free(words);
     free(expected);

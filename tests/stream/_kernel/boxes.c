@@ -13,16 +13,16 @@ static uint64_t below(uint64_t n) {
     return (state >> 33) % n;
 }
 
-static void alone(const recipe *made, uint64_t index, unsigned char *out) {
+static void alone(const sampler_params *params, uint64_t index, unsigned char *out) {
     box one = {.n_axes = 1, .dims = {1}, .counts = {1}, .start = index, .out = out};
-    one.steps[0] = (ptrdiff_t)itemsize(made->dtype);
-    draw(made, &one);
+    one.steps[0] = (ptrdiff_t)itemsize(params->dtype);
+    draw(params, &one);
 }
 
 /* A random box of a random shape, its output axes in random order, some of them backwards. */
 static int trial(void) {
-    recipe made = {{below(1u << 30), below(1u << 30)}, (enum law)below(3), (enum dtype)below(6), 0.05, 0.0625, -0.25, 0.125};
-    const size_t size = itemsize(made.dtype);
+    sampler_params params = {{below(1u << 30), below(1u << 30)}, (enum distribution)below(3), (enum dtype)below(6), 0.05, 0.0625, -0.25, 0.125};
+    const size_t size = itemsize(params.dtype);
     box wanted = {.n_axes = 1 + (int)below(4)};
     uint64_t count = 1, most = below(8) ? 7 : 150;
     int order[4] = {0, 1, 2, 3};
@@ -58,7 +58,7 @@ static int trial(void) {
         exit(2);
     }
     wanted.out = memory + shift + offset;
-    draw(&made, &wanted);
+    draw(&params, &wanted);
     int failed = 0;
     size_t index[4] = {0};
     for (size_t k = 0; k < total && !failed; k++) {
@@ -68,7 +68,7 @@ static int trial(void) {
             element += index[axis] * wanted.counts[axis];
             at += (ptrdiff_t)index[axis] * wanted.steps[axis];
         }
-        alone(&made, element, expected);
+        alone(&params, element, expected);
         failed = memcmp(at, expected, size) != 0;
         for (int axis = wanted.n_axes - 1; axis >= 0 && ++index[axis] == wanted.dims[axis]; axis--) {
             index[axis] = 0;

@@ -19,10 +19,10 @@ static uint64_t hashed(uint64_t hash, size_t nbytes) {
 }
 
 /* A box whose stored axes, outermost first, are the canonical axes `order`. */
-static uint64_t drawn(uint64_t hash, const recipe *made, int n_axes, const size_t *dims, const int *order, uint64_t start) {
+static uint64_t drawn(uint64_t hash, const sampler_params *params, int n_axes, const size_t *dims, const int *order, uint64_t start) {
     box wanted = {.n_axes = n_axes, .start = start, .out = out};
     uint64_t count = 1;
-    size_t nbytes = itemsize(made->dtype);
+    size_t nbytes = itemsize(params->dtype);
     for (int axis = n_axes - 1; axis >= 0; axis--) {
         wanted.dims[axis] = dims[axis];
         wanted.counts[axis] = count;
@@ -32,7 +32,7 @@ static uint64_t drawn(uint64_t hash, const recipe *made, int n_axes, const size_
         wanted.steps[order[k]] = (ptrdiff_t)nbytes;
         nbytes *= dims[order[k]];
     }
-    draw(made, &wanted);
+    draw(params, &wanted);
     return hashed(hash, nbytes);
 }
 
@@ -41,10 +41,10 @@ int main(void) {
     static const int axes[] = {1, 2, 2, 4}, orders[][MOST_AXES] = {{0}, {1, 0}, {1, 0}, {2, 3, 1, 0}};
     uint64_t hash = UINT64_C(1469598103934665603);
     for (int dtype = FLOAT64; dtype <= FLOAT8_E5M2; dtype++) {
-        for (int law = TRUNCATED_NORMAL; law <= UNIFORM_OFF_CENTER; law++) {
-            const recipe made = {{7, 42}, (enum law)law, (enum dtype)dtype, 0.05, 0.0625, -0.25, 0.125};
+        for (int distribution = TRUNCATED_NORMAL; distribution <= UNIFORM_OFF_CENTER; distribution++) {
+            const sampler_params params = {{7, 42}, (enum distribution)distribution, (enum dtype)dtype, 0.05, 0.0625, -0.25, 0.125};
             for (int i = 0; i < 4; i++) {
-                hash = drawn(hash, &made, axes[i], shapes[i], orders[i], (uint64_t)(3 * (i % 2)));
+                hash = drawn(hash, &params, axes[i], shapes[i], orders[i], (uint64_t)(3 * (i % 2)));
             }
         }
     }

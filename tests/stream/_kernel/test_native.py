@@ -17,16 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
-from lecun_cli.initializers.distributions import Law, TruncatedNormal, Uniform
+from lecun_cli.initializers.distributions import Distribution, TruncatedNormal, Uniform
 from lecun_cli.stream._kernel import bindings, loader
 from lecun_cli.stream.fill import _fill
 from lecun_cli.stream.philox import BlockReader, stream_key
-from lecun_cli.stream.sampler import Recipe, recipe
+from lecun_cli.stream.sampler import Sampler, make_sampler
 from lecun_cli.stream.scratch import Scratch
 from tests.stream import reference
 
 OFF = os.environ.get(loader.SWITCH) == "0"
-LAWS = (TruncatedNormal(0.1), Uniform(-0.3, 0.3), Uniform(-0.1, 0.7))
+DISTRIBUTIONS = (TruncatedNormal(0.1), Uniform(-0.3, 0.3), Uniform(-0.1, 0.7))
 KEY = stream_key(42, "hidden/kernel")
 CAN_BUILD = shutil.which("cc") is not None and (Path(sysconfig.get_path("include")) / "Python.h").exists()
 needs_kernel = pytest.mark.skipif(
@@ -35,9 +35,9 @@ needs_kernel = pytest.mark.skipif(
 )
 
 
-def by_numpy(made: Recipe, start: int, n: int) -> bytes:
-    out = np.empty(n, made.dtype.numpy())
-    _fill(out, made, BlockReader(KEY), start, Scratch())
+def by_numpy(sampler: Sampler, start: int, n: int) -> bytes:
+    out = np.empty(n, sampler.dtype.numpy())
+    _fill(out, sampler, BlockReader(KEY), start, Scratch())
     return out.tobytes()
 
 
@@ -53,9 +53,9 @@ class TestSwitch:
     def test_a_kernel_that_makes_other_bits_is_not_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(loader, "_EXPECTED", "0" * 64)
         monkeypatch.delenv(loader.SWITCH, raising=False)
-        found = loader.load.__wrapped__()
-        assert found.module is None
-        assert found.state.startswith("NumPy")
+        loaded = loader.load.__wrapped__()
+        assert loaded.module is None
+        assert loaded.state.startswith("NumPy")
 
     def test_nor_one_that_was_built_from_another_release(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from lecun_cli.stream import _kernel
@@ -74,7 +74,7 @@ class TestSwitch:
             wide = name == "float64"
             scalar = np.float64 if wide else np.float32
             for normal, center in ((True, None), (False, None), (False, scalar(0.0625))):
-                made = Recipe(
+                sampler = Sampler(
                     DTYPES[name],
                     scalar,
                     np.dtype("<i8" if wide else "<i4"),
@@ -85,8 +85,8 @@ class TestSwitch:
                     scalar(0.125),
                     normal=normal,
                 )
-                out = np.empty(1003, made.dtype.numpy())
-                _fill(out, made, BlockReader((1, 2)), 5, Scratch())
+                out = np.empty(1003, sampler.dtype.numpy())
+                _fill(out, sampler, BlockReader((1, 2)), 5, Scratch())
                 digest.update(out.tobytes())
         assert digest.hexdigest() == loader._EXPECTED
 
@@ -96,23 +96,25 @@ class TestKernel:
     def test_is_built(self) -> None:
         assert loader.load().state == "C kernel"
 
-    @pytest.mark.parametrize("law", LAWS, ids=str)
+    @pytest.mark.parametrize("distribution", DISTRIBUTIONS, ids=str)
     @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
     @settings(max_examples=20)
     @given(start=st.integers(0, 2**62), n=st.integers(1, 5000))
-    def test_draws_the_bits_of_numpy(self, law: Law, dtype: str, start: int, n: int) -> None:
-        made = recipe(law, DTYPES[dtype])
-        out = np.empty(n, made.dtype.numpy())
-        assert bindings.draw(out, made, KEY, start, (1,))
-        assert out.tobytes() == by_numpy(made, start, n)
+    def test_draws_the_bits_of_numpy(
+        self, distribution: Distribution, dtype: str, start: int, n: int
+    ) -> None:
+        sampler = make_sampler(distribution, DTYPES[dtype])
+        out = np.empty(n, sampler.dtype.numpy())
+        assert bindings.draw(out, sampler, KEY, start, (1,))
+        assert out.tobytes() == by_numpy(sampler, start, n)
 
     @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
     def test_draws_the_bits_of_the_plain_reference(self, dtype: str) -> None:
-        for law in LAWS:
-            made = recipe(law, DTYPES[dtype])
-            out = np.empty(40, made.dtype.numpy())
-            assert bindings.draw(out, made, KEY, 2**40 + 3, (1,))
-            assert out.tobytes() == reference.weights(42, "hidden/kernel", 2**40 + 3, 40, law, dtype)
+        for distribution in DISTRIBUTIONS:
+            sampler = make_sampler(distribution, DTYPES[dtype])
+            out = np.empty(40, sampler.dtype.numpy())
+            assert bindings.draw(out, sampler, KEY, 2**40 + 3, (1,))
+            assert out.tobytes() == reference.weights(42, "hidden/kernel", 2**40 + 3, 40, distribution, dtype)
 
     @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float8_e5m2", "float64"])
     @settings(max_examples=60)
@@ -125,36 +127,36 @@ class TestKernel:
         order = data.draw(st.permutations(range(len(shape))))
         flips = [axis for axis in range(len(shape)) if data.draw(st.booleans())]
 
-        made = recipe(LAWS[0], DTYPES[dtype])
+        sampler = make_sampler(DISTRIBUTIONS[0], DTYPES[dtype])
         n = int(np.prod(shape))
-        whole = np.frombuffer(by_numpy(made, 0, n), made.dtype.numpy()).reshape(shape)
+        whole = np.frombuffer(by_numpy(sampler, 0, n), sampler.dtype.numpy()).reshape(shape)
         dims = [b - a for a, b in zip(starts, stops, strict=True)]
-        stored = np.empty([dims[axis] for axis in order], made.dtype.numpy())
+        stored = np.empty([dims[axis] for axis in order], sampler.dtype.numpy())
         view = np.flip(stored.transpose(np.argsort(order)), tuple(flips))
         counts = tuple(int(np.prod(shape[k + 1 :])) for k in range(len(shape)))
         first = sum(a * count for a, count in zip(starts, counts, strict=True))
-        assert bindings.draw(view, made, KEY, first, counts)
+        assert bindings.draw(view, sampler, KEY, first, counts)
         box = tuple(slice(a, b) for a, b in zip(starts, stops, strict=True))
         assert view.tobytes() == whole[box].tobytes()
 
     def test_unaligned_bytes_are_as_good(self) -> None:
-        made = recipe(LAWS[0], DTYPES["float32"])
+        sampler = make_sampler(DISTRIBUTIONS[0], DTYPES["float32"])
         out = np.empty(4 * 3001 + 1, np.uint8)[1:].view("<f4")
-        assert bindings.draw(out, made, KEY, 5, (1,))
-        assert out.tobytes() == by_numpy(made, 5, 3001)
+        assert bindings.draw(out, sampler, KEY, 5, (1,))
+        assert out.tobytes() == by_numpy(sampler, 5, 3001)
 
     def test_runs_of_one_buffer_are_the_same_bits(self) -> None:
-        made = recipe(LAWS[0], DTYPES["bfloat16"])
+        sampler = make_sampler(DISTRIBUTIONS[0], DTYPES["bfloat16"])
         out = np.zeros(5000, np.uint8)
-        packed = bindings.packed_recipe(made)
+        packed = bindings.packed_sampler(sampler)
         runs = [
             bindings.packed_run(packed, KEY, start, offset, n)
             for start, offset, n in ((0, 0, 1), (7, 3, 900), (2**40, 2000, 1500))
         ]
         bindings.draw_runs(out, runs)
-        assert out[0:2].tobytes() == by_numpy(made, 0, 1)
-        assert out[3:1803].tobytes() == by_numpy(made, 7, 900)
-        assert out[2000:].tobytes() == by_numpy(made, 2**40, 1500)
+        assert out[0:2].tobytes() == by_numpy(sampler, 0, 1)
+        assert out[3:1803].tobytes() == by_numpy(sampler, 7, 900)
+        assert out[2000:].tobytes() == by_numpy(sampler, 2**40, 1500)
         assert not out[1803:2000].any()
 
     @pytest.mark.parametrize(
@@ -176,7 +178,7 @@ class TestKernel:
         assert not out.any()
 
     @pytest.mark.parametrize(
-        ("arguments", "said"),
+        ("arguments", "message"),
         [
             (((1, 2), 0, 1, 1), "the same axes"),
             (((2,), 0, 1, 1), "the last axis must follow the stream"),
@@ -187,10 +189,10 @@ class TestKernel:
         ],
     )
     def test_arguments_that_make_no_sense_are_refused(
-        self, arguments: tuple[tuple[int, ...], int, int, int], said: str
+        self, arguments: tuple[tuple[int, ...], int, int, int], message: str
     ) -> None:
         module = loader.load().module
         assert module is not None
-        counts, law, dtype, n = arguments
-        with pytest.raises(ValueError, match=said):
-            module.draw(np.empty(n, np.uint32), 0, counts, (1, 2), law, dtype, (1.0, 0.0, 0.0, 0.0))
+        counts, distribution, dtype, n = arguments
+        with pytest.raises(ValueError, match=message):
+            module.draw(np.empty(n, np.uint32), 0, counts, (1, 2), distribution, dtype, (1.0, 0.0, 0.0, 0.0))
