@@ -189,10 +189,10 @@ class TestKeras:
             derive_spec(str(tmp_path / "m.keras"))
 
     def test_every_layer_of_keras_is_known_or_refused_by_name(self) -> None:
-        from lecun_cli.derive.readers.keras_layers import ROWS, WEIGHTLESS
+        from lecun_cli.derive.readers.keras_layers import CLASSES, WEIGHTLESS
 
         layers = import_keras().layers
-        known = {*ROWS, *WEIGHTLESS, *OTHERS, *REFUSED}
+        known = {*CLASSES, *WEIGHTLESS, *OTHERS, *REFUSED}
         names = {
             c.__name__ for c in vars(layers).values() if isinstance(c, type) and issubclass(c, layers.Layer)
         }

@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import re
 import sys
 from typing import Any
 
 from lecun_cli.derive.described_model import DescribedModel
+from lecun_cli.derive.readers.messages import error_text
 from lecun_cli.errors import DeriveError
-
-_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def from_callable(source: str, *, keep_initializers: bool) -> DescribedModel:
@@ -100,9 +98,3 @@ def _is(value: object, package: str, name: str) -> bool:
 
 def _type_name(value: object) -> str:
     return f"a {type(value).__module__}.{type(value).__qualname__}"
-
-
-def error_text(error: BaseException) -> str:
-    """A foreign error in one line; what a terminal might obey is left out."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return "".join(c for c in _ESCAPES.sub("", text) if c.isprintable())[:500]

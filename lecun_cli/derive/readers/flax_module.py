@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from lecun_cli.derive.described_model import DerivedLayer, DescribedModel, Fields, Tensor
-from lecun_cli.derive.readers.callables import error_text
-from lecun_cli.derive.readers.torch_module import NAMES_NONE
+from lecun_cli.derive.layer_fields import compact_sizes, with_bias, with_center
+from lecun_cli.derive.readers.messages import error_text, initializers_not_kept
 from lecun_cli.derive.recognition.layer_check import check_tensors
 from lecun_cli.derive.recognition.recognizer import recognize
-from lecun_cli.derive.recognition.torch_names import window, with_bias
 from lecun_cli.errors import DeriveError
 
 _WEIGHTS = ("params", "batch_stats")
@@ -47,7 +46,7 @@ def from_flax(
     others = sorted({name.partition("/")[0] for name in variables} - set(_WEIGHTS))
     check_tensors(tensors, source)
     recognized = recognize(tensors, "flax", layers)
-    warnings = (NAMES_NONE.format("a Flax module"),) if keep_initializers else ()
+    warnings = (initializers_not_kept("a Flax module"),) if keep_initializers else ()
     remarks = tuple(f"The collection {name!a} holds no weights, and is left out." for name in others)
     return DescribedModel("flax", recognized, tensors, warnings, remarks)
 
@@ -100,7 +99,11 @@ def _known_layers(path: str, module: Any, flat: dict[str, Any], nn: Any) -> list
     rank = len(taps)
     if isinstance(module, nn.ConvTranspose):
         stride = _stride(module.strides, rank)
-        fields = (("in_channels", first), ("out_channels", second), ("kernel_size", window(tuple(taps))))
+        fields = (
+            ("in_channels", first),
+            ("out_channels", second),
+            ("kernel_size", compact_sizes(tuple(taps))),
+        )
         fields += (("stride", stride),) if stride != 1 else ()
         return (
             []
@@ -108,7 +111,11 @@ def _known_layers(path: str, module: Any, flat: dict[str, Any], nn: Any) -> list
             else [DerivedLayer(f"conv{rank}d_transpose", path, with_bias(fields, bias))]
         )
     groups = module.feature_group_count
-    fields = (("in_channels", first * groups), ("out_channels", second), ("kernel_size", window(tuple(taps))))
+    fields = (
+        ("in_channels", first * groups),
+        ("out_channels", second),
+        ("kernel_size", compact_sizes(tuple(taps))),
+    )
     fields += (("groups", groups),) if groups > 1 else ()
     return [DerivedLayer(f"conv{rank}d", path, with_bias(fields, bias))]
 
@@ -117,11 +124,6 @@ def _called(name: str, order: dict[str, int]) -> tuple[int, str]:
     """When the module of a variable is called; JAX itself sorts variables by name."""
     path = name.partition("/")[2].rpartition("/")[0]
     return order.get(path, len(order)), name
-
-
-def with_center(fields: Fields, center: bool) -> Fields:
-    """Fields with `center`, where there is no shift."""
-    return fields if center else (*fields, ("center", False))
 
 
 def _stride(strides: Any, rank: int) -> int | tuple[int, ...]:  # noqa: ANN401

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from lecun_cli.derive.described_model import DerivedItem, DerivedLayer, DescribedModel, Fields, Group, Value
+from lecun_cli.derive.layer_fields import GATES
 from lecun_cli.derive.readers.keras_extras import einsum_dense, raw_layer
 from lecun_cli.derive.readers.keras_initializers import NotOfferedError, from_keras
 from lecun_cli.derive.readers.keras_layers import (
-    ROWS,
+    CLASSES,
     WEIGHTLESS,
     KerasLayer,
     LayerSpec,
@@ -93,7 +94,7 @@ class _Reader:
         if name == "Bidirectional":
             inner = self._inner(layer, "layer")
             layer_spec = self._describe(inner)
-            if layer_spec.layer_type not in {"lstm", "gru", "simple_rnn"}:
+            if layer_spec.layer_type not in GATES:
                 raise layer.error(f"it runs a {inner.class_name}, which is no recurrent layer", _HELP)
             backward = layer.config.get("backward_layer")
             if (
@@ -117,10 +118,10 @@ class _Reader:
         return [self._derived_layer(layer, self._describe(layer), dtype)]
 
     def _describe(self, layer: KerasLayer) -> LayerSpec:
-        row = ROWS.get(layer.class_name)
-        if row is None:
+        keras_class = CLASSES.get(layer.class_name)
+        if keras_class is None:
             raise layer.error("its class is none that is known here, so its weights are not either", _HELP)
-        return row(layer)
+        return keras_class.describe(layer)
 
     def _inner(self, layer: KerasLayer, key: str, *, drop_axis: bool = False) -> KerasLayer:
         """The layer that a wrapper holds, with the shape of its input."""

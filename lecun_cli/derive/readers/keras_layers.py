@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lecun_cli.derive.described_model import Fields, Map
-from lecun_cli.derive.recognition.torch_names import window, with_bias
+from lecun_cli.derive.described_model import Fields
+from lecun_cli.derive.layer_fields import (
+    bidirectional_fields,
+    compact_features,
+    compact_sizes,
+    with_bias,
+)
 from lecun_cli.errors import DeriveError
 
 Shapes = dict[str, tuple[int | None, ...]]
@@ -117,7 +123,7 @@ def _conv(rank: int) -> Callable[[KerasLayer], LayerSpec]:
         fields: Fields = (
             ("in_channels", layer.channels()),
             ("out_channels", layer.size("filters")),
-            ("kernel_size", window(layer.sizes("kernel_size", rank))),
+            ("kernel_size", compact_sizes(layer.sizes("kernel_size", rank))),
             *((("groups", groups),) if groups > 1 else ()),
         )
         return LayerSpec(f"conv{rank}d", with_bias(fields, layer.flag("use_bias", True)))
@@ -127,11 +133,11 @@ def _conv(rank: int) -> Callable[[KerasLayer], LayerSpec]:
 
 def _conv_transpose(rank: int) -> Callable[[KerasLayer], LayerSpec]:
     def read(layer: KerasLayer) -> LayerSpec:
-        stride = window(layer.sizes("strides", rank, 1))
+        stride = compact_sizes(layer.sizes("strides", rank, 1))
         fields: Fields = (
             ("in_channels", layer.channels()),
             ("out_channels", layer.size("filters")),
-            ("kernel_size", window(layer.sizes("kernel_size", rank))),
+            ("kernel_size", compact_sizes(layer.sizes("kernel_size", rank))),
             *((("stride", stride),) if stride != 1 else ()),
         )
         return LayerSpec(f"conv{rank}d_transpose", with_bias(fields, layer.flag("use_bias", True)))
@@ -145,7 +151,7 @@ def _depthwise(rank: int, *, separable: bool) -> Callable[[KerasLayer], LayerSpe
         fields: Fields = (
             ("in_channels", layer.channels()),
             *((("out_channels", layer.size("filters")),) if separable else ()),
-            ("kernel_size", window(layer.sizes("kernel_size", rank))),
+            ("kernel_size", compact_sizes(layer.sizes("kernel_size", rank))),
             *((("depth_multiplier", multiplier),) if multiplier > 1 else ()),
         )
         initializer_keys = ("depthwise_initializer", *(("pointwise_initializer",) if separable else ()))
@@ -186,7 +192,7 @@ def _recurrent(layer_type: str) -> Callable[[KerasLayer], LayerSpec]:
 
 def bidirectional(layer: KerasLayer, inner: LayerSpec) -> LayerSpec:
     """A layer that runs both ways."""
-    return LayerSpec("bidirectional", (("layer", Map((("type", inner.layer_type), *inner.fields))),), ())
+    return LayerSpec("bidirectional", bidirectional_fields(inner.layer_type, inner.fields), ())
 
 
 def _normalized(layer: KerasLayer) -> Fields:
@@ -194,12 +200,7 @@ def _normalized(layer: KerasLayer) -> Fields:
     axes = axis if isinstance(axis, list) else [axis]
     if not axes or not all(isinstance(a, int) and not isinstance(a, bool) for a in axes):
         raise layer.error(f"axis is an integer or several, found {axis!r:.60}")
-    return (("features", window_of_features(tuple(layer.axis(a) for a in axes))),)
-
-
-def window_of_features(sizes: tuple[int, ...]) -> int | tuple[int, ...]:
-    """The normalised shape: one number where it has one axis."""
-    return sizes[0] if len(sizes) == 1 else sizes
+    return (("features", compact_features(tuple(layer.axis(a) for a in axes))),)
 
 
 def _affine(layer: KerasLayer) -> Fields:
@@ -281,34 +282,69 @@ def _grouped_query_attention(layer: KerasLayer) -> LayerSpec:
     return LayerSpec("grouped_query_attention", with_bias(fields, layer.flag("use_bias", True)))
 
 
-ROWS: dict[str, Callable[[KerasLayer], LayerSpec]] = {
-    "Dense": _dense,
-    "Conv1D": _conv(1),
-    "Conv2D": _conv(2),
-    "Conv3D": _conv(3),
-    "Conv1DTranspose": _conv_transpose(1),
-    "Conv2DTranspose": _conv_transpose(2),
-    "Conv3DTranspose": _conv_transpose(3),
-    "DepthwiseConv1D": _depthwise(1, separable=False),
-    "DepthwiseConv2D": _depthwise(2, separable=False),
-    "SeparableConv1D": _depthwise(1, separable=True),
-    "SeparableConv2D": _depthwise(2, separable=True),
-    "Embedding": _embedding,
-    "SimpleRNN": _recurrent("simple_rnn"),
-    "SimpleRNNCell": _recurrent("simple_rnn"),
-    "GRU": _recurrent("gru"),
-    "GRUCell": _recurrent("gru"),
-    "LSTM": _recurrent("lstm"),
-    "LSTMCell": _recurrent("lstm"),
-    "LayerNormalization": _layer_normalization,
-    "BatchNormalization": _batch_normalization,
-    "GroupNormalization": _group_normalization,
-    "RMSNormalization": _rms_normalization,
-    "PReLU": _p_re_lu,
-    "MultiHeadAttention": _multi_head_attention,
-    "GroupedQueryAttention": _grouped_query_attention,
-    "GroupQueryAttention": _grouped_query_attention,
+_KERNEL = ("kernel", "bias")
+_SEPARABLE = ("depthwise_kernel", "pointwise_kernel", "bias")
+_CELL = ("kernel", "recurrent_kernel", "bias")
+_AFFINE = ("gamma", "beta")
+
+
+@dataclass(frozen=True)
+class KerasClass:
+    """A class of Keras that a layer type describes.
+
+    Attributes:
+        describe: Function that turns a layer of a config into fields.
+        variables: Names of its variables in the order of a `.weights.h5` file; empty if they are all
+            in layers inside it. A recurrent layer has them in its cell.
+    """
+
+    describe: Callable[[KerasLayer], LayerSpec]
+    variables: tuple[str, ...]
+
+
+CLASSES: dict[str, KerasClass] = {
+    "Dense": KerasClass(_dense, _KERNEL),
+    "Conv1D": KerasClass(_conv(1), _KERNEL),
+    "Conv2D": KerasClass(_conv(2), _KERNEL),
+    "Conv3D": KerasClass(_conv(3), _KERNEL),
+    "Conv1DTranspose": KerasClass(_conv_transpose(1), _KERNEL),
+    "Conv2DTranspose": KerasClass(_conv_transpose(2), _KERNEL),
+    "Conv3DTranspose": KerasClass(_conv_transpose(3), _KERNEL),
+    "DepthwiseConv1D": KerasClass(_depthwise(1, separable=False), _KERNEL),
+    "DepthwiseConv2D": KerasClass(_depthwise(2, separable=False), _KERNEL),
+    "SeparableConv1D": KerasClass(_depthwise(1, separable=True), _SEPARABLE),
+    "SeparableConv2D": KerasClass(_depthwise(2, separable=True), _SEPARABLE),
+    "Embedding": KerasClass(_embedding, ("embeddings",)),
+    "SimpleRNN": KerasClass(_recurrent("simple_rnn"), _CELL),
+    "SimpleRNNCell": KerasClass(_recurrent("simple_rnn"), _CELL),
+    "GRU": KerasClass(_recurrent("gru"), _CELL),
+    "GRUCell": KerasClass(_recurrent("gru"), _CELL),
+    "LSTM": KerasClass(_recurrent("lstm"), _CELL),
+    "LSTMCell": KerasClass(_recurrent("lstm"), _CELL),
+    "LayerNormalization": KerasClass(_layer_normalization, _AFFINE),
+    "BatchNormalization": KerasClass(_batch_normalization, (*_AFFINE, "moving_mean", "moving_variance")),
+    "GroupNormalization": KerasClass(_group_normalization, _AFFINE),
+    "RMSNormalization": KerasClass(_rms_normalization, ("scale",)),
+    "PReLU": KerasClass(_p_re_lu, ("alpha",)),
+    "MultiHeadAttention": KerasClass(_multi_head_attention, ()),
+    "GroupedQueryAttention": KerasClass(_grouped_query_attention, ()),
+    "GroupQueryAttention": KerasClass(_grouped_query_attention, ()),
 }
+"""The classes that a layer type describes, by name."""
+
+
+def snake_case(name: str) -> str:
+    """Return a class name as Keras writes it in paths: `Conv2DTranspose` -> `conv2d_transpose`."""
+    words = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
+
+
+VARIABLES: dict[str, tuple[str, ...]] = {
+    snake_case(name): keras_class.variables
+    for name, keras_class in CLASSES.items()
+    if keras_class.variables and not name.endswith("Cell")  # the file names a cell by its layer
+} | {"einsum_dense": _KERNEL}
+"""The variables of each class in the order of a `.weights.h5` file, by its name in snake case."""
 
 # The layers of Keras that have no weights. (Seeds and look-up tables are none: weight files lack them too.)
 WEIGHTLESS = frozenset(

@@ -7,7 +7,7 @@ from typing import Any
 from lecun_cli.derive.described_model import DescribedModel, Tensor
 from lecun_cli.derive.readers.json_text import parse_json
 from lecun_cli.derive.readers.keras_config import from_config
-from lecun_cli.derive.readers.torch_module import NAMES_NONE
+from lecun_cli.derive.readers.messages import initializers_not_kept
 from lecun_cli.derive.recognition.layer_check import check_tensors
 from lecun_cli.derive.recognition.recognizer import recognize
 from lecun_cli.errors import DeriveError
@@ -38,5 +38,5 @@ def _from_variables(model: Any, source: str, keep_initializers: bool) -> Describ
         variables = [(path.removeprefix(prefix), shape, dtype) for path, shape, dtype in variables]
     tensors = tuple(Tensor(*variable) for variable in variables)
     check_tensors(tensors, source)
-    warnings = (NAMES_NONE.format("a Keras model of a class of its author's"),) if keep_initializers else ()
+    warnings = (initializers_not_kept("a Keras model of a custom class"),) if keep_initializers else ()
     return DescribedModel("keras", recognize(tensors, "keras"), tensors, warnings)

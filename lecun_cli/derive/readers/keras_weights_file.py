@@ -16,11 +16,12 @@ from lecun_cli.derive.described_model import (
     Tensor,
     layers_of,
 )
+from lecun_cli.derive.layer_fields import GATES, STRIDE_UNKNOWN, compact_sizes, with_bias
+from lecun_cli.derive.readers.keras_layers import VARIABLES
 from lecun_cli.derive.readers.weight_files import hdf5_tensors, natural
 from lecun_cli.derive.recognition.layer_check import check_tensors
 from lecun_cli.derive.recognition.raw_tensors import raw_tensor
 from lecun_cli.derive.recognition.recognizer import recognize
-from lecun_cli.derive.recognition.torch_names import window, with_bias
 from lecun_cli.errors import DeriveError
 from lecun_cli.signals import hold_signals
 
@@ -28,25 +29,7 @@ if TYPE_CHECKING:
     import h5py
 
 _MODELS = frozenset({"functional", "sequential", "model"})
-_AFFINE = ("gamma", "beta")
-_CELLS = frozenset({"lstm", "gru", "simple_rnn"})
 
-# The variables of a class, in the order of the file.
-_VARIABLES: dict[str, tuple[str, ...]] = {
-    "dense": ("kernel", "bias"),
-    "einsum_dense": ("kernel", "bias"),
-    "embedding": ("embeddings",),
-    "layer_normalization": _AFFINE,
-    "group_normalization": _AFFINE,
-    "rms_normalization": ("scale",),
-    "batch_normalization": (*_AFFINE, "moving_mean", "moving_variance"),
-    "p_re_lu": ("alpha",),
-    **{f"conv{n}d": ("kernel", "bias") for n in (1, 2, 3)},
-    **{f"conv{n}d_transpose": ("kernel", "bias") for n in (1, 2, 3)},
-    **{f"depthwise_conv{n}d": ("kernel", "bias") for n in (1, 2)},
-    **{f"separable_conv{n}d": ("depthwise_kernel", "pointwise_kernel", "bias") for n in (1, 2)},
-    **dict.fromkeys(_CELLS, ("kernel", "recurrent_kernel", "bias")),
-}
 _PROJECTIONS = {"query": "query", "key": "key", "value": "value", "output": "attention_output"}
 
 
@@ -174,7 +157,7 @@ class _Reader:
     def _named(self, layer_class: str, name: str, node: _Node) -> tuple[Tensor, ...] | None:
         """The variables of a layer under the names that Keras gives them, or None for an unknown class."""
         parts: list[tuple[str, str, _Node | None]] = []
-        if layer_class in _CELLS:
+        if layer_class in GATES:
             parts.append((f"{layer_class}_cell/", layer_class, node.at("cell")))
         elif layer_class == "bidirectional":
             for way in ("forward", "backward"):
@@ -199,7 +182,7 @@ class _Reader:
         return tuple(tensors)
 
     def _param_names(self, layer_class: str, name: str, count: int) -> tuple[str, ...] | None:
-        param_names = _VARIABLES.get(layer_class)
+        param_names = VARIABLES.get(layer_class)
         if param_names is None or not 1 <= count <= len(param_names):
             return None
         if layer_class == "batch_normalization":
@@ -224,7 +207,7 @@ def _gates(cell: _Node | None) -> str:
     if len(shapes) < 2 or len(shapes[1]) != 2:
         return "unknown"
     gates = shapes[1][1] // max(1, shapes[1][0])
-    return {4: "lstm", 3: "gru", 1: "simple_rnn"}.get(gates, "unknown")
+    return next((layer_type for layer_type, n in GATES.items() if n == gates), "unknown")
 
 
 def _all_variables(node: _Node) -> list[Tensor]:
@@ -244,14 +227,14 @@ def _convolution(layer_class: str, name: str, tensors: tuple[Tensor, ...]) -> De
     if match is None or len(kernel) < 3:
         return None
     *taps, first, second = kernel
-    size = ("kernel_size", window(tuple(taps)))
+    size = ("kernel_size", compact_sizes(tuple(taps)))
     fields: Fields
     comment = None
     if match[1]:
         fields = (("in_channels", first), size, *((("depth_multiplier", second),) if second > 1 else ()))
     elif match[2]:
         fields = (("in_channels", second), ("out_channels", first), size)
-        comment = "stride unknown: 1 stands for it, and the fan-in is divided by it"
+        comment = STRIDE_UNKNOWN
     else:
         fields = (("in_channels", first), ("out_channels", second), size)
     return DerivedLayer(layer_class, name, with_bias(fields, len(tensors) > 1 or None), comment)

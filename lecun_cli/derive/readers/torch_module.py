@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lecun_cli.derive.described_model import DerivedLayer, DescribedModel, Fields, Map, Tensor
+from lecun_cli.derive.described_model import DerivedLayer, DescribedModel, Fields, Tensor
+from lecun_cli.derive.layer_fields import (
+    bidirectional_fields,
+    compact_features,
+    compact_sizes,
+    with_bias,
+    with_center,
+)
+from lecun_cli.derive.readers.messages import initializers_not_kept
 from lecun_cli.derive.recognition.layer_check import check_tensors
 from lecun_cli.derive.recognition.raw_tensors import raw_tensor
 from lecun_cli.derive.recognition.recognizer import recognize
 from lecun_cli.derive.recognition.tensor_index import TensorIndex
-from lecun_cli.derive.recognition.torch_names import inputs_first, window, with_bias
+from lecun_cli.derive.recognition.torch_names import inputs_first
 from lecun_cli.errors import DeriveError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-NAMES_NONE = "{} does not name its initializers, so none could be kept"
 
 
 def from_module(
@@ -59,7 +65,7 @@ def from_module(
     layers = [layer for layer in layers if not any(t.name in shared for t in layer.stored)]
     recognized = recognize(tuple(t for t in tensors if t.name not in shared), "torch", layers)
     recognized = _with_shared(recognized, tensors, shared)
-    warnings = (NAMES_NONE.format("a torch.nn.Module"),) if keep_initializers else ()
+    warnings = (initializers_not_kept("a torch.nn.Module"),) if keep_initializers else ()
     remarks = tuple(f"{name} is {first} again (tied), and not stored." for name, first in left_out.items())
     return DescribedModel("torch", recognized, tensors, warnings, remarks)
 
@@ -115,7 +121,7 @@ def _known_layers(index: TensorIndex, name: str, module: Any) -> Iterator[Derive
             if weight is not None:
                 yield raw_tensor(weight, "torch", fields=(("in_axes", (1, 2)),), comment="Bilinear")
         case nn.ConvTranspose1d() | nn.ConvTranspose2d() | nn.ConvTranspose3d():
-            stride = window(tuple(module.stride))
+            stride = compact_sizes(tuple(module.stride))
             more: Fields = (("stride", stride),) if stride != 1 else ()
             yield DerivedLayer(f"conv{len(module.kernel_size)}d_transpose", name, _convolution(module, more))
         case nn.Conv1d() | nn.Conv2d() | nn.Conv3d():
@@ -131,10 +137,8 @@ def _known_layers(index: TensorIndex, name: str, module: Any) -> Iterator[Derive
         case _ if type(module).__name__ == "Conv1D" and hasattr(module, "nf"):  # transformers' own
             yield from inputs_first(index, name)
         case nn.LayerNorm():
-            center: Fields = (("center", False),) if bias is None else ()
-            shape = tuple(module.normalized_shape)
-            features = shape[0] if len(shape) == 1 else shape
-            yield DerivedLayer("layer_normalization", name, (("features", features), *center))
+            fields = (("features", compact_features(tuple(module.normalized_shape))),)
+            yield DerivedLayer("layer_normalization", name, with_center(fields, bias is not None))
         case _:
             yield from _normalization(index, name, type(module).__name__)
 
@@ -144,9 +148,8 @@ def _normalization(index: TensorIndex, name: str, class_name: str) -> Iterator[D
     weight = index.shape(name, "weight")
     if weight is None or not class_name.endswith("Norm") or index.shape(name, "running_mean") is not None:
         return
-    features = weight[0] if len(weight) == 1 else weight
     layer_type = "rms" if index.shape(name, "bias") is None else "layer"
-    yield DerivedLayer(f"{layer_type}_normalization", name, (("features", features),))
+    yield DerivedLayer(f"{layer_type}_normalization", name, (("features", compact_features(weight)),))
 
 
 def _convolution(module: Any, more: Fields) -> Fields:  # noqa: ANN401
@@ -154,7 +157,7 @@ def _convolution(module: Any, more: Fields) -> Fields:  # noqa: ANN401
     fields: Fields = (
         ("in_channels", module.in_channels),
         ("out_channels", module.out_channels),
-        ("kernel_size", window(tuple(module.kernel_size))),
+        ("kernel_size", compact_sizes(tuple(module.kernel_size))),
         *more,
         *groups,
     )
@@ -180,6 +183,6 @@ def _recurrent(name: str, module: Any) -> Iterator[DerivedLayer]:  # noqa: ANN40
     fields: Fields = (("input_size", module.input_size), ("hidden_size", module.hidden_size), *layers)
     fields = with_bias(fields, module.bias)
     if module.bidirectional:
-        yield DerivedLayer("bidirectional", name, (("layer", Map((("type", layer_type), *fields))),))
+        yield DerivedLayer("bidirectional", name, bidirectional_fields(layer_type, fields))
     else:
         yield DerivedLayer(layer_type, name, fields)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lecun_cli.derive.described_model import DescribedModel
-from lecun_cli.derive.readers.callables import error_text
+from lecun_cli.derive.readers.messages import error_text
 from lecun_cli.derive.readers.torch_module import from_module
 from lecun_cli.errors import DeriveError
 

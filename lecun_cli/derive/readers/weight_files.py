@@ -8,7 +8,7 @@ from pathlib import Path
 from lecun_cli.derive.described_model import DescribedModel, Tensor
 from lecun_cli.derive.readers.json_text import read_json
 from lecun_cli.derive.recognition.layer_check import check_tensors
-from lecun_cli.derive.recognition.recognizer import recognize
+from lecun_cli.derive.recognition.recognizer import RECOGNIZERS, recognize
 from lecun_cli.errors import DeriveError, WeightFileError
 from lecun_cli.formats import hdf5, safetensors
 from lecun_cli.frameworks import FRAMEWORKS
@@ -16,13 +16,6 @@ from lecun_cli.frameworks import FRAMEWORKS
 INDEX = ".safetensors.index.json"
 MAX_SHARDS = 100_000
 _DAMAGED = "it is damaged, cut short or of another kind: fetch it or make it again"
-
-# The last word of a tensor's name, and whose it is.
-_LEAF_NAMES = {
-    "torch": frozenset({"weight", "running_mean", "in_proj_weight", "weight_ih_l0"}),
-    "keras": frozenset({"kernel", "gamma", "beta", "embeddings", "moving_mean", "recurrent_kernel"}),
-    "flax": frozenset({"kernel", "embedding", "scale"}),
-}
 
 
 def from_safetensors(path: Path) -> DescribedModel:
@@ -125,9 +118,8 @@ def _framework(tensors: tuple[Tensor, ...], stated: str | None) -> str:
     for tensor in tensors:
         for framework in votes:
             above, _, leaf = tensor.name.rpartition(FRAMEWORKS[framework].separator)
-            votes[framework] += (
-                bool(above) and leaf.removesuffix(":0") in _LEAF_NAMES[framework]
-            )  # ":0" is Keras 2's
+            leaf = leaf.removesuffix(":0")  # the suffix of Keras 2
+            votes[framework] += bool(above) and leaf in RECOGNIZERS[framework].leaf_names
     if votes["keras"] == votes["torch"]:
         return "keras" if any("/" in t.name for t in tensors) else "torch"
     return max(votes, key=lambda framework: votes[framework])

@@ -5,10 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lecun_cli.derive.described_model import DerivedLayer, Fields, Map, Tensor
+from lecun_cli.derive.described_model import DerivedLayer, Fields, Tensor
+from lecun_cli.derive.layer_fields import (
+    GATES,
+    GROUPS_UNKNOWN,
+    STRIDE_UNKNOWN,
+    bidirectional_fields,
+    compact_features,
+    compact_sizes,
+    with_bias,
+)
 from lecun_cli.derive.recognition.raw_tensors import raw_tensor
+from lecun_cli.derive.recognition.rules import Recognizer
 from lecun_cli.derive.recognition.tensor_index import TensorIndex, last_name_of
-from lecun_cli.derive.recognition.torch_names import window, with_bias
 from lecun_cli.initializers.fans import Shape
 
 _TRANSPOSED = re.compile(r"transpose|deconv|up_?conv", re.IGNORECASE)
@@ -37,24 +46,22 @@ LEAVES = {
 }
 
 
-def wide(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
+def nested(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
     """A layer of several parts: attention, or a recurrent layer."""
     query = index.shape(prefix, "query/kernel")
     if query is not None and len(query) == 3:
         return _attention(index, prefix, query)
-    for layer_type in ("lstm", "gru", "simple_rnn"):
+    for layer_type in GATES:
         for way, both in ((f"forward_{layer_type}/", True), ("forward_rnn/", True), ("", False)):
             fields = _recurrent(index, prefix, layer_type, way)
             if fields is not None and both:
-                return (
-                    DerivedLayer("bidirectional", prefix, (("layer", Map((("type", layer_type), *fields))),)),
-                )
+                return (DerivedLayer("bidirectional", prefix, bidirectional_fields(layer_type, fields)),)
             if fields is not None:
                 return (DerivedLayer(layer_type, prefix, fields),)
     return ()
 
 
-def narrow(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
+def direct(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
     """A layer whose tensors stand right under its name."""
     leaves = LEAVES[index.framework.name]
     scale, shift = index.shape(prefix, leaves.scale), index.shape(prefix, leaves.shift)
@@ -69,11 +76,10 @@ def narrow(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
         return _separable(index, prefix, bias)
     rms = index.shape(prefix, "scale")
     if rms is not None and shift is None:
-        return (DerivedLayer("rms_normalization", prefix, (("features", window(rms)),)),)
+        return (DerivedLayer("rms_normalization", prefix, (("features", compact_sizes(rms)),)),)
     normalized = scale or shift
     if normalized:
-        features = normalized[0] if len(normalized) == 1 else normalized
-        fields = (("features", features), *_affine(scale, shift))
+        fields = (("features", compact_features(normalized)), *_affine(scale, shift))
         return (DerivedLayer("layer_normalization", prefix, fields),)
     embeddings = index.shape(prefix, leaves.embeddings)
     if embeddings is not None and len(embeddings) == 2:
@@ -129,7 +135,7 @@ def _raw(tensor: Tensor, framework: str, fields: Fields, comment: str) -> Derive
 
 def _convolution(framework: str, prefix: str, kernel: Shape, bias: Shape | None) -> DerivedLayer:
     *taps, first, second = kernel
-    rank, size = len(taps), window(tuple(taps))
+    rank, size = len(taps), compact_sizes(tuple(taps))
     out = bias[0] if bias else None
     last_name = last_name_of(prefix)
     named = _TRANSPOSED.search(last_name)
@@ -151,10 +157,9 @@ def _convolution(framework: str, prefix: str, kernel: Shape, bias: Shape | None)
     if (turned and out is not None and out == first != second) or named:
         channels = (second, first) if turned else (first, second)
         fields = (("in_channels", channels[0]), ("out_channels", channels[1]), ("kernel_size", size))
-        comment = "stride unknown: 1 stands for it, and the fan-in is divided by it"
-        return DerivedLayer(f"conv{rank}d_transpose", prefix, with_bias(fields, bias), comment)
+        return DerivedLayer(f"conv{rank}d_transpose", prefix, with_bias(fields, bias), STRIDE_UNKNOWN)
     fields = (("in_channels", first), ("out_channels", second), ("kernel_size", size))
-    unsure = "groups unknown: in_channels are those of one group" if first == 1 and second > 1 else None
+    unsure = GROUPS_UNKNOWN if first == 1 and second > 1 else None
     return DerivedLayer(f"conv{rank}d", prefix, with_bias(fields, bias), unsure)
 
 
@@ -166,7 +171,7 @@ def _separable(index: TensorIndex, prefix: str, bias: Shape | None) -> tuple[Der
     fields: Fields = (
         ("in_channels", channels),
         ("out_channels", pointwise[-1]),
-        ("kernel_size", window(tuple(taps))),
+        ("kernel_size", compact_sizes(tuple(taps))),
         *((("depth_multiplier", multiplier),) if multiplier > 1 else ()),
     )
     return (DerivedLayer(f"separable_conv{len(taps)}d", prefix, with_bias(fields, bias)),)
@@ -189,9 +194,6 @@ def _attention(index: TensorIndex, prefix: str, query: Shape) -> tuple[DerivedLa
     return (DerivedLayer(layer_type, prefix, fields),)
 
 
-_GATES = {"lstm": 4, "gru": 3, "simple_rnn": 1}
-
-
 def _recurrent(index: TensorIndex, prefix: str, layer_type: str, way: str) -> Fields | None:
     if index.framework.name == "keras":
         kernel = index.shape(prefix, f"{way}{layer_type}_cell/kernel")
@@ -199,7 +201,7 @@ def _recurrent(index: TensorIndex, prefix: str, layer_type: str, way: str) -> Fi
         bias = index.shape(prefix, f"{way}{layer_type}_cell/bias")
         if kernel is None or hidden is None or len(kernel) != 2:
             return None
-        fields: Fields = (("input_size", kernel[0]), ("hidden_size", kernel[1] // _GATES[layer_type]))
+        fields: Fields = (("input_size", kernel[0]), ("hidden_size", kernel[1] // GATES[layer_type]))
         fields = with_bias(fields, bias)
         if layer_type == "gru" and bias is not None and len(bias) == 1:
             fields = (*fields, ("reset_after", False))
@@ -209,3 +211,11 @@ def _recurrent(index: TensorIndex, prefix: str, layer_type: str, way: str) -> Fi
     if kernel is None or len(kernel) != 2:
         return None
     return (("input_size", kernel[0]), ("hidden_size", kernel[1]))
+
+
+KERAS = Recognizer(
+    nested=nested,
+    direct=direct,
+    leaf_names=frozenset({"kernel", "gamma", "beta", "embeddings", "moving_mean", "recurrent_kernel"}),
+)
+FLAX = Recognizer(nested=nested, direct=direct, leaf_names=frozenset({"kernel", "embedding", "scale"}))

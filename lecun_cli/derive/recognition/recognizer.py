@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 from lecun_cli.derive.described_model import DerivedLayer, Tensor
 from lecun_cli.derive.recognition import keras_flax_names, torch_names
 from lecun_cli.derive.recognition.layer_check import settled
 from lecun_cli.derive.recognition.raw_tensors import raw_tensor
+from lecun_cli.derive.recognition.rules import Recognizer
 from lecun_cli.derive.recognition.tensor_index import TensorIndex
 
-Matcher = Callable[[TensorIndex, str], tuple[DerivedLayer, ...]]
-_WIDE: dict[str, Matcher] = {
-    "torch": torch_names.wide,
-    "keras": keras_flax_names.wide,
-    "flax": keras_flax_names.wide,
+RECOGNIZERS: dict[str, Recognizer] = {
+    "torch": torch_names.RECOGNIZER,
+    "keras": keras_flax_names.KERAS,
+    "flax": keras_flax_names.FLAX,
 }
-_NARROW: dict[str, Matcher] = {
-    "torch": torch_names.narrow,
-    "keras": keras_flax_names.narrow,
-    "flax": keras_flax_names.narrow,
-}
+"""The recognizer of each framework, by its key in `FRAMEWORKS`."""
 
 
 def recognize(
@@ -48,18 +44,16 @@ def recognize(
 
 def _recognize_one(index: TensorIndex, tensor: Tensor, layers: dict[str, DerivedLayer]) -> None:
     framework = index.framework.name
+    recognizer = RECOGNIZERS[framework]
     prefixes = index.prefixes(tensor.name)
-    for prefix in prefixes:
-        if _take(index, _WIDE[framework](index, prefix), layers) and tensor.name not in index.left:
+    rules = [(recognizer.nested, prefix) for prefix in prefixes]
+    if prefixes:
+        rules.append((recognizer.direct, prefixes[-1]))
+    for rule, prefix in rules:
+        if _take(index, rule(index, prefix), layers) and tensor.name not in index.left:
             return
-    if (
-        prefixes
-        and _take(index, _NARROW[framework](index, prefixes[-1]), layers)
-        and tensor.name not in index.left
-    ):
-        return
-    experts = torch_names.expert_tensor(index, tensor) if framework == "torch" else None
-    _take(index, (experts or raw_tensor(tensor, framework),), layers)
+    stray = recognizer.stray(index, tensor) if recognizer.stray is not None else None
+    _take(index, (stray or raw_tensor(tensor, framework),), layers)
 
 
 def _take(index: TensorIndex, candidates: tuple[DerivedLayer, ...], layers: dict[str, DerivedLayer]) -> bool:

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import re
 
-from lecun_cli.derive.described_model import DerivedLayer, Fields, Map, Tensor, Value
+from lecun_cli.derive.described_model import DerivedLayer, Fields, Tensor
+from lecun_cli.derive.layer_fields import (
+    GATES,
+    GROUPS_UNKNOWN,
+    STRIDE_UNKNOWN,
+    bidirectional_fields,
+    compact_sizes,
+    with_bias,
+)
 from lecun_cli.derive.recognition.raw_tensors import raw_tensor
+from lecun_cli.derive.recognition.rules import Recognizer
 from lecun_cli.derive.recognition.tensor_index import EMBEDDING, TensorIndex, last_name_of
 from lecun_cli.initializers.fans import Shape
 
@@ -13,10 +22,9 @@ _TRANSPOSED = re.compile(r"transpose|deconv|up_?conv|convt", re.IGNORECASE)
 _EXPERTS = re.compile(r"experts?\b", re.IGNORECASE)
 _UPWARD = re.compile(r"gate|up|w1|w3|wi\b", re.IGNORECASE)
 _DOWNWARD = re.compile(r"down|w2|wo\b|output", re.IGNORECASE)
-_GATES = {1: "simple_rnn", 3: "gru", 4: "lstm"}
 
 
-def wide(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
+def nested(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
     """A layer of several parts: attention, or a recurrent layer."""
     if index.shape(prefix, "in_proj_weight") or index.shape(prefix, "q_proj_weight"):
         return _attention(index, prefix)
@@ -25,7 +33,7 @@ def wide(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
     return ()
 
 
-def narrow(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
+def direct(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
     """A layer whose tensors stand right under its name."""
     weight, bias = index.shape(prefix, "weight"), index.shape(prefix, "bias")
     mean = index.shape(prefix, "running_mean")
@@ -89,17 +97,6 @@ def inputs_first(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
     return tuple(layers)
 
 
-def with_bias(fields: Fields, bias: object, *, default: bool = True) -> Fields:
-    """Fields with `bias`, where it is not what the kind has anyway."""
-    has = bias is not None and bias is not False
-    return fields if has == default else (*fields, ("bias", has))
-
-
-def window(shape: Shape) -> Value:
-    """A kernel size: one number where all axes have the same."""
-    return shape[0] if len(set(shape)) == 1 else shape
-
-
 def _one_axis(prefix: str, weight: Shape, bias: Shape | None) -> DerivedLayer:
     if bias is not None:
         return DerivedLayer("layer_normalization", prefix, (("features", weight[0]),))
@@ -133,14 +130,13 @@ def _convolution(prefix: str, weight: Shape, bias: Shape | None) -> DerivedLayer
         fields: Fields = (
             ("in_channels", first),
             ("out_channels", second * groups),
-            ("kernel_size", window(tuple(taps))),
+            ("kernel_size", compact_sizes(tuple(taps))),
             *((("groups", groups),) if groups > 1 else ()),
         )
-        comment = "stride unknown: 1 stands for it, and the fan-in is divided by it"
-        return DerivedLayer(f"conv{rank}d_transpose", prefix, with_bias(fields, bias), comment)
+        return DerivedLayer(f"conv{rank}d_transpose", prefix, with_bias(fields, bias), STRIDE_UNKNOWN)
     # One input a group and more than one output is a depthwise convolution, or the first one of grey images.
-    fields = (("in_channels", second), ("out_channels", first), ("kernel_size", window(tuple(taps))))
-    unsure = "groups unknown: in_channels are those of one group" if second == 1 and first > 1 else None
+    fields = (("in_channels", second), ("out_channels", first), ("kernel_size", compact_sizes(tuple(taps))))
+    unsure = GROUPS_UNKNOWN if second == 1 and first > 1 else None
     return DerivedLayer(f"conv{rank}d", prefix, with_bias(fields, bias), unsure)
 
 
@@ -153,7 +149,7 @@ def _attention(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
         shape = index.shape(prefix, leaf)
         if shape is not None:
             fields = (*fields, (field, shape[-1]))
-    comment = "num_heads is in no file, and 1 stands for it: the weights are the same"
+    comment = "num_heads unknown: assumed to be 1; the weights do not depend on it"
     fields = with_bias(fields, index.shape(prefix, "in_proj_bias"))
     return (DerivedLayer("multi_head_attention", prefix, fields, comment),)
 
@@ -162,7 +158,7 @@ def _recurrent(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
     inward, hidden = index.shape(prefix, "weight_ih_l0"), index.shape(prefix, "weight_hh_l0")
     if inward is None or hidden is None or len(inward) != 2 or len(hidden) != 2:
         return ()
-    layer_type = _GATES.get(hidden[0] // hidden[1])
+    layer_type = next((t for t, n in GATES.items() if n == hidden[0] // hidden[1]), None)
     if layer_type is None:
         return ()
     n = 1
@@ -173,5 +169,13 @@ def _recurrent(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
         fields = (*fields, ("num_layers", n))
     fields = with_bias(fields, index.shape(prefix, "bias_ih_l0"))
     if index.shape(prefix, "weight_ih_l0_reverse") is not None:
-        return (DerivedLayer("bidirectional", prefix, (("layer", Map((("type", layer_type), *fields))),)),)
+        return (DerivedLayer("bidirectional", prefix, bidirectional_fields(layer_type, fields)),)
     return (DerivedLayer(layer_type, prefix, fields),)
+
+
+RECOGNIZER = Recognizer(
+    nested=nested,
+    direct=direct,
+    stray=expert_tensor,
+    leaf_names=frozenset({"weight", "running_mean", "in_proj_weight", "weight_ih_l0"}),
+)

@@ -46,7 +46,7 @@ class TestClasses:
         assert lines == (
             "  - {type: batch_normalization, name: bn, features: 8}\n"
             "  - {type: conv2d, name: c1, in_channels: 2, out_channels: 8, kernel_size: 3}\n"
-            "  # stride unknown: 1 stands for it, and the fan-in is divided by it\n"
+            "  # stride unknown: assumed to be 1; the fan-in is divided by the stride\n"
             "  - {type: conv2d_transpose, name: up, in_channels: 8, out_channels: 4, kernel_size: 2}\n"
             "  - {type: dense, name: d0, in_features: 4, out_features: 5}\n"
             "  - {type: dense, name: d1, in_features: 5, out_features: 6, bias: false}\n"

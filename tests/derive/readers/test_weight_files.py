@@ -138,7 +138,7 @@ class TestKinds:
                 "a transposed convolution, by its bias",
                 {"up.weight": ((8, 3, 2, 2), "float32"), "up.bias": ((6,), "float32")},
                 (
-                    "# stride unknown: 1 stands for it, and the fan-in is divided by it",
+                    "# stride unknown: assumed to be 1; the fan-in is divided by the stride",
                     "{type: conv2d_transpose, name: up, in_channels: 8, out_channels: 6, kernel_size: 2, ",
                     "kernel_size: 2, groups: 2}",
                 ),
