@@ -6,14 +6,13 @@ import itertools
 import math
 from collections.abc import Iterator
 
-from lecun_cli.initializers.distributions import TRUNCATED_STD, TruncatedNormal, Uniform
+from lecun_cli.initializers.distributions import TRUNCATED_STD, Distribution, Normal, TruncatedNormal, Uniform
 from lecun_cli.initializers.family import make
 from lecun_cli.initializers.fans import Fans, Shape
 from lecun_cli.inspection.expected import Expected
 from lecun_cli.inspection.measured import Sample, Statistics
-from lecun_cli.inspection.probabilities import AnyDistribution, Normal
 
-Candidate = tuple[str, AnyDistribution]
+Candidate = tuple[str, Distribution]
 
 _FAMILY = ("lecun_normal", "lecun_uniform", "he_normal", "he_uniform", "glorot_normal", "glorot_uniform")
 _NEAR = 0.05
@@ -24,7 +23,7 @@ _CLOSE = 0.01
 
 def identify(
     sample: Sample, statistics: Statistics, expected: Expected, shape: Shape, least_p: float
-) -> tuple[str, AnyDistribution, float] | None:
+) -> tuple[str, Distribution, float] | None:
     """The first known law that a tensor follows closely: its name, the law and the p-value.
 
     Where there is none, the nearest that it does not contradict.
@@ -36,7 +35,7 @@ def identify(
         shape: Its shape.
         least_p: A smaller p-value contradicts.
     """
-    second: tuple[str, AnyDistribution, float] | None = None
+    second: tuple[str, Distribution, float] | None = None
     for name, distribution in candidates(statistics, expected, shape):
         if distribution == expected.distribution or abs(statistics.std / distribution.std - 1.0) > _NEAR:
             continue

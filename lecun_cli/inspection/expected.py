@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 
 from lecun_cli.dtypes import DTYPES
-from lecun_cli.initializers.distributions import Constant
-from lecun_cli.inspection.probabilities import AnyDistribution, Mixture, is_continuous, mixture, support_of
+from lecun_cli.initializers.distributions import Constant, Distribution, mix
 from lecun_cli.plan.types import TensorPlan
 
 
@@ -25,7 +24,7 @@ class Expected:
         identities: What the streams of its parts are keyed with; only where stated.
     """
 
-    distribution: AnyDistribution
+    distribution: Distribution
     initializer: str
     fan_in: float | None
     fan_out: float | None
@@ -36,21 +35,12 @@ class Expected:
     @property
     def is_random(self) -> bool:
         """Whether its law has a density."""
-        return is_continuous(self.distribution)
+        return self.distribution.is_continuous
 
     @property
     def is_constant(self) -> bool:
         """Whether all of it is known beforehand."""
-        return all(isinstance(distribution, Constant) for distribution in constituents(self.distribution))
-
-
-def constituents(distribution: AnyDistribution) -> tuple[AnyDistribution, ...]:
-    """The plain laws in a law."""
-    return (
-        tuple(part for _, part in distribution.parts)
-        if isinstance(distribution, Mixture)
-        else (distribution,)
-    )
+        return all(isinstance(component, Constant) for component in self.distribution.components)
 
 
 def expected_of(tensor: TensorPlan, *, is_stated: bool, is_guessed: bool = False) -> Expected:
@@ -66,7 +56,7 @@ def expected_of(tensor: TensorPlan, *, is_stated: bool, is_guessed: bool = False
     fan = next(iter(fans)) if len(fans) == 1 else None
     needs = any(part.initializer.is_random for part in parts)
     return Expected(
-        distribution=mixture([(part.n_elements, part.distribution) for part in parts]),
+        distribution=mix((part.n_elements, part.distribution) for part in parts),
         initializer="+".join(dict.fromkeys(part.initializer.name for part in parts)),
         fan_in=fan.fan_in if fan and needs else None,
         fan_out=fan.fan_out if fan and needs else None,
@@ -84,7 +74,7 @@ def limits_of(expected: Expected | None, dtype: str) -> tuple[float, float]:
     """
     if expected is None:
         return -math.inf, math.inf
-    low, high = support_of(expected.distribution)
+    low, high = expected.distribution.support
     return _outward(low, dtype), _outward(high, dtype)
 
 

@@ -9,9 +9,9 @@ from functools import cached_property
 
 import numpy as np
 
-from lecun_cli.inspection import probabilities
+from lecun_cli.initializers.distributions import Distribution
 from lecun_cli.inspection.grid import Counts, Floats, Grid, grid_of
-from lecun_cli.inspection.probabilities import AnyDistribution
+from lecun_cli.inspection.probabilities import chi_square_tail
 from lecun_cli.inspection.tally import MAX_DISTINCT, Tally
 
 HISTOGRAM_BINS = 32
@@ -92,7 +92,7 @@ class Sample:
         ends, under = self._knots
         return np.asarray(np.interp(shares * self.n, under, ends))
 
-    def p_value(self, distribution: AnyDistribution) -> float | None:
+    def p_value(self, distribution: Distribution) -> float | None:
         """Chi-square of the values against a law; None where there are too few to say anything.
 
         The groups have about equal expectation and end on edges of cells, so a coarse dtype is no fault.
@@ -101,43 +101,43 @@ class Sample:
         if n_groups < 4:
             return None
         edges = self.grid.edges
-        wanted = [probabilities.quantile(distribution, k / n_groups) for k in range(1, n_groups)]
+        wanted = [distribution.quantile(k / n_groups) for k in range(1, n_groups)]
         cuts = np.searchsorted(edges, wanted)
         nearer = np.abs(edges[cuts - 1] - wanted) < np.abs(edges[cuts] - wanted)
         inner = np.unique(cuts - nearer)
         inner = inner[(inner > 0) & (inner < edges.size - 1)]
-        under = [0.0, *(probabilities.cdf(distribution, float(edge)) for edge in edges[inner]), 1.0]
+        under = [0.0, *(distribution.cdf(float(edge)) for edge in edges[inner]), 1.0]
         at = np.concatenate([[0], inner, [edges.size - 1]])
         expected = np.diff(under) * self.n
         observed = np.diff(self.below[np.searchsorted(self.cells, at)])
         return _p_value(expected.tolist(), observed.tolist())
 
-    def expected_distinct(self, distribution: AnyDistribution) -> float:
+    def expected_distinct(self, distribution: Distribution) -> float:
         """Distinct values that so many draws from a law would give, by density times width."""
         if not self.grid.is_exact:
             return float(self.n)
-        low, high = probabilities.support_of(distribution)
+        low, high = distribution.support
         edges = np.clip(self.grid.edges, max(low, -1e300), min(high, 1e300))
         share = np.diff(np.array(_coarse_cdf(distribution, edges)))
         return float(-np.expm1(-self.n * share).sum())
 
-    def rounded_std(self, distribution: AnyDistribution) -> float:
+    def rounded_std(self, distribution: Distribution) -> float:
         """Standard deviation of a law after rounding to the dtype, which matters for the 8-bit ones."""
         if self.grid.n_codes > 256:
             return distribution.std
-        share = np.diff([probabilities.cdf(distribution, float(edge)) for edge in self.grid.edges])
+        share = np.diff([distribution.cdf(float(edge)) for edge in self.grid.edges])
         mean = float((share * self.grid.values).sum())
         return math.sqrt(float((share * (self.grid.values - mean) ** 2).sum()))
 
 
-def _coarse_cdf(distribution: AnyDistribution, points: Floats) -> Floats:
+def _coarse_cdf(distribution: Distribution, points: Floats) -> Floats:
     """The CDF by interpolation between a thousand places: the erf of 65,536 would take long."""
     low = max(float(points[0]), -1e300)
     high = min(float(points[-1]), 1e300)
     if math.isinf(distribution.bound):
         low, high = -8.0 * distribution.std, 8.0 * distribution.std
     knots = np.linspace(low, high, 1001)
-    values = [probabilities.cdf(distribution, x) for x in knots.tolist()]
+    values = [distribution.cdf(x) for x in knots.tolist()]
     return np.interp(points, knots, values)
 
 
@@ -155,7 +155,7 @@ def _p_value(expected: list[float], observed: list[int]) -> float | None:
     if len(groups) < 3:
         return None
     distance = math.fsum((o - e) ** 2 / e for e, o in groups)
-    return probabilities.chi_square_tail(distance, len(groups) - 1)
+    return chi_square_tail(distance, len(groups) - 1)
 
 
 def measure(tally: Tally, sample: Sample, limits: tuple[float, float], reach: float | None) -> Statistics:

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lecun_cli.initializers.distributions import TRUNCATED_STD
-from lecun_cli.inspection import probabilities
+from lecun_cli.initializers.distributions import TRUNCATED_STD, Distribution
 from lecun_cli.inspection.measured import Sample
-from lecun_cli.inspection.probabilities import AnyDistribution
 
 N_BINS = 128
 REACH = 2.0 / TRUNCATED_STD / 36 * (N_BINS // 2)
@@ -35,12 +33,12 @@ class Standardized:
     observed: tuple[float, ...]
 
 
-def standardize(sample: Sample, distribution: AnyDistribution) -> Standardized:
+def standardize(sample: Sample, distribution: Distribution) -> Standardized:
     """The values of a tensor that holds at least one finite value, over the std of its law."""
     points = np.linspace(-REACH, REACH, N_BINS + 1)
     under = sample.values_below(points * distribution.std)
     density = np.diff(under) / sample.n * (N_BINS / (2 * REACH))
     shares = tuple(p for p in SHARES if min(p, 1 - p) * sample.n >= 0.5) or (0.5,)
     quantiles = sample.quantiles(np.array(shares)) / distribution.std
-    asked = tuple(probabilities.quantile(distribution, p) / distribution.std for p in shares)
+    asked = tuple(distribution.quantile(p) / distribution.std for p in shares)
     return Standardized(tuple(density.tolist()), shares, asked, tuple(quantiles.tolist()))

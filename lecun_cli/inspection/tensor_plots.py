@@ -11,10 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lecun_cli.initializers.distributions import TRUNCATED_STD, TruncatedNormal, Uniform
-from lecun_cli.inspection import probabilities
+from lecun_cli.initializers.distributions import TRUNCATED_STD, Distribution, TruncatedNormal, Uniform
 from lecun_cli.inspection.inspector import Inspection, TensorReport
-from lecun_cli.inspection.probabilities import AnyDistribution
 from lecun_cli.inspection.standard import N_BINS, REACH
 from lecun_cli.inspection.tensor_verdict import VERDICTS
 
@@ -129,7 +127,7 @@ def _distribution_name(tensor: TensorReport) -> str:
             return "mixed"
 
 
-def _standard_distribution(name: str) -> AnyDistribution | None:
+def _standard_distribution(name: str) -> Distribution | None:
     """The law of a shape with a std of 1."""
     if name == "uniform":
         return Uniform(-math.sqrt(3.0), math.sqrt(3.0))
@@ -191,11 +189,11 @@ def _histograms(
     ax.legend(loc="upper left", fontsize=8.5)
 
 
-def _density(distribution: AnyDistribution) -> tuple[list[float], list[float]]:
-    low, high = probabilities.support_of(distribution)
+def _density(distribution: Distribution) -> tuple[list[float], list[float]]:
+    low, high = distribution.support
     n = 200
     ends = [low + (high - low) * i / n for i in range(n + 1)]
-    under = [probabilities.cdf(distribution, x) for x in ends]
+    under = [distribution.cdf(x) for x in ends]
     heights = [(b - a) / ((high - low) / n) for a, b in itertools.pairwise(under)]
     middles = [(a + b) / 2 for a, b in itertools.pairwise(ends)]
     return [low, low, *middles, high, high], [0.0, heights[0], *heights, heights[-1], 0.0]
@@ -341,5 +339,5 @@ def _error(tensor: TensorReport) -> float:
     """Standard error of a tensor's std, as a share of it."""
     if tensor.expected is None:
         return 0.0
-    spread = probabilities.kurtosis_of(tensor.expected.distribution) - 1.0
+    spread = tensor.expected.distribution.kurtosis - 1.0
     return math.sqrt(spread / (4.0 * max(1, math.prod(tensor.shape))))

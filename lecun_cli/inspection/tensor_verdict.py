@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from lecun_cli.initializers.distributions import Distribution
 from lecun_cli.initializers.fans import Shape
-from lecun_cli.inspection import probabilities
 from lecun_cli.inspection.candidates import identify
-from lecun_cli.inspection.expected import Expected, as_stored, constituents
+from lecun_cli.inspection.expected import Expected, as_stored
 from lecun_cli.inspection.measured import Sample, Statistics, shown_distinct
-from lecun_cli.inspection.probabilities import AnyDistribution
+from lecun_cli.inspection.probabilities import normal_tail
 
 # Worst first. The headline of a tensor is the first of its findings.
 BAD = (
@@ -108,7 +108,7 @@ def _without_distribution(statistics: Statistics, expected: Expected | None) -> 
 
 
 def _constant(statistics: Statistics, expected: Expected, dtype: str) -> Finding:
-    means = {probabilities.mean_of(distribution) for distribution in constituents(expected.distribution)}
+    means = {component.mean for component in expected.distribution.components}
     values = sorted({as_stored(mean, dtype) for mean in means})
     stated = " or ".join(f"{value:g}" for value in values)
     n_distinct = statistics.n_distinct
@@ -170,7 +170,7 @@ def _named(expected: Expected) -> str:
     return f"{expected.initializer} of fan-in {expected.fan_in:,.10g}{guessed}"
 
 
-def _few_values(statistics: Statistics, sample: Sample, distribution: AnyDistribution) -> Finding | None:
+def _few_values(statistics: Statistics, sample: Sample, distribution: Distribution) -> Finding | None:
     if statistics.n_distinct is None:
         return None
     asked = sample.expected_distinct(distribution)
@@ -187,19 +187,17 @@ def _scale(statistics: Statistics, sample: Sample, expected: Expected, level: fl
     """Why the scale is wrong, or None."""
     asked = sample.rounded_std(expected.distribution)
     ratio = statistics.std / asked
-    error = math.sqrt(
-        (probabilities.kurtosis_of(expected.distribution) - 1.0) / (4.0 * statistics.n_elements)
-    )
-    if abs(ratio - 1.0) <= _LEAST_SCALE or probabilities.normal_tail((ratio - 1.0) / error) >= level:
+    error = math.sqrt((expected.distribution.kurtosis - 1.0) / (4.0 * statistics.n_elements))
+    if abs(ratio - 1.0) <= _LEAST_SCALE or normal_tail((ratio - 1.0) / error) >= level:
         return None
     return f"std {statistics.std:.4g} is {ratio:.3g} times the {asked:.4g} of {_named(expected)}"
 
 
 def _center(statistics: Statistics, expected: Expected, level: float) -> Finding | None:
-    away = (statistics.mean - probabilities.mean_of(expected.distribution)) / statistics.std
+    away = (statistics.mean - expected.distribution.mean) / statistics.std
     if abs(away) < _LEAST_OFFSET:
         return None
-    if probabilities.normal_tail(away * math.sqrt(statistics.n_elements)) >= level:
+    if normal_tail(away * math.sqrt(statistics.n_elements)) >= level:
         return None
     return Finding("off centre", f"mean {statistics.mean:.3g} is {away:+.3g} std from the law's")
 

@@ -30,7 +30,8 @@ def constant(value: float, dtype: DType) -> np.ndarray[Any, np.dtype[Any]]:
     lowest = -dtype.largest - 1 if dtype.kind == "int" else 0
     if not (math.isfinite(value) and value == int(value) and lowest <= int(value) <= dtype.largest):
         raise UsageError(
-            f"A constant in {dtype.name} must be whole, from {lowest} to {dtype.largest}, got {value!r}.",
+            f"a constant does not fit in {dtype.name}: expected a whole number from {lowest} to "
+            f"{dtype.largest}, got {value!r}",
             help="change the value or the dtype",
         )
     return np.array(int(value), dtype=dtype.numpy())
@@ -39,7 +40,8 @@ def constant(value: float, dtype: DType) -> np.ndarray[Any, np.dtype[Any]]:
 def _float(value: float, dtype: DType) -> np.ndarray[Any, np.dtype[Any]]:
     if abs(value) > dtype.largest and not (math.isinf(value) and dtype.name != _WITHOUT_INFINITY):
         raise UsageError(
-            f"A constant in {dtype.name} must be within +-{dtype.largest!r}, got {value!r}.",
+            f"a constant does not fit in {dtype.name}: expected a magnitude of at most {dtype.largest!r}, "
+            f"got {value!r}",
             help="change the value or the dtype",
         )
     if dtype.name == "float64":

@@ -101,7 +101,9 @@ def fill_runs(
     _check_array(out, 2, dtype)
     n_runs, run_length = out.shape
     if starts.shape != (n_runs,) or starts.dtype != np.int64:
-        raise ValueError(f"starts must be int64 of shape ({n_runs},), got {starts.dtype} of {starts.shape}.")
+        raise ValueError(
+            f"starts: expected int64 of shape ({n_runs},), got {starts.dtype} of shape {starts.shape}"
+        )
     if isinstance(distribution, Constant):
         out[...] = constant(distribution.value, dtype)
         return
@@ -177,10 +179,10 @@ def _cut(results: AnyArray, skips: Starts, out: AnyArray) -> None:
 
 def _check_array(out: AnyArray, ndim: int, dtype: DType) -> None:
     if out.dtype != dtype.numpy() or out.ndim != ndim:
-        raise ValueError(f"out must be {ndim}-D {dtype.name}, got {out.ndim}-D {out.dtype}.")
+        raise ValueError(f"out: expected a {ndim}-D {dtype.name} array, got {out.ndim}-D {out.dtype}")
 
 
 def _check_range(start: int, stop: int, sampler: Sampler) -> None:
     end = (MAX_BLOCK + 1) * sampler.per_block
     if start < 0 or stop > end:
-        raise ValueError(f"A stream has elements 0 to {end - 1}, got {start} to {stop - 1}.")
+        raise ValueError(f"range of elements: expected 0 to {end - 1}, got {start} to {stop - 1}")

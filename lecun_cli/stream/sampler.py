@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lecun_cli.errors import UsageError
-from lecun_cli.initializers.distributions import Constant, Distribution, TruncatedNormal
+from lecun_cli.initializers.distributions import Distribution, TruncatedNormal, Uniform
+from lecun_cli.stream import STREAM
 from lecun_cli.stream.rounding import narrow
 from lecun_cli.stream.truncated_normal import Scalar, evaluate
 
@@ -87,45 +88,65 @@ class Sampler:
 
 @lru_cache(maxsize=256)
 def make_sampler(distribution: Distribution, dtype: DType) -> Sampler:
-    """Make a random law ready for a dtype.
+    """Prepare a random distribution for a dtype.
 
     Args:
-        distribution: TruncatedNormal or Uniform.
+        distribution: `TruncatedNormal` or `Uniform`.
         dtype: A float dtype.
 
+    Returns:
+        The sampler; equal arguments return the same object.
+
     Raises:
-        UsageError: The law has no meaning, or does not fit in the dtype.
+        UsageError: The distribution's arguments are invalid, or its values do not fit in the dtype.
+        TypeError: The stream does not draw from this distribution.
     """
-    if isinstance(distribution, Constant):
-        raise TypeError(f"A constant has no stream: {distribution}.")
     if not dtype.is_float:
         raise UsageError(
-            f"Random weights need a float dtype, got {distribution} in {dtype.name}.",
+            f"dtype of random weights: expected a float dtype, got {dtype.name}",
             help="choose a float dtype, or a constant initializer",
         )
     if not distribution.bound <= dtype.largest:
         raise UsageError(
-            f"The largest weight must fit in {dtype.name} (up to {dtype.largest!r}), got {distribution}.",
-            help="choose a smaller law or a wider dtype",
+            f"random weights do not fit in {dtype.name}: expected a largest magnitude of at most "
+            f"{dtype.largest!r}, got {distribution.bound!r}",
+            help="choose an initializer with smaller weights, or a wider dtype",
         )
-    wide = dtype.name == "float64"
-    scalar = np.float64 if wide else np.float32
-    word = np.dtype("<i8" if wide else "<i4")
-    unit = scalar(2.0**-63 if wide else 2.0**-31)
+    match distribution:
+        case TruncatedNormal():
+            return _truncated_normal_sampler(distribution, dtype)
+        case Uniform():
+            return _uniform_sampler(distribution, dtype)
+        case _:
+            raise TypeError(f"stream {STREAM} does not draw from {distribution}")
+
+
+def _truncated_normal_sampler(distribution: TruncatedNormal, dtype: DType) -> Sampler:
+    if distribution.sigma < 0:
+        raise UsageError(f"sigma of a truncated normal: expected at least 0, got {distribution.sigma!r}")
+    scalar, word, unit = _types(dtype)
     zero = scalar(0)
-    if isinstance(distribution, TruncatedNormal):
-        if distribution.sigma < 0:
-            raise UsageError(f"sigma must not be negative, got {distribution}.")
-        return Sampler(dtype, scalar, word, unit, scalar(distribution.sigma), None, zero, zero, normal=True)
-    half, center = (
-        (distribution.maxval - distribution.minval) / 2,
-        (distribution.minval + distribution.maxval) / 2,
-    )
+    return Sampler(dtype, scalar, word, unit, scalar(distribution.sigma), None, zero, zero, normal=True)
+
+
+def _uniform_sampler(distribution: Uniform, dtype: DType) -> Sampler:
+    minval, maxval = distribution.minval, distribution.maxval
+    half, center = (maxval - minval) / 2, distribution.mean
     if not (0 <= half < math.inf and abs(center) < math.inf):
         raise UsageError(
-            f"minval must not be above maxval, nor their difference infinite, got {distribution}."
+            "range of a uniform distribution: expected minval <= maxval and a finite difference, "
+            f"got {minval!r} and {maxval!r}"
         )
-    # Adding 0 turns -0 into 0: which of two zeros is the maximum would be the processor's choice.
-    low, high = scalar(distribution.minval) + zero, scalar(distribution.maxval) + zero
+    scalar, word, unit = _types(dtype)
+    # Adding 0 turns -0 into 0. Otherwise the processor chooses which of two zeros is the maximum.
+    zero = scalar(0)
+    low, high = scalar(minval) + zero, scalar(maxval) + zero
     middle = scalar(center) + zero if center else None
     return Sampler(dtype, scalar, word, unit, scalar(half), middle, low, high, normal=False)
+
+
+def _types(dtype: DType) -> tuple[type[np.float32 | np.float64], np.dtype[Any], Scalar]:
+    """Return the working type, the type of a stream word, and the factor from words to [-1, 1]."""
+    if dtype.name == "float64":
+        return np.float64, np.dtype("<i8"), np.float64(2.0**-63)
+    return np.float32, np.dtype("<i4"), np.float32(2.0**-31)

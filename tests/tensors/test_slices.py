@@ -209,7 +209,7 @@ class TestLecunNormal:
             ({"seed": 2**64}, r"a seed is from 0 to 2\*\*64 - 1, found "),
             ({"shape": (2, 0)}, r"a size is at least 1, found the shape \(2, 0\)"),
             ({"shape": (-1,)}, "a size is at least 1"),
-            ({"fan_in": 1e-12, "dtype": "float16"}, "must fit in float16"),
+            ({"fan_in": 1e-12, "dtype": "float16"}, "do not fit in float16"),
         ],
     )
     def test_refuses_what_has_no_meaning(self, arguments: dict[str, Any], message: str) -> None:
