@@ -19,7 +19,7 @@ from lecun_cli.manifest.model import SUFFIX, FileEntry, Manifest, TensorEntry
 from lecun_cli.manifest.reader import read_manifest
 from lecun_cli.output import engine
 from lecun_cli.output.destinations.null import NullDestination
-from lecun_cli.spec.parser import spec_help
+from lecun_cli.spec.advice import spec_help
 
 if TYPE_CHECKING:
     from lecun_cli.formats.stored_tensor import StoredTensor

@@ -107,7 +107,8 @@ def _print(outcome: GenerateResult, seconds: float, *, drawn: bool, as_json: boo
     import json
 
     from lecun_cli.cli.report import emit
-    from lecun_cli.display.units import counted, format_nbytes, format_seconds
+    from lecun_cli.display.text import counted
+    from lecun_cli.display.units import format_nbytes, format_seconds
 
     manifest = outcome.manifest
     file = manifest.files[0]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lecun_cli.cli.report import Cell, Column, emit, fitted_table, width
+from lecun_cli.display.text import counted, shape_text
 from lecun_cli.display.units import format_nbytes
 from lecun_cli.inspection.inspector import Inspection, TensorReport
 from lecun_cli.inspection.tensor_verdict import LEVEL, SILENT, VERDICTS
@@ -93,7 +94,7 @@ def _row(tensor: TensorReport, bins: int) -> list[Cell]:
     fan = None if expected is None else expected.fan_in
     head: list[Cell] = [
         tensor.name,
-        "x".join(map(str, tensor.shape)) or "scalar",
+        shape_text(tensor.shape),
         tensor.dtype,
         format_nbytes(tensor.nbytes),
         "" if fan is None else f"{fan:.10g}",
@@ -187,7 +188,7 @@ def _summary(inspection: Inspection, seconds: float) -> list[str]:
     rate = f" in {seconds:.1f} s" if seconds >= 0.05 else ""
     n_elements = sum(math.prod(tensor.shape) for tensor in inspection.tensors)
     lines = [
-        f"{files}: {_tensors(len(inspection.tensors))}, {n_elements:,} values, "
+        f"{files}: {counted(len(inspection.tensors), 'tensor')}, {n_elements:,} values, "
         f"{format_nbytes(inspection.nbytes)}{rate}: {verdicts}",
     ]
     expected = [tensor.expected for tensor in inspection.tensors if tensor.expected is not None]
@@ -197,13 +198,9 @@ def _summary(inspection: Inspection, seconds: float) -> list[str]:
         distribution = "the manifest's law" if stated else "LeCun normal, fan-ins by layer kind"
         lines.append(
             f"held against {distribution}; a p below {inspection.level:.2g} contradicts it "
-            f"({LEVEL:g} over {_tensors(tested)} of weights)"
+            f"({LEVEL:g} over {counted(tested, 'tensor')} of weights)"
         )
     return lines
-
-
-def _tensors(count: int) -> str:
-    return "1 tensor" if count == 1 else f"{count:,} tensors"
 
 
 def as_json_text(inspection: Inspection, tensors: Iterable[TensorReport]) -> str:
@@ -277,7 +274,7 @@ def as_csv_text(tensors: Iterable[TensorReport]) -> str:
     writer = None
     for tensor in tensors:
         row = _flat(tensor)
-        row["shape"] = "x".join(map(str, tensor.shape))
+        row["shape"] = shape_text(tensor.shape, scalar="")
         row["reason"] = "; ".join(f.reason for f in tensor.judgment.findings)
         if writer is None:
             writer = csv.DictWriter(out, row.keys(), lineterminator="\n")

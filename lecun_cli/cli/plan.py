@@ -60,14 +60,16 @@ _RANKS = {"initializer": 1, "weights": 2, "dtype": 3}
 def _cost(plan: Plan) -> list[str]:
     from pathlib import Path
 
+    from lecun_cli.display.text import counted
     from lecun_cli.display.units import format_nbytes
     from lecun_cli.output.destinations.local_file import free_nbytes
 
+    free = format_nbytes(free_nbytes(Path.cwd()))
     dtypes = ", ".join(dict.fromkeys(tensor.dtype for tensor in plan.tensors))
     seed = "drawn when the file is made" if plan.seed is None else str(plan.seed)
     return [
-        f"{len(plan.tensors):,} tensors, {plan.n_elements:,} weights, {format_nbytes(plan.nbytes)} "
-        f"({plan.nbytes:,} bytes); {format_nbytes(free_nbytes(Path.cwd()))} free here",
+        f"{counted(len(plan.tensors), 'tensor')}, {counted(plan.n_elements, 'weight')}, "
+        f"{format_nbytes(plan.nbytes)} ({plan.nbytes:,} bytes); {free} free here",
         f"framework {plan.framework}, {dtypes}, fan rule {plan.fan_rule}, seed {seed}",
     ]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from lecun_cli.display.text import shorten_middle
 from lecun_cli.signals import check
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Bar:
             self._progress.update(
                 self._task,
                 completed=min(nbytes, self._nbytes),
-                at=middle_cut(name, self._name_width),
+                at=shorten_middle(name, self._name_width),
                 rate=self._rate(nbytes),
             )
 
@@ -93,11 +94,3 @@ class Bar:
 
         seconds = time.monotonic() - self._began
         return f"{format_nbytes(round(nbytes / seconds))}/s" if seconds > 0 else ""
-
-
-def middle_cut(text: str, width: int) -> str:
-    """A text that is too wide loses its middle: a tensor's name says most at its ends."""
-    if len(text) <= width:
-        return text
-    head = (width - 1) // 2
-    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"

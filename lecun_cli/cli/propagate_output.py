@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Sequence
 
 from lecun_cli.cli.report import Cell, Column, emit, fitted_table, width
+from lecun_cli.display.text import counted, shape_text
 from lecun_cli.propagation.result import LayerMoments, Propagation
 
 _MARKS = "●▲■◆▼★"
@@ -53,7 +54,7 @@ def _rows(propagation: Propagation, one: bool, power: int, size: int) -> list[li
         first = layers[0]
         row: list[Cell] = [first.name]
         if one:
-            row += [first.kind, "x".join(map(str, first.shape))]
+            row += [first.kind, shape_text(first.shape)]
         row += [first.entry, first.activation or ""]
         if one:
             changed = first.activation not in {None, "linear"}
@@ -146,9 +147,8 @@ def _summary(propagation: Propagation) -> list[str]:
         f"{_mark(k)} {run.initializer.ljust(wide)}  {run.verdict.said}"
         for k, run in enumerate(propagation.runs)
     ]
-    noun = "layer" if len(layers) == 1 else "layers"
     lines.append(
-        f"{propagation.source}: {len(layers):,} {noun}, {samples} samples of variance 1; "
+        f"{propagation.source}: {counted(len(layers), 'layer')}, {samples} samples of variance 1; "
         f"framework {propagation.framework}, seed {propagation.seed}, seed of the inputs "
         f"{propagation.input_seed}"
     )
@@ -172,7 +172,7 @@ def as_csv_text(propagation: Propagation) -> str:
     )  # fmt: skip
     for run in propagation.runs:
         for layer in run.layers:
-            shape = "x".join(map(str, layer.shape))
+            shape = shape_text(layer.shape)
             writer.writerow(
                 [run.initializer, layer.depth, layer.name, layer.kind, layer.activation or "", layer.entry,
                  shape, layer.samples, layer.mean, layer.variance, layer.mean_before, layer.variance_before]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from lecun_cli.display.text import shorten_middle
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -117,7 +119,7 @@ def fitted_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> N
         for i, size in zip(kept, widths, strict=True):
             cell = row[i]
             style = cell[1] if isinstance(cell, tuple) else ""
-            cells.append(Text(shorten(_text(cell), size), style=style))
+            cells.append(Text(shorten_middle(_text(cell), size), style=style))
         table.add_row(*cells)
     Console().print(table)
 
@@ -146,16 +148,6 @@ def fit(
         kept.remove(max(droppable, key=lambda i: (i in idle, columns[i].rank)))
     first = max(least, min(natural[0], rest()))
     return tuple(kept), (first, *(natural[i] for i in kept[1:]))
-
-
-def shorten(text: str, size: int) -> str:
-    """A text in at most so many characters, without some of its middle; more is kept of its end."""
-    if len(text) <= size:
-        return text
-    if size < 4:
-        return text[:size]
-    head = (size - 1) // 3
-    return f"{text[:head]}\N{HORIZONTAL ELLIPSIS}{text[len(text) - (size - 1 - head) :]}"
 
 
 def _text(cell: Cell) -> str:

@@ -32,7 +32,8 @@ def verify(
     Exit code 3 if anything differs. Example: lecun-init verify weights.safetensors --regenerate
     """
     from lecun_cli.cli.progress import Bar
-    from lecun_cli.display.units import counted, format_nbytes
+    from lecun_cli.display.text import counted
+    from lecun_cli.display.units import format_nbytes
     from lecun_cli.verification import verify as verify_files
     from lecun_cli.verification import work_nbytes
 

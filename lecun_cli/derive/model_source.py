@@ -74,10 +74,10 @@ def _read(path: Path, keep_initializers: bool) -> DescribedModel:
 
 
 def _spec_help(source: str) -> str | None:
-    from lecun_cli.spec.parser import spec_help
+    from lecun_cli.spec.advice import names_spec
 
-    is_spec = spec_help(source) is not None
-    return f"it is a spec already: lecun-init plan {source} shows what it makes" if is_spec else None
+    advice = f"it is a spec already: lecun-init plan {source} shows what it makes"
+    return advice if names_spec(source) else None
 
 
 def _by_content(path: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""Byte sizes, times and counts in words: `4MiB`, `1.5 s`, `2 files`."""
+"""Byte sizes and times in words: `4MiB`, `1.5 s`."""
 
 from __future__ import annotations
 
@@ -60,8 +60,3 @@ def format_seconds(seconds: float) -> str:
         return f"{seconds:.1f} s"
     rounded = round(seconds)
     return f"{rounded // 60} min {rounded % 60} s"
-
-
-def counted(n: int, noun: str) -> str:
-    """How many of something: `1 file`, `1,024 files`."""
-    return f"{n:,} {noun}" + "s" * (n != 1)

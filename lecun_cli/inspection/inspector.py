@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lecun_cli.display.tables import MOST_ROWS, Row, Table, TableRepr
-from lecun_cli.display.units import counted
+from lecun_cli.display.text import counted
 from lecun_cli.initializers.fans import Shape
 from lecun_cli.inspection import tensor_verdict
 from lecun_cli.inspection.expected import Expected, limits_of

@@ -14,7 +14,7 @@ from lecun_cli.formats import FORMATS
 from lecun_cli.inspection.expected import Expected, expected_of
 from lecun_cli.manifest.model import SUFFIX, Manifest
 from lecun_cli.manifest.reader import read_manifest
-from lecun_cli.spec.parser import spec_help
+from lecun_cli.spec.advice import spec_help
 
 if TYPE_CHECKING:
     from lecun_cli.formats.stored_tensor import StoredTensor

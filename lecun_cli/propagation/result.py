@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lecun_cli.display.tables import MOST_ROWS, Table, TableRepr
-from lecun_cli.display.units import counted
+from lecun_cli.display.text import counted
 from lecun_cli.initializers.fans import Shape
 from lecun_cli.propagation.signal_verdict import Verdict
 

@@ -8,13 +8,13 @@ bounded: its bytes, its depth, and its values counted with every alias written o
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lecun_cli.errors import Diagnostic, LecunInitError, Span, SpecError, UsageError
+from lecun_cli.spec.advice import missing_spec_help
 from lecun_cli.spec.nodes import Mapping, Node, Scalar, Sequence
 
 if TYPE_CHECKING:
@@ -60,33 +60,10 @@ def read_bytes(path: str) -> tuple[str, bytes]:
     except LecunInitError:  # ours are ValueErrors too
         raise
     except FileNotFoundError:
-        raise UsageError(f"there is no spec {path}", help=_where_specs_are(file)) from None
+        raise UsageError(f"there is no spec {path}", help=missing_spec_help(file)) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"the spec {path!r} cannot be read: {reason}") from error
-
-
-def spec_help(path: str) -> str | None:
-    """What to do where a spec is given and weights are asked for, or None where it is no spec."""
-    from lecun_cli.spec.samples import sample_path
-
-    if path.lower().endswith((".yaml", ".yml")) or sample_path(path) is not None:
-        return f"a spec holds no weights: lecun-init {path} -o OUT.safetensors makes them"
-    return None
-
-
-def _where_specs_are(path: Path) -> str:
-    """Advice where there is no spec: the nearest that there is."""
-    from lecun_cli.spec.samples import sample_names
-
-    try:
-        beside = [p.name for p in path.parent.iterdir() if p.suffix in {".yaml", ".yml", ".json"}]
-    except (OSError, ValueError):
-        beside = []
-    near = difflib.get_close_matches(path.name, [*sample_names(), *beside], n=1, cutoff=0.75)
-    if near:
-        return f"did you mean {near[0] if near[0] in sample_names() else path.with_name(near[0])}?"
-    return f"check the path; - reads stdin; samples by name: {', '.join(sample_names())}"
 
 
 def _bounded(stream: BinaryIO, source: str) -> bytes:

@@ -1,10 +1,10 @@
-"""Tables that fit: which columns stay, and how names are shortened."""
+"""Tables that fit the terminal: which columns stay."""
 
 from __future__ import annotations
 
 import pytest
 
-from lecun_cli.cli.report import Column, fit, shorten
+from lecun_cli.cli.report import Column, fit
 
 COLUMNS = (Column("name"), Column("size", rank=2), Column("zeros", rank=1), Column("verdict"))
 ROWS = [("a.long.name.of.a.tensor.weight", "1,000,000", "0", "ok"), ("b", "1", "0", "wrong scale")]
@@ -25,16 +25,3 @@ def test_columns_go_by_rank_and_idle_ones_first(room: int, kept: list[int]) -> N
     assert list(columns) == kept
     if room >= 40:
         assert sum(widths) + 2 * (len(widths) - 1) <= room
-
-
-@pytest.mark.parametrize(
-    ("text", "size", "shown"),
-    [
-        ("short", 5, "short"),
-        ("model.layers.11.weight", 13, "mode…1.weight"),
-        ("abcdef", 3, "abc"),
-    ],
-)
-def test_names_lose_their_middle(text: str, size: int, shown: str) -> None:
-    assert shorten(text, size) == shown
-    assert len(shown) <= size

@@ -1,4 +1,4 @@
-"""Byte sizes in words."""
+"""Byte sizes and times in words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lecun_cli.display.units import counted, format_nbytes, format_seconds, parse_nbytes
+from lecun_cli.display.units import format_nbytes, format_seconds, parse_nbytes
 from lecun_cli.errors import UsageError
 
 
@@ -92,7 +92,3 @@ class TestWords:
     )
     def test_times_are_short(self, seconds: float, text: str) -> None:
         assert format_seconds(seconds) == text
-
-    @pytest.mark.parametrize(("n", "text"), [(0, "0 files"), (1, "1 file"), (2048, "2,048 files")])
-    def test_one_is_no_plural(self, n: int, text: str) -> None:
-        assert counted(n, "file") == text

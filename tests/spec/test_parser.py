@@ -353,7 +353,7 @@ class TestSources:
             read_bytes(str(path))
         assert caught.value.message == f"there is no spec {path}"
         assert caught.value.help is not None
-        assert caught.value.help.startswith("check the path; - reads stdin; samples by name: gpt2, lenet5")
+        assert caught.value.help.startswith("check the path; - reads stdin; sample specs: gpt2, lenet5")
         assert caught.value.exit_code == 2
 
     def test_a_directory_is_bad_usage(self, tmp_path: Path) -> None:
