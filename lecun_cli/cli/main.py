@@ -52,6 +52,9 @@ def run(args: list[str]) -> int:
             return int(code or 0)
         except Carried as carried:
             raise carried.error from None
+        except Exception:
+            check()  # foreign code may turn an interrupt into an error of its own (CPython's compiler does)
+            raise
     except KeyboardInterrupt as error:
         event = "terminated" if isinstance(error, Terminated) else "interrupted"
         outcome = "; ".join(_notes(error)) or "no partial file is left"

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lecun_cli import signals
+from lecun_cli.cli import main
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -123,3 +126,25 @@ class TestFailures:
             )
         assert ran.returncode == 1
         assert b"stdout could not be written: No space left on device" in ran.stderr
+
+
+class TestForeignCode:
+    def test_that_turns_an_interrupt_into_its_own_error_does_not_hide_it(
+        self, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """CPython's compiler makes a SyntaxError of an interrupt that arrives while it loads a module."""
+
+        def convert(*_: object, **__: object) -> None:
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                raise SyntaxError("cannot load module") from None
+
+        handlers = {number: signal.getsignal(number) for number in signals.SIGNALS}
+        monkeypatch.setattr("lecun_cli.plan.planner.make_plan", convert)
+        try:
+            assert main.run(["spec.yaml", "-o", "w.safetensors"]) == 130
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        assert capsys.readouterr().err == "interrupted: no partial file is left\n"
