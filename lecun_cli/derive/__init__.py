@@ -1,4 +1,11 @@
-"""Specs from models and checkpoints. A new source is a file in `readers` and a row in `model_source`."""
+"""Derive specs from models and checkpoints.
+
+model_source             choose the reader for a source
+readers -> recognition   read names, shapes and dtypes; turn them into layers
+writing -> yaml_writer   fold repeats, name parameters, write the spec
+
+To add a source, add a file to `readers` and a row to `model_source`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the readers give: layers and raw tensors in order, plain and frozen, before they are written down."""
+"""Types that readers return and writers consume: layers, groups, repeats and stored tensors, all frozen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Scalar = bool | int | float | str
 
 @dataclass(frozen=True)
 class Map:
-    """A mapping inside a layer: an initializer with arguments, the layer that a wrapper runs twice."""
+    """A mapping inside a layer, such as an initializer with arguments or the layer of a wrapper."""
 
     pairs: tuple[tuple[str, Value], ...]
 
@@ -23,11 +23,11 @@ Fields = tuple[tuple[str, Value], ...]
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor that the source has and the spec must give.
+    """A tensor of the source, which the spec must reproduce.
 
     Attributes:
-        name: Its name in the source.
-        shape: Its stored shape.
+        name: Name in the source.
+        shape: Stored shape, outermost axis first.
         dtype: A key of `DTYPES`.
     """
 
@@ -38,15 +38,15 @@ class Tensor:
 
 @dataclass(frozen=True)
 class DerivedLayer:
-    """A layer of the spec to be, or a raw tensor of it (kind `tensor`).
+    """A layer of the derived spec, or a raw tensor (layer type `tensor`).
 
     Attributes:
         layer_type: A key of `LAYER_TYPES`.
-        name: Its name below the group that it stands in, with the framework's separators.
-        fields: Its keys and values, in the order in which they are written, without `type` and `name`.
-        comment: What a reader should know about it, on the line above.
-        dtype: The dtype of its parameters, if one holds for all of them and the source says it.
-        stored: The tensors of the source that it stands for, if the source names tensors.
+        name: Name below the enclosing group, with the separators of the framework.
+        fields: Keys and values in the order in which they are written, without `type` and `name`.
+        comment: Comment for the line above the layer, or None.
+        dtype: The dtype of its parameters, or None if they differ or the source does not state it.
+        stored: The tensors of the source that the layer describes, if the source names tensors.
     """
 
     layer_type: str
@@ -59,7 +59,7 @@ class DerivedLayer:
 
 @dataclass(frozen=True)
 class Group:
-    """Items under one name; `fields` are its other keys (`model`)."""
+    """Items under a common name; `fields` are its other keys (`model`)."""
 
     name: str
     items: tuple[DerivedItem, ...]
@@ -68,15 +68,15 @@ class Group:
 
 @dataclass(frozen=True)
 class Repeat:
-    """Items that are written once and stand `count` times.
+    """Items that are written once and expanded `count` times.
 
     Attributes:
-        count: How often: a number, or the param that holds it.
-        index: The name of the index.
-        name: A name for each round, a template with the index in it, or None where the items' own
-            names hold the index.
-        items: One round; names are templates.
-        fields: Its other keys (`model`).
+        count: Number of iterations, or the name of the param that holds it.
+        index: Name of the index.
+        name: Template for the name of an iteration, which contains the index; None if the names of the
+            items contain the index.
+        items: Items of one iteration; their names are templates.
+        fields: Other keys (`model`).
     """
 
     count: int | str
@@ -91,14 +91,14 @@ DerivedItem = DerivedLayer | Group | Repeat
 
 @dataclass(frozen=True)
 class DescribedModel:
-    """All that a reader found in a source.
+    """Everything that a reader extracts from a source.
 
     Attributes:
-        framework: Whose names and storage orders it has.
-        items: Layers, raw tensors and groups, in order, names and texts not yet escaped.
-        tensors: The tensors that the spec must give, or None where the source names layers only.
-        warnings: What could not be carried over, for stderr and for a comment.
-        remarks: What else the spec's head should say.
+        framework: The framework whose names and storage orders the source uses; a key of `FRAMEWORKS`.
+        items: Layers, raw tensors and groups in order; their names are not escaped yet.
+        tensors: The tensors that the spec must reproduce, or None if the source names only layers.
+        warnings: Losses and assumptions, for stderr and the head of the spec.
+        remarks: Other comments for the head of the spec.
     """
 
     framework: str
@@ -109,7 +109,7 @@ class DescribedModel:
 
 
 def layers_of(items: Sequence[DerivedItem]) -> Iterator[DerivedLayer]:
-    """Every layer and raw tensor, in order."""
+    """Yield every layer and raw tensor, in order."""
     for item in items:
         if isinstance(item, DerivedLayer):
             yield item

@@ -1,4 +1,4 @@
-"""Items -> the text of a spec: YAML 1.2, one layer a line, as a person writes it."""
+"""Write items as the text of a spec: YAML 1.2, one layer per line, as a person would write it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lecun_cli.spec.parser import core_scalar
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*\Z")
 _PLAIN_TEMPLATE = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_./-]|\{[a-z0-9 +*]+\})*\Z")
-# What YAML 1.1 takes for a boolean; our reader does not, and other people's tools do.
+# Booleans of YAML 1.1. Our parser reads them as strings, but other tools may not.
 _OLD_BOOLEANS = frozenset({"y", "n", "yes", "no", "on", "off"})
 
 
@@ -21,14 +21,14 @@ def text_of(
     items: tuple[DerivedItem, ...],
     rules: tuple[Fields, ...],
 ) -> str:
-    """The text of a spec.
+    """Return the text of a spec.
 
     Args:
-        head: Comments at the top, one a line.
-        top: `framework`, `dtype` and the like.
-        params: The params with their values.
-        items: What stands under `layers`; names are templates already.
-        rules: What stands under `rules`.
+        head: Comments at the top, one per line.
+        top: Top-level keys such as `framework` and `dtype`.
+        params: Names and values of the params.
+        items: Items under `layers`; their names are templates.
+        rules: Rules under `rules`.
     """
     lines = [comment(line) for line in head]
     lines += ["", *(f"{key}: {inline(value)}" for key, value in top)]
@@ -41,13 +41,13 @@ def text_of(
 
 
 def comment(text: str) -> str:
-    """A comment of one line; what a terminal might obey is escaped."""
+    """Return a comment of one line, with control characters replaced by spaces."""
     shown = "".join(c if c.isprintable() else " " for c in text).rstrip()
     return f"# {shown}".rstrip()
 
 
 def layer_line(layer: DerivedLayer) -> str:
-    """A layer in flow style."""
+    """Return a layer in flow style."""
     fields: Fields = (("type", layer.layer_type), ("name", layer.name), *layer.fields)
     if layer.dtype is not None:
         fields = (*fields, ("dtype", layer.dtype))
@@ -86,14 +86,14 @@ def _flow(fields: Fields) -> str:
 
 
 def _of_block(value: Value) -> str:
-    """A value on a line of its own, where a template needs no quotes."""
+    """Return a value for a line of its own, where a template needs no quotes."""
     if isinstance(value, str) and "{" in value and _PLAIN_TEMPLATE.match(value):
         return value
     return inline(value)
 
 
 def inline(value: Value) -> str:
-    """A value within a line."""
+    """Return a value in flow style."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -109,7 +109,7 @@ def inline(value: Value) -> str:
 
 
 def quoted(text: str) -> str:
-    """A string, in quotes where YAML would take it for something else."""
+    """Return a string, quoted if YAML would not read it as the same string."""
     if _PLAIN.match(text) and text.lower() not in _OLD_BOOLEANS and isinstance(core_scalar(text), str):
         return text
     escaped = "".join(_escape(c) for c in text)
@@ -125,5 +125,5 @@ def _escape(c: str) -> str:
 
 
 def template(text: str) -> str:
-    """A name as a template that gives it back: braces are doubled."""
+    """Return the template that expands to a name: double its braces."""
     return text.replace("{", "{{").replace("}", "}}")

@@ -89,10 +89,10 @@ class TestErrors:
         [
             (("nosuch.safetensors",), "error: there is no nosuch.safetensors to derive a spec from"),
             (("empty.safetensors",), "no sound safetensors file"),
-            (("empty.keras",), "no sound .keras archive"),
+            (("empty.keras",), "not a valid .keras archive"),
             (("unbuilt.json",), "it was never built"),
-            (("unknown.json",), "its class is none that is known here"),
-            (("no_such_package.models:model",), "does not import"),
+            (("unknown.json",), "unknown class, so its weights are unknown"),
+            (("no_such_package.models:model",), "cannot import the module"),
             (("weights.bin",), "a pickle runs code when it is opened"),
             ((".",), "holds no checkpoint and no config.json"),
             ((), "Missing argument 'SOURCE'"),

@@ -252,7 +252,7 @@ class TestTransformers:
         assert projection is not None
         assert (attention.fan_in, projection.fan_in) == (32, 128)
         assert "params:\n  blocks: 3\n" in derivation.text
-        assert "lm_head.weight is transformer.wte.weight again (tied)" in derivation.text
+        assert "lm_head.weight is tied to transformer.wte.weight" in derivation.text
 
     def test_llama_comes_back_from_its_config(self, tmp_path: Path) -> None:
         folder = self.folder(
@@ -269,9 +269,9 @@ class TestTransformers:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"auto_map": {"AutoConfig": "x.Y"}}, "names code of its own"),
-            ({"num_hidden_layers": 10**9}, "at most 10,000 are built"),
-            ({"architectures": ["NoSuchModel"]}, "which this transformers does not know"),
+            ({"auto_map": {"AutoConfig": "x.Y"}}, "refers to custom code"),
+            ({"num_hidden_layers": 10**9}, "expected at most 10,000"),
+            ({"architectures": ["NoSuchModel"]}, "unknown model class"),
             ({"model_type": "no-such-type"}, "transformers cannot build the model"),
             ({"hidden_size": -3}, "transformers cannot build the model"),
         ],

@@ -1,1 +1,1 @@
-"""Readers of models and checkpoints: one file for each kind of source."""
+"""Readers of models and checkpoints: one file per kind of source."""

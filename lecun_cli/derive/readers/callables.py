@@ -1,4 +1,4 @@
-"""`package.module:callable`: a model that a user's own code makes, called because they ask for it."""
+"""Read `package.module:callable`: import and call the user's own code, which returns a model."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from lecun_cli.errors import DeriveError
 
 
 def from_callable(source: str, *, keep_initializers: bool) -> DescribedModel:
-    """The layers of a torch.nn.Module, a Keras model or a Flax module that a callable returns.
+    """Return the layers of the PyTorch, Keras or Flax model that a callable returns.
 
     Args:
-        source: `package.module:callable`; a model that stands there itself will do too.
-        keep_initializers: Whether kernels keep the initializers that the model names.
+        source: `package.module:callable`; the name may also be a model itself.
+        keep_initializers: If true, kernels keep the initializers that the model names.
 
     Raises:
-        DeriveError: The module does not import, there is no such callable, it fails, or it returns
-            something else.
+        DeriveError: The module cannot be imported, the callable does not exist or fails, or it does not
+            return a model.
     """
-    with contextlib.redirect_stdout(sys.stderr):  # stdout is for the spec
+    with contextlib.redirect_stdout(sys.stderr):  # stdout is reserved for the spec
         returned = _call(source)
     model, inputs = (
         (returned[0], returned[1:]) if isinstance(returned, tuple) and returned else (returned, ())
@@ -35,8 +35,8 @@ def from_callable(source: str, *, keep_initializers: bool) -> DescribedModel:
         return from_flax(model, inputs, source, keep_initializers=keep_initializers)
     if inputs:
         raise DeriveError(
-            f"{source} returns a tuple, and its first is no Flax module but {_type_name(model)}",
-            help="a torch or Keras model is returned alone",
+            f"{source} returns a tuple: expected a Flax module as its first item, got {_type_name(model)}",
+            help="return a torch or Keras model by itself, not in a tuple",
         )
     if _is(model, "torch", "Module"):
         from lecun_cli.derive.readers.torch_module import from_module
@@ -47,7 +47,7 @@ def from_callable(source: str, *, keep_initializers: bool) -> DescribedModel:
 
         return from_model(model, source, keep_initializers=keep_initializers)
     raise DeriveError(
-        f"{source} returns {_type_name(model)}",
+        f"{source} does not return a model: got {_type_name(model)}",
         help="return a torch.nn.Module, a built Keras model, or (Flax module, example inputs...)",
     )
 
@@ -62,37 +62,41 @@ def _call(source: str) -> Any:  # noqa: ANN401 - whatever the user's code return
         target = importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise DeriveError(
-            f"the module {module} of {source} does not import: {error}",
-            help="run where it can be imported from, or set PYTHONPATH",
+            f"cannot import the module {module} of {source}: {error}",
+            help="run the command in the folder that contains the module, or set PYTHONPATH",
         ) from error
     except (Exception, SystemExit) as error:
-        raise DeriveError(f"importing {module} fails: {error_text(error)}") from error
+        raise DeriveError(f"importing {module} failed: {error_text(error)}") from error
     for part in name.split("."):
         if not hasattr(target, part):
-            raise DeriveError(f"{source}: {module} has no {name}", help="write it as package.module:callable")
+            raise DeriveError(
+                f"module {module} has no {name}", help="write the source as package.module:callable"
+            )
         target = getattr(target, part)
     if not isinstance(target, type) and (_is(target, "torch", "Module") or _is(target, "keras", "Layer")):
         return target
     if not callable(target):
-        raise DeriveError(f"{source} is {_type_name(target)}, and no callable that makes a model")
+        raise DeriveError(
+            f"{source} is not callable: expected a function or a model, got {_type_name(target)}"
+        )
     try:
         with _on_meta():
             return target()
     except (Exception, SystemExit) as error:
         raise DeriveError(
-            f"{source} fails when it is called without arguments: {error_text(error)}",
-            help="it takes no arguments; torch modules are built on the meta device, which holds no values",
+            f"calling {source} without arguments failed: {error_text(error)}",
+            help="it must work without arguments; torch modules are built on the meta device, without values",
         ) from error
 
 
 def _on_meta() -> contextlib.AbstractContextManager[Any]:
-    """PyTorch's meta device, where the user's module uses PyTorch: shapes without memory."""
+    """Return a context that builds torch modules on the meta device, if the user's code imports PyTorch."""
     torch: Any = sys.modules.get("torch")
     return contextlib.nullcontext() if torch is None else torch.device("meta")
 
 
 def _is(value: object, package: str, name: str) -> bool:
-    """Whether a value is of a framework's class, without importing the framework."""
+    """Return whether a value is an instance of a framework's class, without importing the framework."""
     return any(c.__module__.partition(".")[0] == package and c.__name__ == name for c in type(value).__mro__)
 
 

@@ -1,4 +1,4 @@
-"""A Flax module -> layers: linen by the shapes that `jax.eval_shape` gives, nnx by the module's own state."""
+"""Read a Flax module: linen by the shapes of `jax.eval_shape`, nnx by the state of the module."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def from_flax(
     *,
     keep_initializers: bool,
 ) -> DescribedModel:
-    """The layers of a Flax module.
+    """Return the layers of a Flax module.
 
     Args:
         module: A `flax.linen.Module` or a `flax.nnx.Module`.
-        inputs: Example inputs of a linen module: arrays, or `jax.ShapeDtypeStruct`.
-        source: What messages call it.
-        keep_initializers: Asked for in vain: only functions hold them.
+        inputs: Example inputs of a linen module: arrays or `jax.ShapeDtypeStruct`.
+        source: Name of the module for messages.
+        keep_initializers: Ignored with a warning; a Flax module does not name its initializers.
 
     Raises:
-        DeriveError: The module cannot be applied to the inputs, or is beyond what a spec holds.
+        DeriveError: The module cannot be applied to the inputs, or a spec cannot describe it.
     """
     if any(c.__module__.startswith("flax.nnx") for c in type(module).__mro__):
         variables = _nnx(module)
@@ -47,7 +47,7 @@ def from_flax(
     check_tensors(tensors, source)
     recognized = recognize(tensors, "flax", layers)
     warnings = (initializers_not_kept("a Flax module"),) if keep_initializers else ()
-    remarks = tuple(f"The collection {name!a} holds no weights, and is left out." for name in others)
+    remarks = tuple(f"The collection {name!a} does not contain weights and is omitted." for name in others)
     return DescribedModel("flax", recognized, tensors, warnings, remarks)
 
 
@@ -68,11 +68,11 @@ def _linen(module: Any, inputs: tuple[Any, ...], source: str) -> tuple[dict[str,
             shapes = jax.eval_shape(module.init, {"params": key, "dropout": key}, *inputs)
     except Exception as error:
         raise DeriveError(
-            f"the Flax module of {source} cannot be initialised: {error_text(error)}",
-            help="return (module, example inputs...): arrays, or jax.ShapeDtypeStruct(shape, dtype)",
+            f"cannot initialize the Flax module of {source}: {error_text(error)}",
+            help="return (module, example inputs...): arrays or jax.ShapeDtypeStruct(shape, dtype)",
         ) from error
     order = {path: i for i, path in enumerate(seen)}
-    flat = dict(sorted(_flat(meta.unbox(shapes)).items(), key=lambda pair: _called(pair[0], order)))
+    flat = dict(sorted(_flat(meta.unbox(shapes)).items(), key=lambda pair: _call_order(pair[0], order)))
     layers = [
         layer
         for path, submodule in seen.items()
@@ -83,7 +83,7 @@ def _linen(module: Any, inputs: tuple[Any, ...], source: str) -> tuple[dict[str,
 
 
 def _known_layers(path: str, module: Any, flat: dict[str, Any], nn: Any) -> list[DerivedLayer]:  # noqa: ANN401
-    """What a module's class says that its names and shapes do not."""
+    """Return the layers of a module whose class says more than its names and shapes."""
     kernel = flat.get(f"params/{path}/kernel")
     bias = flat.get(f"params/{path}/bias")
     if kernel is None or not isinstance(module, nn.Conv | nn.ConvTranspose):
@@ -120,8 +120,8 @@ def _known_layers(path: str, module: Any, flat: dict[str, Any], nn: Any) -> list
     return [DerivedLayer(f"conv{rank}d", path, with_bias(fields, bias))]
 
 
-def _called(name: str, order: dict[str, int]) -> tuple[int, str]:
-    """When the module of a variable is called; JAX itself sorts variables by name."""
+def _call_order(name: str, order: dict[str, int]) -> tuple[int, str]:
+    """Return a key that sorts variables by the call of their module; JAX sorts them by name."""
     path = name.partition("/")[2].rpartition("/")[0]
     return order.get(path, len(order)), name
 
@@ -150,7 +150,7 @@ def _nnx(module: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def _flat(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """The leaves of nested mappings, under their paths."""
+    """Return the leaves of nested mappings by path."""
     leaves: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""JSON from a source that is not trusted: bounded in bytes and depth, each key once."""
+"""Parse JSON from untrusted sources: bounded size and depth, no duplicate keys."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ MAX_DEPTH = 100
 
 
 def read_json(path: Path, *, what: str) -> dict[str, Any]:
-    """The object in a JSON file.
+    """Return the object in a JSON file.
+
+    Args:
+        path: The file.
+        what: Name of the file for messages.
 
     Raises:
-        DeriveError: The file cannot be read, or is not what `parse_json` takes.
+        DeriveError: The file cannot be read, or `parse_json` rejects its content.
     """
     try:
         with path.open("rb") as file:
@@ -29,25 +33,25 @@ def read_json(path: Path, *, what: str) -> dict[str, Any]:
 
 
 def parse_json(data: bytes, *, what: str) -> dict[str, Any]:
-    """The object that a JSON text holds.
+    """Return the object in a JSON text.
 
     Args:
         data: UTF-8 text.
-        what: What messages call it.
+        what: Name of the text for messages.
 
     Raises:
-        DeriveError: It is too large or too deep, is no JSON object, or repeats a key.
+        DeriveError: The text is too large or too deeply nested, is not a JSON object, or repeats a key.
     """
     if len(data) > MAX_NBYTES:
-        raise DeriveError(f"{what} is larger than {MAX_NBYTES // 2**20} MiB, and no config is")
+        raise DeriveError(f"{what} is too large: expected at most {MAX_NBYTES // 2**20} MiB")
     try:
         document = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_no_duplicates)
     except RecursionError:
-        raise DeriveError(f"{what} is nested more than {MAX_DEPTH} deep") from None
+        raise DeriveError(f"{what} is nested too deeply: expected at most {MAX_DEPTH} levels") from None
     except ValueError as error:
-        raise DeriveError(f"{what} is no sound JSON: {error}") from None
+        raise DeriveError(f"{what} is not valid JSON: {error}") from None
     if not isinstance(document, dict):
-        raise DeriveError(f"{what} is a JSON object, found a {type(document).__name__}")
+        raise DeriveError(f"{what}: expected a JSON object, got a {type(document).__name__}")
     _check_depth(document, what)
     return document
 
@@ -58,7 +62,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen = set()
         for name, _ in pairs:
             if name in seen:
-                raise ValueError(f'the key "{name}" stands twice in one object')
+                raise ValueError(f'duplicate key "{name}"')
             seen.add(name)
     return mapping
 
@@ -75,4 +79,4 @@ def _check_depth(root: object, what: str) -> None:
         if not below:
             return
         level = below
-    raise DeriveError(f"{what} is nested more than {MAX_DEPTH} deep")
+    raise DeriveError(f"{what} is nested too deeply: expected at most {MAX_DEPTH} levels")

@@ -1,4 +1,4 @@
-"""`.keras` archives: their config.json, and nothing else of them. Nothing is unpacked, nothing executed."""
+"""Read the config.json of a `.keras` archive. Nothing else is unpacked, and nothing is executed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _CONFIG = "config.json"
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The config in a `.keras` archive.
+    """Return the config in a `.keras` archive.
 
     Raises:
-        DeriveError: The file is no sound archive, or holds no sound config.
+        DeriveError: The file is not a valid archive or does not contain a valid config.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -26,7 +26,7 @@ def read_config(path: Path) -> dict[str, Any]:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         if isinstance(error, DeriveError):
             raise
-        raise DeriveError(f"{path} is no sound .keras archive: {error}") from error
+        raise DeriveError(f"{path} is not a valid .keras archive: {error}") from error
     except OSError as error:
         raise DeriveError(f"{path} cannot be read: {error.strerror or error}") from error
 
@@ -35,20 +35,19 @@ def _member(archive: zipfile.ZipFile, path: Path) -> bytes:
     members = archive.infolist()
     if len(members) > MAX_MEMBERS:
         raise DeriveError(
-            f"{path} has {len(members):,} members, and no .keras archive has over {MAX_MEMBERS:,}"
+            f"too many members in {path}: expected at most {MAX_MEMBERS:,}, got {len(members):,}"
         )
     configs = [member for member in members if member.filename == _CONFIG]
     if len(configs) != 1:
-        count = "no" if not configs else f"{len(configs)} times"
         raise DeriveError(
-            f"{path} holds {count} {_CONFIG}, and a .keras archive holds it once",
-            help="model.save('model.keras') writes one",
+            f"{path} is not a valid .keras archive: expected one {_CONFIG}, got {len(configs)}",
+            help="write the archive with model.save('model.keras')",
         )
     (config,) = configs
     if config.flag_bits & 1:
         raise DeriveError(f"{_CONFIG} in {path} is encrypted")
-    with archive.open(config) as member:  # what it says of its size is not believed
+    with archive.open(config) as member:  # the size in the directory of the archive may be wrong
         data = member.read(MAX_NBYTES + 1)
     if len(data) > MAX_NBYTES:
-        raise DeriveError(f"{_CONFIG} in {path} is larger than {MAX_NBYTES // 2**20} MiB, and no config is")
+        raise DeriveError(f"{_CONFIG} in {path} is too large: expected at most {MAX_NBYTES // 2**20} MiB")
     return data

@@ -1,4 +1,4 @@
-"""A Keras model's config -> layers. Keras is not imported, and nothing of the config is executed."""
+"""Read the config of a Keras model. Keras is not imported, and nothing in the config is executed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from lecun_cli.derive.described_model import DerivedItem, DerivedLayer, DescribedModel, Fields, Group, Value
 from lecun_cli.derive.layer_fields import GATES
 from lecun_cli.derive.readers.keras_extras import einsum_dense, raw_layer
-from lecun_cli.derive.readers.keras_initializers import NotOfferedError, from_keras
+from lecun_cli.derive.readers.keras_initializers import UnsupportedInitializerError, from_keras
 from lecun_cli.derive.readers.keras_layers import (
     CLASSES,
     WEIGHTLESS,
@@ -23,26 +23,26 @@ from lecun_cli.layers import LAYER_TYPES
 
 _MODELS = frozenset({"Sequential", "Functional", "Model"})
 _HELP = (
-    "give package.module:callable, which builds the model, or a file of its weights: "
-    "what no layer kind describes becomes raw tensors there"
+    "give package.module:callable, which builds the model, or a weight file of it: "
+    "there, layers of an unknown type become raw tensors"
 )
 
 
 def from_config(config: dict[str, Any], source: str, *, keep_initializers: bool) -> DescribedModel:
-    """The layers of a model's config, in its order.
+    """Return the layers in the config of a model, in order.
 
     Args:
-        config: What `model.to_json()` and the `config.json` of a `.keras` archive hold.
-        source: What messages call it.
-        keep_initializers: Whether kernels keep the initializers of the config.
+        config: The object that `model.to_json()` writes, or the `config.json` of a `.keras` archive.
+        source: Name of the config for messages.
+        keep_initializers: If true, kernels keep the initializers of the config.
 
     Raises:
-        DeriveError: The config is of no model that is known, or its layers were never built.
+        DeriveError: The model or one of its layers is of an unknown class, or a layer was never built.
     """
     reader = _Reader(source, keep_initializers)
     items = reader.model(config, "")
     if not items:
-        raise DeriveError(f"the model of {source} has no layer with weights")
+        raise DeriveError(f"the model in {source} has no layers with weights")
     return DescribedModel("keras", items, None, tuple(dict.fromkeys(reader.warnings)))
 
 
@@ -53,31 +53,33 @@ class _Reader:
         self.warnings: list[str] = []
 
     def model(self, node: dict[str, Any], above: str) -> tuple[DerivedItem, ...]:
-        """The items of a model."""
+        """Return the items of a model."""
         name = node.get("class_name")
         config = node.get("config")
         if name not in _MODELS:
             raise DeriveError(
-                f"the model of {self.source} is a {str(name)[:60]!a}, a class of its author's, "
-                "whose layers its config does not list",
+                f"the model in {self.source} is of the custom class {str(name)[:60]!a}, "
+                "so its config does not list its layers",
                 help=_HELP,
             )
-        layers = config.get("layers") if isinstance(config, dict) else config  # a list in old Sequentials
+        layers = config.get("layers") if isinstance(config, dict) else config  # a list in old Keras
         if not isinstance(layers, list):
-            raise DeriveError(f'the config of {self.source} has no list of "layers"')
+            raise DeriveError(f'invalid model config in {self.source}: expected a list "layers"')
         return tuple(item for layer in layers for item in self._layer(layer, above))
 
     def _layer(self, node: object, above: str) -> list[DerivedItem]:
         if not isinstance(node, dict) or not isinstance(node.get("config"), dict):
-            raise DeriveError(f"a layer in the config of {self.source} is no layer: {str(node)[:60]!a}")
+            raise DeriveError(
+                f"invalid layer in {self.source}: expected an object with a config, got {str(node)[:60]!a}"
+            )
         name, config = node.get("class_name"), node["config"]
         layer_name = config.get("name", node.get("name"))
         if not isinstance(name, str):
-            raise DeriveError(f"a layer in the config of {self.source} has no class_name")
+            raise DeriveError(f"a layer in {self.source} has no class_name")
         if str(node.get("module") or "").startswith(("keras.src.ops", "keras.ops")) or name in WEIGHTLESS:
             return []
         if not isinstance(layer_name, str) or not layer_name:
-            raise DeriveError(f"a {name!a} layer in the config of {self.source} has no name")
+            raise DeriveError(f"a {name!a} layer in {self.source} has no name")
         if name in _MODELS:
             items = self.model(node, layer_name)
             fields: Fields = (("model", "sequential"),) if name == "Sequential" else ()
@@ -95,13 +97,13 @@ class _Reader:
             inner = self._inner(layer, "layer")
             layer_spec = self._describe(inner)
             if layer_spec.layer_type not in GATES:
-                raise layer.error(f"it runs a {inner.class_name}, which is no recurrent layer", _HELP)
+                raise layer.error(f"expected a recurrent layer inside it, got {inner.class_name}", _HELP)
             backward = layer.config.get("backward_layer")
             if (
                 isinstance(backward, dict)
                 and self._describe(self._inner(layer, "backward_layer")) != layer_spec
             ):
-                raise layer.error("its two ways have layers of different sizes", _HELP)
+                raise layer.error("its forward and backward layers differ in size", _HELP)
             both = replace(layer_spec, fields=(*layer_spec.fields, *self._initializers(inner, layer_spec)))
             return [self._derived_layer(layer, bidirectional(layer, both), dtype)]
         if name == "RNN":
@@ -120,11 +122,11 @@ class _Reader:
     def _describe(self, layer: KerasLayer) -> LayerSpec:
         keras_class = CLASSES.get(layer.class_name)
         if keras_class is None:
-            raise layer.error("its class is none that is known here, so its weights are not either", _HELP)
+            raise layer.error("unknown class, so its weights are unknown", _HELP)
         return keras_class.describe(layer)
 
     def _inner(self, layer: KerasLayer, key: str, *, drop_axis: bool = False) -> KerasLayer:
-        """The layer that a wrapper holds, with the shape of its input."""
+        """Return the layer inside a wrapper, with the shape of its input."""
         node = layer.config.get(key)
         if not isinstance(node, dict) or not isinstance(node.get("config"), dict):
             raise layer.error(f"its config has no {key}")
@@ -148,7 +150,7 @@ class _Reader:
         )
 
     def _initializers(self, layer: KerasLayer, layer_spec: LayerSpec) -> Fields:
-        """The layer's own initializers, where they are kept, offered, and not what the kind has anyway."""
+        """Return the layer's own initializers if they are kept, supported and not the default."""
         initializers: list[tuple[str, Value]] = []
         for key in layer_spec.initializer_keys:
             field = LAYER_TYPES[layer_spec.layer_type].model_fields[key]
@@ -162,9 +164,9 @@ class _Reader:
             return None
         try:
             value = from_keras(layer.config.get(key))
-        except NotOfferedError as error:
-            problem = f"{key} of {layer.name!a} is {str(error)[:80]}, which is not offered"
-            self.warnings.append(f"{problem}; it has {default} now")
+        except UnsupportedInitializerError as error:
+            problem = f"{key} of {layer.name!a} is {str(error)[:80]}, which is not supported"
+            self.warnings.append(f"{problem}; {default} is used instead")
             return None
         return None if value == default else value
 
@@ -175,7 +177,7 @@ def _activations(field: Any) -> tuple[str, ...]:  # noqa: ANN401 - pydantic's ow
 
 
 def _dtype(layer: KerasLayer) -> str:
-    """The dtype of a layer's variables: a mixed policy keeps them in float32."""
+    """Return the dtype of a layer's variables; a mixed policy keeps them in float32."""
     policy = layer.config.get("dtype")
     if isinstance(policy, dict):
         config = policy.get("config")
@@ -183,14 +185,12 @@ def _dtype(layer: KerasLayer) -> str:
     if policy is None:
         return "float32"
     if not isinstance(policy, str) or "_from_" in policy:
-        raise layer.error(
-            f"its dtype policy is {str(policy)[:60]!a}, and quantised weights are no initial weights"
-        )
+        raise layer.error(f"quantized layers are not supported, got the dtype policy {str(policy)[:60]!a}")
     return "float32" if policy.startswith("mixed_") else policy
 
 
 def _shapes(node: dict[str, Any]) -> Shapes:
-    """The shapes of a layer's inputs, from wherever the config says them."""
+    """Return the shapes of a layer's inputs, from any place where a config states them."""
     build, config = node.get("build_config"), node["config"]
     shapes: Shapes = {}
     if isinstance(build, dict):
@@ -218,7 +218,7 @@ def _shape(value: object) -> tuple[int | None, ...] | None:
 
 
 def _connected(node: dict[str, Any]) -> object:
-    """The shape of the first tensor that a functional model feeds to a layer."""
+    """Return the shape of the first tensor that a functional model feeds to a layer."""
     value: Any = node.get("inbound_nodes")
     for step in (0, "args", 0, "config", "shape"):
         if isinstance(step, int):

@@ -1,4 +1,4 @@
-"""Keras's layers that no layer kind of ours describes: their tensors, with their fans."""
+"""Raw tensors, with their fans, of Keras layers that have no layer type of their own."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _EQUATION = re.compile(r"(\.\.\.)?([A-Za-z]*)(\.\.\.)?,([A-Za-z]+)->(\.\.\.)?([A
 
 
 def einsum_dense(layer: KerasLayer) -> list[DerivedLayer]:
-    """The kernel of an EinsumDense, whose inputs are the letters that its output lacks."""
+    """Return the tensors of an EinsumDense layer; the inputs are the letters missing from its output."""
     equation = layer.config.get("equation")
     match = _EQUATION.match(equation.replace(" ", "")) if isinstance(equation, str) else None
     if match is None:
-        raise layer.error(f"its equation is none: {equation!r:.60}")
+        raise layer.error(f"invalid equation: {equation!r:.60}")
     ahead, inputs, _, letters, _, outputs, _ = match.groups()
     sizes = {c: s for c, s in zip(reversed(inputs), reversed(layer.shape()), strict=False) if s}
     if not ahead:
@@ -28,12 +28,12 @@ def einsum_dense(layer: KerasLayer) -> list[DerivedLayer]:
         if isinstance(output_shape, list)
         else []
     )
-    # The output's own shape lacks the batch, so both are read from the end.
+    # The output shape in the config lacks the batch axis, so both are read from the end.
     for letter, size in zip(reversed(outputs), reversed(shape), strict=False):
         if isinstance(size, int) and size > 0:
             sizes.setdefault(letter, size)
     if not set(letters) <= sizes.keys():
-        raise layer.error(f"its equation {equation!a} and its shapes do not tell the kernel's sizes")
+        raise layer.error(f"its equation {equation!a} and its shapes do not determine the kernel's shape")
     kernel = tuple(sizes[c] for c in letters)
     axes = tuple(i for i, c in enumerate(letters) if c not in outputs)
     batch = tuple(i for i, c in enumerate(letters) if c in inputs and c in outputs)
@@ -47,7 +47,7 @@ def einsum_dense(layer: KerasLayer) -> list[DerivedLayer]:
     bias_axes = layer.config.get("bias_axes")
     if bias_axes is not None:
         if not isinstance(bias_axes, str) or not set(bias_axes) <= sizes.keys():
-            raise layer.error(f"its bias_axes are none: {bias_axes!r:.60}")
+            raise layer.error(f"bias_axes: expected letters of the equation, got {bias_axes!r:.60}")
         first = min(outputs.index(c) for c in bias_axes if c in outputs)
         bias = tuple(sizes[c] if c in bias_axes else 1 for c in outputs[first:] if c in sizes)
         fields = (("shape", bias), ("initializer", "zeros"))
@@ -56,16 +56,16 @@ def einsum_dense(layer: KerasLayer) -> list[DerivedLayer]:
 
 
 def raw_layer(layer: KerasLayer) -> list[DerivedLayer] | None:
-    """The tensors of a layer that has few and no kernels; None where it is no such layer."""
+    """Return the tensors of a layer that has other weights than kernels, or None for all other classes."""
     match layer.class_name:
         case "Attention":
             return [
                 _scalar(layer, name)
-                for name, there in (
+                for name, is_used in (
                     ("scale", layer.flag("use_scale", False)),
                     ("concat_score_weight", layer.config.get("score_mode") == "concat"),
                 )
-                if there
+                if is_used
             ]
         case "AdditiveAttention":
             if not layer.flag("use_scale", True):
@@ -79,7 +79,7 @@ def raw_layer(layer: KerasLayer) -> list[DerivedLayer] | None:
             axis = layer.config.get("axis", -1)
             axes = axis if isinstance(axis, list) else [] if axis is None else [axis]
             shape = tuple(layer.axis(a) for a in axes if isinstance(a, int))
-            comment = "Normalization: statistics of the data, which adapt() sets"
+            comment = "Normalization: statistics of the data, set by adapt()"
             rows = (
                 ("mean", shape, "zeros", None),
                 ("variance", shape, "ones", None),
@@ -92,12 +92,14 @@ def raw_layer(layer: KerasLayer) -> list[DerivedLayer] | None:
                 for n, s, i, dtype in rows
             ]
         case "ReversibleEmbedding":
-            rows_, width = layer.size("input_dim"), layer.size("output_dim")
+            vocabulary, width = layer.size("input_dim"), layer.size("output_dim")
             layers = [
-                DerivedLayer("embedding", layer.name, (("num_embeddings", rows_), ("embedding_dim", width)))
+                DerivedLayer(
+                    "embedding", layer.name, (("num_embeddings", vocabulary), ("embedding_dim", width))
+                )
             ]
             if not layer.flag("tie_weights", True):
-                fields = (("shape", (width, rows_)), ("in_axes", (0,)))
+                fields = (("shape", (width, vocabulary)), ("in_axes", (0,)))
                 layers.append(DerivedLayer("tensor", f"{layer.name}/reverse_embeddings", fields))
             return layers
     return None

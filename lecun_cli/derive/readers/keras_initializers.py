@@ -1,4 +1,4 @@
-"""A model's own initializers -> ours, where they are offered."""
+"""Convert Keras's initializers to those of the family, if they are supported."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from lecun_cli.derive.described_model import Map, Scalar, Value
 from lecun_cli.initializers.family import FAMILY, Initializer, InitializerError, make
 
-# Keras's names that ours differ from.
+# Keras's names that differ from ours.
 _NAMES = {"random_uniform": "uniform", "zero": "zeros", "one": "ones"}
-_KEPT = {
+_ARGUMENTS = {
     "constant": ("value",),
     "truncated_normal": ("stddev",),
     "uniform": ("minval", "maxval"),
@@ -19,18 +19,18 @@ _KEPT = {
 }
 
 
-class NotOfferedError(Exception):
-    """An initializer that is not offered; its text names it."""
+class UnsupportedInitializerError(Exception):
+    """An unsupported initializer; the text of the exception names it."""
 
 
 def from_keras(initializer: object) -> Value | None:
-    """Keras's initializer as a field's value; None where the config says none.
+    """Return a Keras initializer as the value of a field, or None if the config does not state one.
 
     Args:
         initializer: A name, or Keras's `{"class_name": ..., "config": {...}}`.
 
     Raises:
-        NotOfferedError: It is not offered.
+        UnsupportedInitializerError: The family does not have such an initializer.
     """
     if initializer is None:
         return None
@@ -38,20 +38,20 @@ def from_keras(initializer: object) -> Value | None:
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     ours = _NAMES.get(snake, snake)
     if ours not in FAMILY:
-        raise NotOfferedError(name)
-    arguments = {key: config[key] for key in _KEPT.get(ours, ()) if key in config}
+        raise UnsupportedInitializerError(name)
+    arguments = {key: config[key] for key in _ARGUMENTS.get(ours, ()) if key in config}
     if config.get("mean"):
-        raise NotOfferedError(f"{name} with a mean of {config['mean']}")
+        raise UnsupportedInitializerError(f"{name} with a mean of {config['mean']}")
     if arguments.get("distribution") == "normal":
         arguments["distribution"] = "truncated_normal"  # as Keras reads it
     try:
         return value_of(make(ours, arguments))
     except InitializerError as error:
-        raise NotOfferedError(f"{name} ({error.message})") from None
+        raise UnsupportedInitializerError(f"{name} ({error.message})") from None
 
 
 def value_of(initializer: Initializer) -> Value:
-    """An initializer as it is written: its name alone where its arguments are the defaults."""
+    """Return an initializer as a spec writes it: only its name if all arguments are defaults."""
     defaults = FAMILY[initializer.name].defaults
     pairs: list[tuple[str, Scalar]] = [(k, v) for k, v in initializer.arguments if v != defaults[k]]
     return Map((("name", initializer.name), *pairs)) if pairs else initializer.name
@@ -63,4 +63,4 @@ def _parts(initializer: object) -> tuple[str, Mapping[str, Any]]:
     if isinstance(initializer, dict) and isinstance(initializer.get("class_name"), str):
         config = initializer.get("config")
         return initializer["class_name"], config if isinstance(config, dict) else {}
-    raise NotOfferedError(f"a {type(initializer).__name__}")
+    raise UnsupportedInitializerError(f"a {type(initializer).__name__}")

@@ -1,4 +1,4 @@
-"""Keras's layers -> ours: one row a class, from its config and the shape of its input."""
+"""Layer types of Keras classes: one row per class, which reads the config and the shape of the input."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Shapes = dict[str, tuple[int | None, ...]]
 
 @dataclass(frozen=True)
 class KerasLayer:
-    """A layer of a config, as its row reads it.
+    """A layer in a config of Keras.
 
     Attributes:
-        name: Its whole name.
-        class_name: Keras's class.
-        config: Its config.
-        shapes: The shapes of its inputs: `input_shape`, or `query_shape` and the like.
-        source: What messages call the config.
+        name: Full name.
+        class_name: Name of Keras's class.
+        config: Config of the layer.
+        shapes: Shapes of its inputs: `input_shape`, or `query_shape` and similar keys.
+        source: Name of the config for messages.
     """
 
     name: str
@@ -38,35 +38,45 @@ class KerasLayer:
     source: str
 
     def error(self, message: str, help: str | None = None) -> DeriveError:
-        """An error about this layer."""
-        return DeriveError(
-            f"the layer {self.name!a} ({self.class_name}) of {self.source}: {message}", help=help
-        )
+        """Return an error about this layer."""
+        return DeriveError(f"layer {self.name!a} ({self.class_name}) of {self.source}: {message}", help=help)
 
     def size(self, key: str, default: int | None = None) -> int:
-        """A positive integer of the config."""
+        """Return a positive integer of the config.
+
+        Raises:
+            DeriveError: It is missing or something else.
+        """
         value = self.config.get(key, default)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise self.error(f"{key} is a positive integer, found {value!r:.60}")
+            raise self.error(f"{key}: expected a positive integer, got {value!r:.60}")
         return value
 
     def sizes(self, key: str, rank: int, default: int | None = None) -> tuple[int, ...]:
-        """Sizes of the config, one for each axis."""
+        """Return sizes of the config, one for each axis.
+
+        Raises:
+            DeriveError: They are missing or something else.
+        """
         value = self.config.get(key, default)
         values = [value] * rank if isinstance(value, int) else value
         if not isinstance(values, list) or len(values) != rank or not all(_is_size(v) for v in values):
-            raise self.error(f"{key} is {rank} positive integers, found {value!r:.60}")
+            raise self.error(f"{key}: expected {rank} positive integers, got {value!r:.60}")
         return tuple(values)
 
     def flag(self, key: str, default: bool) -> bool:
-        """A boolean of the config."""
+        """Return a boolean of the config.
+
+        Raises:
+            DeriveError: It is something else.
+        """
         value = self.config.get(key, default)
         if not isinstance(value, bool):
-            raise self.error(f"{key} is true or false, found {value!r:.60}")
+            raise self.error(f"{key}: expected true or false, got {value!r:.60}")
         return value
 
     def shape(self, key: str = "input_shape") -> tuple[int | None, ...]:
-        """The shape of an input.
+        """Return the shape of an input.
 
         Raises:
             DeriveError: The layer was never built.
@@ -74,21 +84,25 @@ class KerasLayer:
         shape = self.shapes.get(key)
         if shape is None:
             raise self.error(
-                "it was never built, so the config does not say the shape of its input",
-                "save the model after model.build(input_shape), or with a keras.Input in front",
+                "it was never built, so the config does not state the shape of its input",
+                "save the model after model.build(input_shape), or begin it with a keras.Input",
             )
         return shape
 
     def axis(self, axis: int, key: str = "input_shape") -> int:
-        """The size of one axis of an input."""
+        """Return the size of one axis of an input.
+
+        Raises:
+            DeriveError: The axis does not exist or has no fixed size.
+        """
         shape = self.shape(key)
         size = shape[axis] if -len(shape) <= axis < len(shape) else None
         if not _is_size(size):
-            raise self.error(f"axis {axis} of its input {list(shape)} has no size")
+            raise self.error(f"axis {axis} of its input {list(shape)} has no fixed size")
         return int(size or 0)
 
     def channels(self) -> int:
-        """The channels of the input of a convolution."""
+        """Return the number of input channels of a convolution."""
         return self.axis(1 if self.config.get("data_format") == "channels_first" else -1)
 
 
@@ -98,13 +112,12 @@ def _is_size(value: object) -> bool:
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """A layer in our terms.
+    """A layer as a spec describes it, without its name.
 
     Attributes:
         layer_type: A key of `LAYER_TYPES`.
-        fields: Its keys and values.
-        initializer_keys: The keys of the config that hold initializers; ours has the same, or
-            `initializer_keys[key]`.
+        fields: Keys and values.
+        initializer_keys: Keys of the initializers, which are the same in the config and in the spec.
     """
 
     layer_type: str
@@ -191,7 +204,7 @@ def _recurrent(layer_type: str) -> Callable[[KerasLayer], LayerSpec]:
 
 
 def bidirectional(layer: KerasLayer, inner: LayerSpec) -> LayerSpec:
-    """A layer that runs both ways."""
+    """Return the bidirectional layer around a recurrent layer."""
     return LayerSpec("bidirectional", bidirectional_fields(inner.layer_type, inner.fields), ())
 
 
@@ -199,7 +212,7 @@ def _normalized(layer: KerasLayer) -> Fields:
     axis = layer.config.get("axis", -1)
     axes = axis if isinstance(axis, list) else [axis]
     if not axes or not all(isinstance(a, int) and not isinstance(a, bool) for a in axes):
-        raise layer.error(f"axis is an integer or several, found {axis!r:.60}")
+        raise layer.error(f"axis: expected one or several integers, got {axis!r:.60}")
     return (("features", compact_features(tuple(layer.axis(a) for a in axes))),)
 
 
@@ -212,14 +225,14 @@ _AFFINE_INITIALIZERS = ("gamma_initializer", "beta_initializer")
 
 def _layer_normalization(layer: KerasLayer) -> LayerSpec:
     fields = (*_normalized(layer), *_affine(layer))
-    if layer.flag("rms_scaling", False):  # which has a gamma and never a beta
+    if layer.flag("rms_scaling", False):  # has a gamma and never a beta
         fields = (*_normalized(layer), ("center", False))
     return LayerSpec("layer_normalization", fields, _AFFINE_INITIALIZERS)
 
 
 def _batch_normalization(layer: KerasLayer) -> LayerSpec:
     if layer.flag("renorm", False):
-        raise layer.error("batch renormalisation has tensors that no layer kind has")
+        raise layer.error("batch renormalization is not supported")
     moving = ("moving_mean_initializer", "moving_variance_initializer")
     return LayerSpec(
         "batch_normalization", (*_normalized(layer), *_affine(layer)), (*_AFFINE_INITIALIZERS, *moving)
@@ -243,7 +256,7 @@ def _rms_normalization(layer: KerasLayer) -> LayerSpec:
 def _p_re_lu(layer: KerasLayer) -> LayerSpec:
     shared = layer.config.get("shared_axes") or []
     if not isinstance(shared, list):
-        raise layer.error(f"shared_axes is a list of axes, found {shared!r:.60}")
+        raise layer.error(f"shared_axes: expected a list of axes, got {shared!r:.60}")
     rank = len(layer.shape())
     shape = tuple(1 if axis in shared else layer.axis(axis) for axis in range(1, rank))
     return LayerSpec("p_re_lu", (("shape", shape),), ("alpha_initializer",))
@@ -255,8 +268,8 @@ def _multi_head_attention(layer: KerasLayer) -> LayerSpec:
     for key, plain in (("value_dim", head), ("output_shape", None), ("use_gate", False)):
         if layer.config.get(key) not in {None, False, plain} and layer.config.get(key) != [embed]:
             raise layer.error(
-                f"a multi_head_attention of ours has no {key} of its own ({layer.config[key]!r:.60})",
-                "derive from package.module:callable or from a file of its weights, which gives raw tensors",
+                f"multi_head_attention does not support {key}, got {layer.config[key]!r:.60}",
+                "derive from package.module:callable or from a weight file, which gives raw tensors",
             )
     value = layer.axis(-1, "value_shape")
     key_width = layer.axis(-1, "key_shape") if layer.shapes.get("key_shape") else value
@@ -346,7 +359,7 @@ VARIABLES: dict[str, tuple[str, ...]] = {
 } | {"einsum_dense": _KERNEL}
 """The variables of each class in the order of a `.weights.h5` file, by its name in snake case."""
 
-# The layers of Keras that have no weights. (Seeds and look-up tables are none: weight files lack them too.)
+# The layers of Keras without weights. (Seeds and lookup tables do not count; weight files omit them too.)
 WEIGHTLESS = frozenset(
     {
         "Activation", "ActivityRegularization", "AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D",

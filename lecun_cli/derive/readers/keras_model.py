@@ -1,4 +1,4 @@
-"""A Keras model in this process -> layers: by its config, or by its variables where it is subclassed."""
+"""Read a Keras model in this process, by its config, or by its variables if its class is custom."""
 
 from __future__ import annotations
 
@@ -14,15 +14,20 @@ from lecun_cli.errors import DeriveError
 
 
 def from_model(model: Any, source: str, *, keep_initializers: bool) -> DescribedModel:  # noqa: ANN401 - a Keras model
-    """The layers of a Keras model.
+    """Return the layers of a Keras model.
+
+    Args:
+        model: A built Keras model or layer.
+        source: Name of the model for messages.
+        keep_initializers: If true, kernels keep the initializers of the config.
 
     Raises:
-        DeriveError: The model was never built, or is beyond what a spec holds.
+        DeriveError: The model was never built, or a spec cannot describe it.
     """
     if not model.built or not model.weights:
         raise DeriveError(
             f"the model of {source} has no weights",
-            help="build it before it is returned: model.build(input_shape), or a keras.Input in front",
+            help="return a built model: call model.build(input_shape), or begin with a keras.Input",
         )
     try:
         config = parse_json(model.to_json().encode(), what=f"the config of {source}")

@@ -1,4 +1,8 @@
-"""Keras's `.weights.h5`: `layers/dense/vars/0` by class and place; names are attributes."""
+"""Read a `.weights.h5` file of Keras 3.
+
+Paths such as `layers/dense/vars/0` state the class of a layer and the position of a variable; the names of
+the layers are attributes.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +42,9 @@ class _Node:
     """A group of the file.
 
     Attributes:
-        children: The groups in it.
-        variables: Its `vars`, in order.
-        name: The layer's own name, if the file says it.
+        children: Groups inside it, by name.
+        variables: Tensors in its `vars` group, in order.
+        name: Name of the layer, or None if the file does not state it.
     """
 
     children: dict[str, _Node]
@@ -48,7 +52,7 @@ class _Node:
     name: str | None = None
 
     def at(self, *path: str) -> _Node | None:
-        """The group at a path."""
+        """Return the group at a path, or None if it does not exist."""
         here: _Node | None = self
         for part in path:
             here = here.children.get(part) if here else None
@@ -56,10 +60,10 @@ class _Node:
 
 
 def from_keras_weights(path: Path) -> DescribedModel:
-    """The layers of a `.weights.h5` file.
+    """Return the layers of a `.weights.h5` file.
 
     Raises:
-        DeriveError: It is no sound HDF5 file, or not in Keras 3's form.
+        DeriveError: The file is not a valid HDF5 file or does not have the layout of Keras 3.
     """
     stored = hdf5_tensors(path)
     dtypes, names = _attributes(path)
@@ -69,8 +73,9 @@ def from_keras_weights(path: Path) -> DescribedModel:
         parts = [part for part in above if part]
         if group != "vars" or not number.isdigit():
             raise DeriveError(
-                f"{path} holds {tensor.name!a}, and a .weights.h5 file holds .../vars/0 and the like",
-                help="if it is plain HDF5, or of Keras 2, name it .h5",
+                f"{path} is not a .weights.h5 file of Keras 3: expected paths such as "
+                f"layers/dense/vars/0, got {tensor.name!a}",
+                help="if it is plain HDF5 or a file of Keras 2, give it the suffix .h5",
             )
         if parts[:1] == ["optimizer"]:
             continue
@@ -84,19 +89,19 @@ def from_keras_weights(path: Path) -> DescribedModel:
     items = reader.container(top, "")
     tensors = tuple(t for layer in layers_of(items) for t in layer.stored)
     check_tensors(tensors, str(path))
-    remark = "Such a file says the layers' classes and names, and not in what order unlike layers stand."
+    remark = "A .weights.h5 file states the classes and names of layers, but not the order of the classes."
     return DescribedModel("keras", items, tensors, tuple(reader.warnings), (remark,))
 
 
 def _attributes(path: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """(dtype of the datasets that say one, name of the layers) by path."""
+    """Return the dtype of the datasets that state one and the names of layers, both by path."""
     import h5py
 
     dtypes: dict[str, str] = {}
     names: dict[str, str] = {}
 
     def visit(name: str, item: h5py.HLObject) -> bool | None:
-        # h5py calls this from C, where an exception may be swallowed: a signal ends the visit instead.
+        # h5py calls this from C, which may swallow an exception, so a signal ends the visit instead.
         if hold.pending:
             return True
         key, texts = ("dtype", dtypes) if isinstance(item, h5py.Dataset) else ("name", names)
@@ -111,7 +116,7 @@ def _attributes(path: Path) -> tuple[dict[str, str], dict[str, str]]:
         with hold_signals() as hold, h5py.File(path, "r") as file:
             file.visititems(visit)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise DeriveError(f"{path} is no sound HDF5 file: {error}") from error
+        raise DeriveError(f"{path} is not a valid HDF5 file: {error}") from error
     return dtypes, names
 
 
@@ -121,7 +126,7 @@ class _Reader:
         self.warnings: list[str] = []
 
     def container(self, node: _Node, above: str) -> tuple[DerivedItem, ...]:
-        """The items of a model."""
+        """Return the items of a model."""
         items: list[DerivedItem] = []
         for key, child in sorted(node.children.items(), key=lambda pair: natural(pair[0])):
             layer_class = _layer_class(key)
@@ -143,7 +148,7 @@ class _Reader:
         named = self._named(layer_class, name, node)
         if named is None:
             self.warnings.append(
-                f"{name!a} is of a class that is not known here ({layer_class!a}): its tensors are raw"
+                f"layer {name!a} has the unknown class {layer_class!a}, so its tensors are raw tensors"
             )
             tensors = [
                 replace(t, name=f"{name}/{t.name.rpartition('vars/')[2]}") for t in _all_variables(node)
@@ -155,14 +160,14 @@ class _Reader:
         return [replace(e, stored=tuple(replace(t, name=above + t.name) for t in e.stored)) for e in layers]
 
     def _named(self, layer_class: str, name: str, node: _Node) -> tuple[Tensor, ...] | None:
-        """The variables of a layer under the names that Keras gives them, or None for an unknown class."""
+        """Return the variables of a layer under Keras's names, or None for an unknown class."""
         parts: list[tuple[str, str, _Node | None]] = []
         if layer_class in GATES:
             parts.append((f"{layer_class}_cell/", layer_class, node.at("cell")))
         elif layer_class == "bidirectional":
             for way in ("forward", "backward"):
                 cell = node.at(f"{way}_layer", "cell")
-                cell_type = _gates(cell)
+                cell_type = _cell_type(cell)
                 parts.append((f"{way}_{cell_type}/{cell_type}_cell/", cell_type, cell))
         elif layer_class in {"multi_head_attention", "grouped_query_attention"}:
             for ours, theirs in _PROJECTIONS.items():
@@ -188,7 +193,8 @@ class _Reader:
         if layer_class == "batch_normalization":
             if count == 3:
                 self.warnings.append(
-                    f"{name!a} has a gamma or a beta, and the file does not say which: it has a beta now"
+                    f"layer {name!a} has either a gamma or a beta, and the file does not state which one; "
+                    "a beta is assumed"
                 )
             return {4: param_names, 3: param_names[1:], 2: param_names[2:]}.get(count)
         if layer_class.startswith("separable") and count == 1:
@@ -197,12 +203,12 @@ class _Reader:
 
 
 def _layer_class(key: str) -> str:
-    """The class in a path's part: `conv2d_1` is the second `conv2d`."""
+    """Return the class in a part of a path: `conv2d_1` is the second `conv2d`."""
     return re.sub(r"_\d+\Z", "", key)
 
 
-def _gates(cell: _Node | None) -> str:
-    """Which cell it is, by its kernels' shapes."""
+def _cell_type(cell: _Node | None) -> str:
+    """Return the recurrent layer type of a cell by the shapes of its kernels, or "unknown"."""
     shapes = [] if cell is None else [t.shape for t in cell.variables]
     if len(shapes) < 2 or len(shapes[1]) != 2:
         return "unknown"
@@ -211,7 +217,7 @@ def _gates(cell: _Node | None) -> str:
 
 
 def _all_variables(node: _Node) -> list[Tensor]:
-    """The variables of a layer and of all in it, under their paths."""
+    """Return the variables of a layer and of all layers inside it, named by path."""
     variables = list(node.variables)
     for key, child in node.children.items():
         variables += [
@@ -221,7 +227,7 @@ def _all_variables(node: _Node) -> list[Tensor]:
 
 
 def _convolution(layer_class: str, name: str, tensors: tuple[Tensor, ...]) -> DerivedLayer | None:
-    """A convolution of a class that is known, which names and shapes alone do not tell from the others."""
+    """Return a convolution by its class, since names and shapes do not distinguish convolutions."""
     match = re.match(r"(depthwise_)?conv\dd(_transpose)?\Z", layer_class)
     kernel = tensors[0].shape
     if match is None or len(kernel) < 3:

@@ -1,4 +1,4 @@
-"""A torch.nn.Module -> layers, by its modules' classes; the state dict is what the spec must give."""
+"""Read a torch.nn.Module by the classes of its submodules; the spec must reproduce its state dict."""
 
 from __future__ import annotations
 
@@ -31,16 +31,17 @@ def from_module(
     keep_initializers: bool = False,
     left_out: dict[str, str] | None = None,
 ) -> DescribedModel:
-    """The layers of a module, in the order of its state dict.
+    """Return the layers of a module, in the order of its state dict.
 
     Args:
-        module: A torch.nn.Module, on any device.
-        source: What messages call it.
-        keep_initializers: Asked for in vain: a module does not say how it was initialised.
-        left_out: Tensors that are not stored, since they are another tensor again: name by name.
+        module: A torch.nn.Module on any device.
+        source: Name of the module for messages.
+        keep_initializers: Ignored with a warning; a module does not name its initializers.
+        left_out: Names of tensors that are not stored because they are tied, each with the name of the
+            tensor that is stored.
 
     Raises:
-        DeriveError: A parameter has no shape yet, or is beyond what a spec holds.
+        DeriveError: A parameter has no shape yet, or a spec cannot describe it.
     """
     import torch
 
@@ -49,8 +50,8 @@ def from_module(
     for name, value in module.state_dict(keep_vars=True).items():
         if torch.nn.parameter.is_lazy(value):
             raise DeriveError(
-                f"the parameter {name} of {source} has no shape yet",
-                help="run the module once on an example input before it is returned",
+                f"parameter {name} of {source} has no shape yet",
+                help="run the module once on an example input before returning it",
             )
         if isinstance(value, torch.Tensor) and name not in left_out:
             state[name] = value
@@ -66,12 +67,12 @@ def from_module(
     recognized = recognize(tuple(t for t in tensors if t.name not in shared), "torch", layers)
     recognized = _with_shared(recognized, tensors, shared)
     warnings = (initializers_not_kept("a torch.nn.Module"),) if keep_initializers else ()
-    remarks = tuple(f"{name} is {first} again (tied), and not stored." for name, first in left_out.items())
+    remarks = tuple(f"{name} is tied to {first} and is not stored." for name, first in left_out.items())
     return DescribedModel("torch", recognized, tensors, warnings, remarks)
 
 
 def _shared(state: dict[str, Any]) -> dict[str, str]:
-    """The names under which a tensor stands again, each with its first."""
+    """Return the further names of tensors with several names, each with the tensor's first name."""
     first: dict[int, str] = {}
     first_names = {}
     for name, value in state.items():
@@ -84,7 +85,7 @@ def _shared(state: dict[str, Any]) -> dict[str, str]:
 def _with_shared(
     recognized: tuple[DerivedLayer, ...], tensors: tuple[Tensor, ...], shared: dict[str, str]
 ) -> tuple[DerivedLayer, ...]:
-    """The entries, and a raw tensor with the identity of the first for each that is one again."""
+    """Return the layers, and for each further name a raw tensor with the identity of the first."""
     from lecun_cli.derive.recognition.layer_check import identity_of
 
     by_name = {tensor.name: tensor for tensor in tensors}
@@ -95,14 +96,14 @@ def _with_shared(
         layer = raw_tensor(by_name[name], "torch")
         if identity is not None:
             fields: Fields = (*layer.fields, ("stream", identity))
-            comment = f"{first} again (tied): the same weights"
+            comment = f"tied to {first}: the same weights"
             layer = DerivedLayer("tensor", name, fields, comment, layer.dtype, layer.stored)
         layers.append(layer)
     return tuple(layers)
 
 
 def _known_layers(index: TensorIndex, name: str, module: Any) -> Iterator[DerivedLayer]:  # noqa: ANN401
-    """What a module's class says of it; nothing where the class is none that is known."""
+    """Yield the layers of a module of a known class; nothing for other classes."""
     from torch import nn
 
     if not name:
@@ -134,7 +135,7 @@ def _known_layers(index: TensorIndex, name: str, module: Any) -> Iterator[Derive
         case nn.GroupNorm():
             groups: Fields = (("groups", module.num_groups),) if module.num_groups != 32 else ()
             yield DerivedLayer("group_normalization", name, (("features", module.num_channels), *groups))
-        case _ if type(module).__name__ == "Conv1D" and hasattr(module, "nf"):  # transformers' own
+        case _ if type(module).__name__ == "Conv1D" and hasattr(module, "nf"):  # of transformers
             yield from inputs_first(index, name)
         case nn.LayerNorm():
             fields = (("features", compact_features(tuple(module.normalized_shape))),)
@@ -144,7 +145,7 @@ def _known_layers(index: TensorIndex, name: str, module: Any) -> Iterator[Derive
 
 
 def _normalization(index: TensorIndex, name: str, class_name: str) -> Iterator[DerivedLayer]:
-    """Normalisations of any author, by the class's name: RMS unless there is a shift (T5LayerNorm is one)."""
+    """Yield the layer of a custom `*Norm` class: RMS unless it has a bias (T5LayerNorm is an RMS norm)."""
     weight = index.shape(name, "weight")
     if weight is None or not class_name.endswith("Norm") or index.shape(name, "running_mean") is not None:
         return

@@ -1,4 +1,4 @@
-"""A transformers config -> layers: the model that it names, built on the meta device without weights."""
+"""Read a transformers config: build the model that it names on the meta device, without weights."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ _COUNT = re.compile(r"layers|experts|blocks|depth", re.IGNORECASE)
 
 
 def from_transformers(config: dict[str, Any], path: Path, *, keep_initializers: bool) -> DescribedModel:
-    """The layers of the model that a `config.json` names, as transformers would save it.
+    """Return the layers of the model that a `config.json` names, as transformers would save it.
 
     Args:
         config: The parsed config.
-        path: Its file.
-        keep_initializers: Asked for in vain: a module does not say how it was initialised.
+        path: The file of the config.
+        keep_initializers: Ignored with a warning; a module does not name its initializers.
 
     Raises:
         DeriveError: transformers is not installed, does not know the model, or cannot build it.
     """
     if "auto_map" in config:
         raise DeriveError(
-            f"{path} names code of its own (auto_map), and that is not run",
-            help="give package.module:callable, which builds the model, or the files of its weights",
+            f"{path} refers to custom code (auto_map), which is not run",
+            help="give package.module:callable, which builds the model, or its weight files",
         )
     for key, value in _numbers(config):
         if _COUNT.search(key) and value > MAX_COUNT:
-            raise DeriveError(f"{path} asks for {key} = {value:,}, and at most {MAX_COUNT:,} are built")
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is fetched
+            raise DeriveError(f"{key} in {path} is too large: expected at most {MAX_COUNT:,}, got {value:,}")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # download nothing
     try:
         torch: Any = import_module("torch")
         transformers: Any = import_module("transformers")
     except ImportError as error:
         raise DeriveError(
-            f"{path} is a config of transformers, which is not installed here ({error})",
+            f"{path} is a config of transformers, which is not installed ({error})",
             help="pip install torch transformers, or give a .safetensors file of the model",
         ) from error
     before = transformers.logging.get_verbosity()
@@ -56,21 +56,24 @@ def from_transformers(config: dict[str, Any], path: Path, *, keep_initializers: 
         names = parsed.architectures or []
         model_class = getattr(transformers, names[0], None) if names else transformers.AutoModel
         if model_class is None:
-            raise DeriveError(f"{path} is of a {names[0]!a}, which this transformers does not know")
+            raise DeriveError(
+                f"unknown model class {names[0]!a} in {path}: "
+                f"transformers {transformers.__version__} does not have it"
+            )
         build = model_class.from_config if model_class is transformers.AutoModel else model_class._from_config
         with torch.device("meta"):
             model = build(parsed, dtype=dtype)
     except DeriveError:
         raise
     except Exception as error:
-        raise DeriveError(f"transformers cannot build the model of {path}: {error_text(error)}") from error
+        raise DeriveError(f"transformers cannot build the model in {path}: {error_text(error)}") from error
     finally:
         transformers.logging.set_verbosity(before)
     return from_module(model, str(path), keep_initializers=keep_initializers, left_out=_tied(model))
 
 
 def _tied(model: Any) -> dict[str, str]:  # noqa: ANN401 - a transformers model
-    """The tensors that transformers leaves out of a file, since they are others again."""
+    """Return the tied tensors that transformers omits from a file, each with the stored one."""
     keys = getattr(model, "_tied_weights_keys", None) or ()
     patterns = [re.compile(key) for key in keys]
     names_by_id: dict[int, list[str]] = {}

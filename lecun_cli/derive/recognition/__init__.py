@@ -1,1 +1,1 @@
-"""Tensor names and shapes -> layers, checked against the layer types."""
+"""Turn tensor names and shapes into layers, and check that these layers reproduce the tensors."""

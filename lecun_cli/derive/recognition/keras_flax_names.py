@@ -1,4 +1,4 @@
-"""Keras's and Flax's names and shapes -> layers: `hidden/kernel (in, out)`."""
+"""Recognize layers by the tensor names and shapes of Keras and Flax: `hidden/kernel (in, out)`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,17 @@ _OUTWARD = re.compile(r"(^|_)(out|output|attention_output|o)(_proj|_dense)?\Z", 
 
 @dataclass(frozen=True)
 class Leaves:
-    """What a framework calls the tensors of its layers."""
+    """Names that a framework gives to the tensors of its layers.
+
+    Attributes:
+        output: Output projection of an attention.
+        scale: Scale of a normalization.
+        shift: Shift of a normalization.
+        embeddings: Table of an embedding.
+        slope: Slope of a PReLU.
+        mean: Moving mean of a batch normalization.
+        collection: Collection of the moving mean, or None if the framework has no collections.
+    """
 
     output: str
     scale: str
@@ -47,7 +57,7 @@ LEAVES = {
 
 
 def nested(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
-    """A layer of several parts: attention, or a recurrent layer."""
+    """Return an attention or recurrent layer, whose tensors are nested, or an empty tuple."""
     query = index.shape(prefix, "query/kernel")
     if query is not None and len(query) == 3:
         return _attention(index, prefix, query)
@@ -62,7 +72,7 @@ def nested(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
 
 
 def direct(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
-    """A layer whose tensors stand right under its name."""
+    """Return a layer whose tensors are directly below its name, or an empty tuple."""
     leaves = LEAVES[index.framework.name]
     scale, shift = index.shape(prefix, leaves.scale), index.shape(prefix, leaves.shift)
     mean = index.shape(prefix, leaves.mean, leaves.collection)
@@ -108,10 +118,10 @@ def _kernel(index: TensorIndex, prefix: str, kernel: Shape, bias: Shape | None) 
             return (DerivedLayer("experts", prefix, with_bias(fields, bias, default=False)),)
         if bias == kernel[1:] or (bias is None and _INWARD.search(last_name)):
             return _projection(
-                index, prefix, (0,), "heads of an attention by their shape: axis 0 is the input"
+                index, prefix, (0,), "attention heads, recognized by the shape: axis 0 is the input"
             )
         if _OUTWARD.search(last_name):
-            comment = "the output of an attention by its name: axes 0 and 1 are the input"
+            comment = "output of an attention, recognized by the name: axes 0 and 1 are the input"
             return _projection(index, prefix, (0, 1), comment)
     if 3 <= len(kernel) <= 5:
         return (_convolution(index.framework.name, prefix, kernel, bias),)
@@ -153,9 +163,9 @@ def _convolution(framework: str, prefix: str, kernel: Shape, bias: Shape | None)
         if second > 1:
             fields = (*fields, ("depth_multiplier", second))
         return DerivedLayer(f"depthwise_conv{rank}d", prefix, with_bias(fields, bias))
-    turned = framework == "keras"  # (*window, out, in); Flax has (*window, in, out)
-    if (turned and out is not None and out == first != second) or named:
-        channels = (second, first) if turned else (first, second)
+    outputs_first = framework == "keras"  # (*window, out, in); Flax has (*window, in, out)
+    if (outputs_first and out is not None and out == first != second) or named:
+        channels = (second, first) if outputs_first else (first, second)
         fields = (("in_channels", channels[0]), ("out_channels", channels[1]), ("kernel_size", size))
         return DerivedLayer(f"conv{rank}d_transpose", prefix, with_bias(fields, bias), STRIDE_UNKNOWN)
     fields = (("in_channels", first), ("out_channels", second), ("kernel_size", size))

@@ -1,13 +1,16 @@
-"""What a layer would give, by our own tables: a kind is recognised only where they reproduce the source."""
+"""Check derived layers: plan them and compare the planned tensors with those of the source.
+
+A layer counts as recognized only if its plan reproduces the tensors of the source exactly.
+"""
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from functools import lru_cache
 
 from lecun_cli.derive.described_model import DerivedLayer, Fields, Tensor
 from lecun_cli.derive.yaml_writer import layer_line
+from lecun_cli.display.text import CONTROL_CHARACTERS, clip
 from lecun_cli.dtypes import DTYPES
 from lecun_cli.errors import DeriveError, SpecError
 from lecun_cli.frameworks import FRAMEWORKS
@@ -18,17 +21,19 @@ from lecun_cli.plan.types import Plan
 from lecun_cli.spec.expand import MAX_LAYERS
 from lecun_cli.spec.load import parse_spec
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _PLACEHOLDER = "Layer0Placeholder"
 
 
-def settled(layer: DerivedLayer, source: dict[str, Tensor], framework: str) -> DerivedLayer | None:
-    """A layer with the tensors of the source that it stands for, or None where they are not just those.
+def with_stored(layer: DerivedLayer, source: dict[str, Tensor], framework: str) -> DerivedLayer | None:
+    """Return a layer with the tensors of the source that it describes.
 
     Args:
-        layer: A layer, its name whole and not yet a template.
-        source: What the source has and no layer has taken, by name.
+        layer: A layer with its full name, which is not a template yet.
+        source: Tensors of the source that do not belong to a layer yet, by name.
         framework: A key of `FRAMEWORKS`.
+
+    Returns:
+        The layer with `stored` filled in, or None if the source does not have exactly its tensors.
     """
     name = layer.name
     path = split_path(name)
@@ -48,7 +53,7 @@ def settled(layer: DerivedLayer, source: dict[str, Tensor], framework: str) -> D
 
 @lru_cache(maxsize=4096)
 def _tensors_of(framework: str, layer_type: str, fields: Fields) -> tuple[tuple[str, Shape, str | None], ...]:
-    """(name, shape, dtype if it is no float) of every tensor of a layer; none where it is no sound layer."""
+    """Return the (name, shape, dtype or None for floats) of a layer's tensors; empty if it is invalid."""
     line = layer_line(DerivedLayer(layer_type, _PLACEHOLDER, fields))
     try:
         plan = make_plan(parse_spec(f"framework: {framework}\nlayers: [{line}]\n"))
@@ -58,47 +63,56 @@ def _tensors_of(framework: str, layer_type: str, fields: Fields) -> tuple[tuple[
 
 
 def check_tensors(tensors: tuple[Tensor, ...], source: str) -> None:
-    """Refuse what no spec can name.
+    """Check that a spec can describe all tensors of a source.
+
+    Args:
+        tensors: The tensors of the source.
+        source: Name of the source for messages.
 
     Raises:
-        DeriveError: A name, a shape or a dtype is beyond what a spec holds.
+        DeriveError: There are no tensors or too many, or a spec does not allow a name, shape or dtype.
     """
     if not tensors:
-        raise DeriveError(f"{source} holds no tensors", help="is it the file that was meant?")
+        raise DeriveError(f"{source} contains no tensors", help="check that it is the intended file")
     if len(tensors) > MAX_LAYERS:
         raise DeriveError(
-            f"{source} holds {len(tensors):,} tensors, and a spec has at most {MAX_LAYERS:,} layers"
+            f"too many tensors in {source}: expected at most {MAX_LAYERS:,}, got {len(tensors):,}"
         )
     seen = set()
     for tensor in tensors:
         name = tensor.name
-        shown = ascii(name if len(name) <= 60 else name[:57] + "...")
+        shown = ascii(clip(name))
         if name in seen:
-            raise DeriveError(f"{source} names the tensor {shown} twice")
+            raise DeriveError(f"{source} contains two tensors named {shown}")
         seen.add(name)
         if not name or len(name) > MAX_NAME:
-            raise DeriveError(f"a name in {source} has from 1 to {MAX_NAME} characters, found {len(name)}")
-        if _CONTROL.search(name):
-            raise DeriveError(f"the name {shown} in {source} holds control characters")
+            raise DeriveError(
+                f"invalid tensor name in {source}: expected 1 to {MAX_NAME:,} characters, got {len(name):,}"
+            )
+        if CONTROL_CHARACTERS.search(name):
+            raise DeriveError(f"the tensor name {shown} in {source} contains control characters")
         if tensor.dtype not in DTYPES:
             raise DeriveError(
-                f"the tensor {shown} in {source} is {tensor.dtype}, which a spec has not",
-                help=f"dtypes are: {', '.join(DTYPES)}",
+                f'tensor {shown} in {source}: unknown dtype "{tensor.dtype}"',
+                help=f"supported dtypes: {', '.join(DTYPES)}",
             )
         if any(not 1 <= n <= MAX_DIMENSION for n in tensor.shape):
             raise DeriveError(
-                f"the tensor {shown} in {source} has the shape {list(tensor.shape)}, "
-                f"and a dimension is from 1 to {MAX_DIMENSION}",
-                help="leave empty tensors out of the file",
+                f"tensor {shown} in {source}: expected dimensions from 1 to {MAX_DIMENSION}, "
+                f"got the shape {list(tensor.shape)}",
+                help="remove empty tensors from the file",
             )
 
 
 def compare(text: str, tensors: tuple[Tensor, ...] | None) -> Plan | str:
-    """The plan of a spec's text, or what it gives otherwise than the source has it.
+    """Plan the text of a spec and compare its tensors with those of the source.
 
     Args:
         text: The spec.
-        tensors: What the source has; None where it names layers only, and a sound spec is enough.
+        tensors: The tensors of the source, or None if it names only layers; then a valid spec is enough.
+
+    Returns:
+        The plan if it has exactly these tensors, else the first difference as text.
     """
     try:
         plan = make_plan(parse_spec(text))
@@ -112,7 +126,7 @@ def compare(text: str, tensors: tuple[Tensor, ...] | None) -> Plan | str:
 
 
 def identity_of(layer: DerivedLayer, name: str, framework: str) -> str | None:
-    """What the stream of a stored tensor is keyed with, or None where it packs several parameters."""
+    """Return the stream identity of a stored tensor, or None if it packs several parameters."""
     if layer.layer_type == "tensor":
         return layer.name
     plan = make_plan(

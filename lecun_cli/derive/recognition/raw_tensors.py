@@ -1,4 +1,4 @@
-"""Raw tensors: what becomes of a tensor whose layer kind is not known."""
+"""Raw tensors: describe tensors whose layer type is unknown."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from lecun_cli.derive.described_model import DerivedLayer, Fields, Tensor, Value
 from lecun_cli.dtypes import DTYPES
 
-# The innermost word of a name says what a tensor of one axis is: what scales begins at one, what shifts
-# at zero.
+# The last part of a name tells whether a tensor with one axis scales (initially ones) or shifts
+# (initially zeros).
 _ONES = re.compile(
     r"(weight|gamma|scale|running_var|moving_variance|var|variance|g|weight_g|ln_\w+|\w*norm\w*)(:0)?\Z"
 )
@@ -22,46 +22,48 @@ _CHANNELS_FIRST = "torch"
 def raw_tensor(
     tensor: Tensor, framework: str, *, fields: Fields | None = None, comment: str | None = None
 ) -> DerivedLayer:
-    """A tensor as it is.
+    """Return a raw tensor for a tensor of the source.
 
     Args:
         tensor: The tensor of the source.
-        framework: Whose storage order tells the inputs where nothing else does.
-        fields: Its fans or its initializer, where they are known.
-        comment: What to say of them; where nothing is known, the comment says what was assumed.
+        framework: The framework whose storage order decides which axis is the input if nothing else does.
+        fields: Axes of the fans or initializer, if known; otherwise they are guessed.
+        comment: Comment on `fields`; for guesses, the comment states the assumption.
     """
     if fields is None:
         fields, comment = _guess(tensor, framework)
     shape: Value = tensor.shape
     name = tensor.name
-    where: Fields = ()
-    if framework == "flax":  # whose names begin with the collection
+    in_collection: Fields = ()
+    if framework == "flax":  # names begin with the collection
         collection, _, name = name.partition("/")
-        where = () if collection == "params" else (("collection", collection),)
-    keys = (("shape", shape), *where, *fields)
+        in_collection = () if collection == "params" else (("collection", collection),)
+    keys = (("shape", shape), *in_collection, *fields)
     return DerivedLayer("tensor", name, keys, comment, dtype=tensor.dtype, stored=(tensor,))
 
 
 def _guess(tensor: Tensor, framework: str) -> tuple[Fields, str]:
     name, rank = tensor.name, len(tensor.shape)
     if not DTYPES[tensor.dtype].is_float:
-        return (("initializer", "zeros"),), f"kind unknown: {tensor.dtype} holds no weights, so zeros"
+        return (
+            ("initializer", "zeros"),
+        ), f"layer type unknown: zeros, because {tensor.dtype} is not a dtype of weights"
     last_name = re.split(r"[./]", name)[-1]
     if rank < 2 or _SCALES.match(last_name) or _BIASES.match(last_name):
         value = "ones" if _ONES.match(last_name) or _SCALES.match(last_name) else "zeros"
-        return (("initializer", value),), f"kind unknown: {value}, by its name"
+        return (("initializer", value),), f"layer type unknown: {value}, by its name"
     if _EMBEDDING.search(name):
         width = tensor.shape[-1]
-        return (("fan_in", width),), "kind unknown: fan_in taken from the last axis, as for an embedding"
+        return (("fan_in", width),), "layer type unknown: fan_in taken from the last axis, as in an embedding"
     if rank >= 3 and _EXPERTS.search(name):
         inputs = rank - 1 if framework == _CHANNELS_FIRST else rank - 2
-        comment = f"kind unknown: experts by the name, fan_in taken from axis {inputs}"
+        comment = f"layer type unknown: experts by the name, fan_in taken from axis {inputs}"
         return (("in_axes", (inputs,)), ("batch_axes", tuple(range(rank - 2)))), comment
     if framework == _CHANNELS_FIRST:
         inputs, outputs = 1, 0
     else:
         inputs, outputs = rank - 2, rank - 1
-    comment = f"kind unknown: fan_in taken from axis {inputs}"
+    comment = f"layer type unknown: fan_in taken from axis {inputs}"
     if rank == 2:
         return (("in_axes", (inputs,)),), comment
     return (("in_axes", (inputs,)), ("out_axes", (outputs,))), f"{comment} and the window"

@@ -1,4 +1,4 @@
-"""Tensors by name -> layers: what the names and shapes alone say, held against our own tables."""
+"""Recognize layers by tensor names and shapes, and keep only those that reproduce the tensors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lecun_cli.derive.described_model import DerivedLayer, Tensor
 from lecun_cli.derive.recognition import keras_flax_names, torch_names
-from lecun_cli.derive.recognition.layer_check import settled
+from lecun_cli.derive.recognition.layer_check import with_stored
 from lecun_cli.derive.recognition.raw_tensors import raw_tensor
 from lecun_cli.derive.recognition.rules import Recognizer
 from lecun_cli.derive.recognition.tensor_index import TensorIndex
@@ -23,13 +23,13 @@ RECOGNIZERS: dict[str, Recognizer] = {
 def recognize(
     tensors: tuple[Tensor, ...], framework: str, candidates: Iterable[DerivedLayer] = ()
 ) -> tuple[DerivedLayer, ...]:
-    """A layer or a raw tensor for every tensor, in the order of the tensors.
+    """Return layers and raw tensors that together describe every tensor, in the order of the tensors.
 
     Args:
-        tensors: What the source has.
+        tensors: The tensors of the source.
         framework: A key of `FRAMEWORKS`.
-        candidates: Layers and raw tensors that the source itself tells of; a layer that does not reproduce
-            tensors of the source is dropped.
+        candidates: Layers and raw tensors that the source itself describes; they take precedence. A layer
+            that does not reproduce tensors of the source is dropped.
     """
     index = TensorIndex(tensors, framework)
     layers: dict[str, DerivedLayer] = {}  # by the first of its tensors
@@ -57,11 +57,11 @@ def _recognize_one(index: TensorIndex, tensor: Tensor, layers: dict[str, Derived
 
 
 def _take(index: TensorIndex, candidates: tuple[DerivedLayer, ...], layers: dict[str, DerivedLayer]) -> bool:
-    """Take entries with their tensors out of what is left; False where one does not reproduce them."""
+    """Add layers and remove their tensors from `index.left`; return False if one does not match."""
     framework = index.framework.name
     taken = []
     for layer in candidates:
-        checked = layer if layer.layer_type == "tensor" else settled(layer, index.left, framework)
+        checked = layer if layer.layer_type == "tensor" else with_stored(layer, index.left, framework)
         if checked is None or any(t.name not in index.left for t in checked.stored):
             return False
         taken.append(checked)
@@ -73,4 +73,4 @@ def _take(index: TensorIndex, candidates: tuple[DerivedLayer, ...], layers: dict
     return bool(taken)
 
 
-_FIXED = frozenset({"int64"})  # a counter's, which its kind has anyway
+_FIXED = frozenset({"int64"})  # counters, whose dtype the layer type fixes

@@ -1,4 +1,4 @@
-"""The tensors of a source by name, and what their shapes say together."""
+"""Index of the tensors of a source by name, with facts that follow from all of their shapes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ EMBEDDING = re.compile(
 
 
 class TensorIndex:
-    """The tensors of a source that no layer has taken yet.
+    """The tensors of a source, and which of them do not belong to a layer yet.
 
     Args:
-        tensors: What the source has.
+        tensors: The tensors of the source.
         framework: A key of `FRAMEWORKS`.
+
+    Attributes:
+        left: Tensors that do not belong to a layer yet, by name.
     """
 
     def __init__(self, tensors: tuple[Tensor, ...], framework: str) -> None:
@@ -31,39 +34,44 @@ class TensorIndex:
         self.left = {tensor.name: tensor for tensor in tensors}
 
     def shape(self, prefix: str, leaf: str, collection: str | None = None) -> Shape | None:
-        """The shape of a tensor of the layer `prefix`, or None if there is none."""
+        """Return the shape of a tensor of the layer `prefix`, or None if the tensor does not exist."""
         tensor = self.left.get(self.framework.tensor_name((prefix,), leaf, collection))
         return None if tensor is None else tensor.shape
 
     def tensor(self, prefix: str, leaf: str) -> Tensor | None:
-        """A tensor of the layer `prefix`."""
+        """Return a tensor of the layer `prefix`, or None if it does not exist."""
         return self.left.get(self.framework.tensor_name((prefix,), leaf))
 
     def prefixes(self, name: str) -> tuple[str, ...]:
-        """The layers that a tensor may belong to by its name, the widest first: at most three parts away."""
+        """Return the names of layers that a tensor may belong to, shortest first, at most three parts up."""
         path = name.split(self.framework.separator)
         if self.framework.collection is not None and path[0] in _COLLECTIONS:
             path = path[1:]
         return tuple(self.framework.separator.join(path[:-n]) for n in (3, 2, 1) if len(path) > n)
 
-    def unanimous(self, says: Callable[[TensorIndex, Tensor], int | None]) -> int | None:
-        """What all tensors that say something say alike; each is asked once."""
-        if says not in self._agreed:
-            answers = {says(self, tensor) for tensor in self.tensors} - {None}
-            self._agreed[says] = answers.pop() if len(answers) == 1 else None
-        return self._agreed[says]
+    def unanimous(self, rule: Callable[[TensorIndex, Tensor], int | None]) -> int | None:
+        """Return the value on which all tensors with a value agree, or None; cached for each rule.
+
+        Args:
+            rule: Function that returns a value for a tensor, or None.
+        """
+        if rule not in self._agreed:
+            values = {rule(self, tensor) for tensor in self.tensors} - {None}
+            self._agreed[rule] = values.pop() if len(values) == 1 else None
+        return self._agreed[rule]
 
     @cached_property
     def width(self) -> int | None:
-        """The width of the model: that of its largest embedding."""
+        """Width of the model, which is the width of its largest embedding, or None without embeddings."""
         embeddings = [t.shape for t in self.tensors if len(t.shape) == 2 and EMBEDDING.search(_layer(t.name))]
         return max(embeddings)[1] if embeddings else None
 
     @cached_property
     def stored_inputs_first(self) -> frozenset[str]:
-        """The last words of layers whose dense kernels are `(in, out)`, as the lengths of biases prove.
+        """Last parts of the names of layers whose kernels are stored as `(in, out)`.
 
-        GPT-2 stores its dense layers so (the Hub's `Conv1D`), where torch has `(out, in)`.
+        The lengths of the biases prove it. GPT-2 stores its dense layers so (`Conv1D` of transformers),
+        whereas PyTorch stores `(out, in)`.
         """
         inward: set[str] = set()
         outward: set[str] = set()
@@ -83,5 +91,5 @@ def _layer(name: str) -> str:
 
 
 def last_name_of(prefix: str) -> str:
-    """The last word of a layer's path."""
+    """Return the last part of a layer's path."""
     return re.split(r"[./]", prefix)[-1]

@@ -1,4 +1,4 @@
-"""PyTorch's names and shapes -> layers: `hidden.weight (out, in)`."""
+"""Recognize layers by the tensor names and shapes of PyTorch: `hidden.weight (out, in)`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DOWNWARD = re.compile(r"down|w2|wo\b|output", re.IGNORECASE)
 
 
 def nested(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
-    """A layer of several parts: attention, or a recurrent layer."""
+    """Return an attention or recurrent layer, or an empty tuple."""
     if index.shape(prefix, "in_proj_weight") or index.shape(prefix, "q_proj_weight"):
         return _attention(index, prefix)
     if index.shape(prefix, "weight_ih_l0"):
@@ -34,7 +34,7 @@ def nested(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
 
 
 def direct(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
-    """A layer whose tensors stand right under its name."""
+    """Return a layer whose tensors are directly below its name, or an empty tuple."""
     weight, bias = index.shape(prefix, "weight"), index.shape(prefix, "bias")
     mean = index.shape(prefix, "running_mean")
     if mean is not None:
@@ -56,16 +56,16 @@ def direct(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
 
 
 def expert_tensor(index: TensorIndex, tensor: Tensor) -> DerivedLayer | None:
-    """Stacked experts without a layer of their own (`experts.gate_up_proj (n, in, out)`).
+    """Return a raw tensor for stacked experts that are not a layer (`experts.gate_up_proj (n, in, out)`).
 
-    Their order is no rule, so the width of the model tells which axis the inputs are; where both are as
-    wide, the other experts tell.
+    Models disagree about the order of the axes, so the input axis is the one that is as wide as the model.
+    If both are, the axis is taken from the other experts.
     """
     inputs = _expert_inputs(index, tensor)
-    comment = f"experts: axis {inputs} is the input by the name, the model's width being {index.width}"
+    comment = f"experts: axis {inputs} is the input, by the name and the width {index.width} of the model"
     if inputs is None and len(tensor.shape) == 3 and _EXPERTS.search(tensor.name):
         inputs = index.unanimous(_expert_inputs)
-        comment = f"experts: axis {inputs} is the input, as it is of the others"
+        comment = f"experts: axis {inputs} is the input, as in the other experts"
     if inputs is None:
         return None
     fields: Fields = (("in_axes", (inputs,)), ("batch_axes", (0,)))
@@ -73,7 +73,7 @@ def expert_tensor(index: TensorIndex, tensor: Tensor) -> DerivedLayer | None:
 
 
 def _expert_inputs(index: TensorIndex, tensor: Tensor) -> int | None:
-    """The axis of the inputs, where one axis alone is as wide as the model and the name says what it is."""
+    """Return the input axis if only one axis is as wide as the model and the name says which one it is."""
     last_name = last_name_of(tensor.name)
     if len(tensor.shape) != 3 or not _EXPERTS.search(tensor.name):
         return None
@@ -86,11 +86,11 @@ def _expert_inputs(index: TensorIndex, tensor: Tensor) -> int | None:
 
 
 def inputs_first(index: TensorIndex, prefix: str) -> tuple[DerivedLayer, ...]:
-    """A dense layer that is stored `(in, out)`, the Hub's `Conv1D`: its tensors as they are."""
+    """Return raw tensors for a dense layer that is stored as `(in, out)` (`Conv1D` of transformers)."""
     weight, bias = index.tensor(prefix, "weight"), index.tensor(prefix, "bias")
     if weight is None:
         return ()
-    comment = "stored (in, out), the transpose of torch's Linear"
+    comment = "stored as (in, out), the transpose of torch's Linear"
     layers = [raw_tensor(weight, "torch", fields=(("in_axes", (0,)),), comment=comment)]
     if bias is not None:
         layers.append(raw_tensor(bias, "torch", fields=(("initializer", "zeros"),), comment=comment))
@@ -111,10 +111,10 @@ def _matrix(index: TensorIndex, prefix: str, weight: Shape, bias: Shape | None) 
         return (DerivedLayer("embedding", prefix, fields),)
     if bias == weight:
         return (DerivedLayer("layer_normalization", prefix, (("features", weight),)),)
-    turned = last_name_of(prefix) in index.stored_inputs_first
+    is_inputs_first = last_name_of(prefix) in index.stored_inputs_first
     if bias is not None and weight[0] != weight[1]:
-        turned = bias == weight[1:]
-    if turned:
+        is_inputs_first = bias == weight[1:]
+    if is_inputs_first:
         return inputs_first(index, prefix)
     fields = (("in_features", weight[1]), ("out_features", weight[0]))
     return (DerivedLayer("dense", prefix, with_bias(fields, bias)),)
@@ -134,7 +134,8 @@ def _convolution(prefix: str, weight: Shape, bias: Shape | None) -> DerivedLayer
             *((("groups", groups),) if groups > 1 else ()),
         )
         return DerivedLayer(f"conv{rank}d_transpose", prefix, with_bias(fields, bias), STRIDE_UNKNOWN)
-    # One input a group and more than one output is a depthwise convolution, or the first one of grey images.
+    # One input channel per group and several outputs: a depthwise convolution, or the first one of a
+    # model for grayscale images.
     fields = (("in_channels", second), ("out_channels", first), ("kernel_size", compact_sizes(tuple(taps))))
     unsure = GROUPS_UNKNOWN if second == 1 and first > 1 else None
     return DerivedLayer(f"conv{rank}d", prefix, with_bias(fields, bias), unsure)

@@ -1,1 +1,1 @@
-"""Layers -> the text of a spec: repeats, parameters and dtypes."""
+"""Write layers as the text of a spec, with repeats, params and dtype rules."""

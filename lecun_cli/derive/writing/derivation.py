@@ -1,4 +1,4 @@
-"""A finding -> the text of a spec that gives just what the source has."""
+"""Write the spec of a described model, and prove by its plan that it reproduces the source."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from lecun_cli.derive.writing.repeats import escaped, fold
 from lecun_cli.derive.writing.size_params import with_params
 from lecun_cli.derive.writing.stored_dtypes import with_dtypes
 from lecun_cli.derive.yaml_writer import text_of
+from lecun_cli.display.text import counted
 from lecun_cli.errors import DeriveError
 from lecun_cli.frameworks import FRAMEWORKS
 from lecun_cli.plan.types import Plan
@@ -24,9 +25,9 @@ class Derivation:
     """A derived spec.
 
     Attributes:
-        text: The spec, YAML.
-        plan: The plan of that text.
-        warnings: What could not be carried over.
+        text: The spec as YAML.
+        plan: The plan of that spec.
+        warnings: Losses and assumptions.
     """
 
     text: str
@@ -35,10 +36,14 @@ class Derivation:
 
 
 def write_spec(described: DescribedModel, source: str) -> Derivation:
-    """The spec of a finding: the most readable text that gives just the source's tensors.
+    """Return the most readable spec that has exactly the tensors of the source.
+
+    Args:
+        described: The model as a reader described it.
+        source: Name of the source for the head of the spec and for messages.
 
     Raises:
-        DeriveError: No text does.
+        DeriveError: No spec reproduces the source.
     """
     difference = ""
     for items, rules, dtype in _ways(described):
@@ -51,15 +56,15 @@ def write_spec(described: DescribedModel, source: str) -> Derivation:
             return Derivation(text_of(head, top, params, named, rules), outcome, described.warnings)
         difference = difference or outcome
     if described.tensors is None:
-        raise DeriveError(f"what {source} describes makes no sound spec: {difference}")
+        raise DeriveError(f"no valid spec describes {source}: {difference}")
     raise DeriveError(
-        f"no spec gives just the tensors of {source}: {difference}",
-        help="please report it: the names and shapes of the source are enough",
+        f"no spec reproduces the tensors of {source}: {difference}",
+        help="please report this with the names and shapes of the tensors",
     )
 
 
 def _ways(described: DescribedModel) -> Iterator[tuple[tuple[DerivedItem, ...], tuple[Fields, ...], str]]:
-    """Items, rules and dtype: with blocks written once, as they are, and as raw tensors alone."""
+    """Yield (items, rules, dtype): first with repeats, then without them, then as raw tensors only."""
     separator = FRAMEWORKS[described.framework].separator
     dtype, items, rules = with_dtypes(described.items, described.framework, separator)
     yield fold(items, separator), rules, dtype
@@ -72,7 +77,7 @@ def _ways(described: DescribedModel) -> Iterator[tuple[tuple[DerivedItem, ...], 
 
 def _head(described: DescribedModel, source: str, plan: Plan) -> tuple[str, ...]:
     n_elements = sum(math.prod(t.shape) for t in plan.tensors)
-    tensors = "1 tensor" if len(plan.tensors) == 1 else f"{len(plan.tensors):,} tensors"
+    tensors = counted(len(plan.tensors), "tensor")
     head = [f"Derived from {source} by lecun-init: {tensors} of {n_elements:,} values."]
     for remark in (*described.remarks, *described.warnings):
         head += ["", *textwrap.wrap(remark, 100)]

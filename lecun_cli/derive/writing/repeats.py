@@ -1,4 +1,4 @@
-"""Blocks that repeat: layers that follow each other in equal rounds, with one running number in each name."""
+"""Fold repeated blocks: consecutive layers that are equal except for one running number in each name."""
 
 from __future__ import annotations
 
@@ -14,14 +14,21 @@ from lecun_cli.derive.yaml_writer import template
 _NUMBER = re.compile(r"(\d+)")
 _INDICES = ("i", "j", "k", "m", "n")
 _MAX_PERIODS = 8
-"""How many lengths of a round are tried from one start."""
-_LONGEST = 20_000
-"""Layers in one round."""
+"""Maximum number of iteration lengths that are tried from one start."""
+_MAX_LENGTH = 20_000
+"""Maximum number of layers in one iteration."""
 
 
 @dataclass(frozen=True)
 class _Step:
-    """How a name runs: the number that changes, where it stands, its first value and its step."""
+    """How the running number of a name changes.
+
+    Attributes:
+        before: Text before the number.
+        after: Text after the number.
+        first: The number in the first iteration.
+        step: Difference of the numbers of consecutive iterations.
+    """
 
     before: str
     after: str
@@ -29,23 +36,23 @@ class _Step:
     step: int
 
     def templated(self, index: str) -> str:
-        """The name with the index in place of the number."""
+        """Return the name with an expression of the index in place of the number."""
         run = index if self.step == 1 else f"{self.step} * {index}"
         return f"{self.before}{{{f'{run} + {self.first}' if self.first else run}}}{self.after}"
 
 
 def fold(items: Sequence[DerivedItem], separator: str) -> tuple[DerivedItem, ...]:
-    """Items with their blocks written once, and runs of a numbered block under its name.
+    """Return items with repeated blocks written once and numbered blocks as groups.
 
     Args:
-        items: Layers and groups, names plain; they become templates.
-        separator: What stands between the parts of a name.
+        items: Layers and groups with plain names; the names become templates.
+        separator: Separator between the parts of a name.
     """
     return _Folder(separator).fold([escaped(item) for item in items], 0)
 
 
 def escaped(item: DerivedItem) -> DerivedItem:
-    """An item whose names are templates that give its plain names back."""
+    """Return an item with names as templates that expand to its plain names."""
     if isinstance(item, DerivedLayer):
         return replace(item, name=template(item.name))
     if isinstance(item, Group):
@@ -86,12 +93,12 @@ class _Folder:
     def _best(
         self, items: list[DerivedItem], shapes: list[object], alike: list[int], at: int
     ) -> tuple[int, list[_Step]] | None:
-        """(rounds, how each name of a round runs) of the repeat that saves most, or None."""
+        """Return (iterations, a step for each name) of the repeat that saves most lines, or None."""
         best: tuple[int, int, list[_Step]] | None = None
         first = bisect_right(alike, at)
         for other in alike[first : first + _MAX_PERIODS]:
             period = other - at
-            if period > _LONGEST:
+            if period > _MAX_LENGTH:
                 break
             steps = _steps(items, shapes, at, period)
             if steps is None or not _in_phase(steps):
@@ -124,7 +131,7 @@ class _Folder:
         return Repeat(count, index, None, named)
 
     def _shared(self, steps: list[_Step]) -> _Step | None:
-        """The name of a round, where all names of it begin with one that holds the number."""
+        """Return the common first part of all names of an iteration if it contains the number, else None."""
         shared_steps = set()
         for step in steps:
             end = step.after.find(self.separator)
@@ -141,7 +148,7 @@ class _Folder:
         return other not in name and all(name.split(self.separator))
 
     def _groups(self, items: list[DerivedItem], depth: int) -> list[DerivedItem]:
-        """Runs of three layers or more of one numbered block, under its name."""
+        """Group three or more consecutive layers of one numbered block under its name."""
         grouped: list[DerivedItem] = []
         at = 0
         while at < len(items):
@@ -158,7 +165,7 @@ class _Folder:
         return grouped
 
     def _numbered(self, item: DerivedItem) -> str | None:
-        """The beginning of a layer's name that ends with a number of its own: `layer1.0`."""
+        """Return the part of a layer's name up to its first part that is a number, such as `layer1.0`."""
         if not isinstance(item, DerivedLayer):
             return None
         parts = item.name.split(self.separator)
@@ -178,7 +185,7 @@ def _renamed(item: DerivedItem, name: str) -> DerivedItem:
 
 
 def _tokens(name: str) -> list[str]:
-    """Text and numbers by turns; a number with a leading zero is text, since an index has none."""
+    """Split a name into alternating text and numbers; a number with a leading zero counts as text."""
     tokens = [""]
     for i, text in enumerate(_NUMBER.split(name)):
         if i % 2 and (text == "0" or text[0] != "0") and len(text) < 10:
@@ -189,7 +196,7 @@ def _tokens(name: str) -> list[str]:
 
 
 def _likeness(item: DerivedItem) -> object:
-    """What is equal for items that may be the same layer of two rounds."""
+    """Return a key that is equal for items that may be the same layer of two iterations."""
     text = tuple(_tokens(_name(item))[::2])
     if isinstance(item, DerivedLayer):
         return (item.layer_type, text, item.fields, item.comment, item.dtype)
@@ -197,7 +204,7 @@ def _likeness(item: DerivedItem) -> object:
 
 
 def _steps(items: list[DerivedItem], shapes: list[object], at: int, period: int) -> list[_Step] | None:
-    """How the names of one round become those of the next, or None where the two are no rounds."""
+    """Return how the names of one iteration become those of the next, or None if the two do not match."""
     if at + 2 * period > len(items) or shapes[at : at + period] != shapes[at + period : at + 2 * period]:
         return None
     steps = []
@@ -222,9 +229,9 @@ def _step(here: str, there: str) -> _Step | None:
 
 
 def _in_phase(steps: list[_Step]) -> bool:
-    """Whether a round begins where a block does: names that begin alike hold the same number.
+    """Return whether an iteration begins at the start of a block: names that begin alike share a number.
 
-    Names that are counted layer by layer (`conv2d_4`, `conv2d_5`) take as many steps as there are of them.
+    Names that are numbered layer by layer (`conv2d_4`, `conv2d_5`) advance by their count per iteration.
     """
     runs = defaultdict(list)
     for step in steps:
@@ -242,12 +249,12 @@ def _in_phase(steps: list[_Step]) -> bool:
 def _continues(
     items: list[DerivedItem], shapes: list[object], at: int, steps: list[_Step], count: int
 ) -> bool:
-    """Whether a round stands at place `count`, counted from zero."""
+    """Return whether iteration number `count`, counted from zero, exists."""
     start = at + count * len(steps)
     if start + len(steps) > len(items):
         return False
     for j, step in enumerate(steps):
-        wanted = f"{step.before}{step.first + count * step.step}{step.after}"
-        if shapes[start + j] != shapes[at + j] or _name(items[start + j]) != wanted:
+        expected_name = f"{step.before}{step.first + count * step.step}{step.after}"
+        if shapes[start + j] != shapes[at + j] or _name(items[start + j]) != expected_name:
             return False
     return True

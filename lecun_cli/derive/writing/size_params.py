@@ -1,4 +1,4 @@
-"""The params of a derived spec: a name for the count of every repeat."""
+"""Params of a derived spec: name the count of every repeat."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import count
 from lecun_cli.derive.described_model import DerivedItem, DerivedLayer, Repeat
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*", re.ASCII)
-# What people call a stack of blocks, which says no more than that.
+# Common names of a stack of blocks, which say nothing else about it.
 _STACKS = frozenset({"layers", "layer", "h", "block", "blocks", "stages", "resblocks", "encoder", "decoder"})
 _RESERVED = frozenset({"i", "j", "k", "m", "n"})
 
@@ -19,7 +19,7 @@ _RESERVED = frozenset({"i", "j", "k", "m", "n"})
 def with_params(
     items: tuple[DerivedItem, ...],
 ) -> tuple[tuple[DerivedItem, ...], tuple[tuple[str, int], ...]]:
-    """The items with a param for every count, and the params."""
+    """Return the items with a param for every count, and the params with their values."""
     paths = [_path_names(repeat, above) for repeat, above in _repeats(items, "")]
     short = Counter(_short(w) for w in paths)
     longer = Counter(_long(w) for w in paths)
@@ -59,7 +59,7 @@ def _named(
 
 
 def _path_names(repeat: Repeat, above: str) -> list[str]:
-    """The words before the index: what is counted comes last."""
+    """Return the words of a name before the index; the last one names what is counted."""
     first = repeat.name or repeat.items[0].name or ""
     before = re.split(r"(?<!\{)\{(?!\{)", first)[0]
     return _WORD.findall(f"{above} {before}") or ["blocks"]

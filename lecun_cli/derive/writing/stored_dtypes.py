@@ -1,4 +1,4 @@
-"""The dtypes of a derived spec: one for all, and rules for the tensors that differ."""
+"""Dtypes of a derived spec: one default, and rules or fields for tensors that differ."""
 
 from __future__ import annotations
 
@@ -19,22 +19,25 @@ MAX_RULES = 50
 def with_dtypes(
     items: tuple[DerivedItem, ...], framework: str, separator: str
 ) -> tuple[str, tuple[DerivedItem, ...], tuple[Fields, ...]]:
-    """(dtype of the spec, items that say only where they differ, rules).
+    """Choose the default dtype of a spec and rules for exceptions.
 
     Args:
-        items: Layers with the dtype that the source gives them, None where their tensors differ.
-        framework: For the raw tensors that a layer falls apart into, where no rule can tell it.
-        separator: What stands between the parts of a name.
+        items: Layers with the dtype of the source, or None if the dtypes of their tensors differ.
+        framework: Framework of the raw tensors that replace a layer if no rule can describe its dtypes.
+        separator: Separator between the parts of a name.
+
+    Returns:
+        The default dtype, the items with a dtype only where they differ from it, and the rules.
     """
     default = _most(items)
     tensors = tuple(t for layer in layers_of(items) for t in layer.stored)
     rules = _Rules(tensors, separator)
-    settled = tuple(below for item in items for below in _settle(item, default, framework, rules))
-    return default, settled, rules.fields()
+    resolved = tuple(below for item in items for below in _resolve(item, default, framework, rules))
+    return default, resolved, rules.fields()
 
 
 def _most(items: tuple[DerivedItem, ...]) -> str:
-    """The dtype of most weights; where no tensors are known, of most layers."""
+    """Return the dtype of most weights, or of most layers if the source does not name tensors."""
     weights: Counter[str] = Counter()
     for layer in layers_of(items):
         for tensor in layer.stored:
@@ -45,9 +48,9 @@ def _most(items: tuple[DerivedItem, ...]) -> str:
     return weights.most_common(1)[0][0] if weights else "float32"
 
 
-def _settle(item: DerivedItem, default: str, framework: str, rules: _Rules) -> list[DerivedItem]:
+def _resolve(item: DerivedItem, default: str, framework: str, rules: _Rules) -> list[DerivedItem]:
     if isinstance(item, Group):
-        inner = tuple(below for one in item.items for below in _settle(one, default, framework, rules))
+        inner = tuple(below for one in item.items for below in _resolve(one, default, framework, rules))
         return [replace(item, items=inner)]
     if not isinstance(item, DerivedLayer):
         return [item]
@@ -66,34 +69,34 @@ def _settle(item: DerivedItem, default: str, framework: str, rules: _Rules) -> l
 
 
 class _Rules:
-    """The rules so far: each a glob that no tensor of another dtype matches."""
+    """The rules so far: each is a glob that matches tensors of one dtype only."""
 
     def __init__(self, tensors: tuple[Tensor, ...], separator: str) -> None:
         self.dtypes = {t.name: t.dtype for t in tensors}
         self.separator = separator
         self.by_glob: dict[str, str] = {}
-        self.sound: dict[tuple[str, str], bool] = {}
+        self.checked: dict[tuple[str, str], bool] = {}
 
     def cover(self, tensor: Tensor) -> bool:
-        """Whether a rule, old or new, gives a tensor its dtype."""
+        """Return whether an existing or new rule can give a tensor its dtype; add the new rule."""
         for glob in self._globs(tensor.name):
             if self.by_glob.get(glob) == tensor.dtype:
                 return True
             if len(self.by_glob) >= MAX_RULES:
                 return False
-            if self._is_sound(glob, tensor.dtype):
+            if self._matches_only(glob, tensor.dtype):
                 self.by_glob[glob] = tensor.dtype
                 return True
         return False
 
-    def _is_sound(self, glob: str, dtype: str) -> bool:
-        if (glob, dtype) not in self.sound:
+    def _matches_only(self, glob: str, dtype: str) -> bool:
+        if (glob, dtype) not in self.checked:
             match = re.compile(fnmatch.translate(glob)).match
-            self.sound[glob, dtype] = all(d == dtype for name, d in self.dtypes.items() if match(name))
-        return self.sound[glob, dtype]
+            self.checked[glob, dtype] = all(d == dtype for name, d in self.dtypes.items() if match(name))
+        return self.checked[glob, dtype]
 
     def _globs(self, name: str) -> Iterator[str]:
-        """Globs for a name, from the widest: by its last word, by the end of its layer's, the name itself."""
+        """Yield globs for a name, widest first: by its last part, by the end of its layer's name, in full."""
         above, _, leaf = name.rpartition(self.separator)
         last_name = above.rpartition(self.separator)[2]
         tail, leaf = _literal(last_name.rpartition("_")[2]), _literal(leaf)
@@ -106,7 +109,7 @@ class _Rules:
         yield _literal(name)
 
     def fields(self) -> tuple[Fields, ...]:
-        """The rules as they are written."""
+        """Return the rules as fields of a spec."""
         return tuple((("match", glob), ("dtype", dtype)) for glob, dtype in self.by_glob.items())
 
 

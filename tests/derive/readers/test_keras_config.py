@@ -220,7 +220,7 @@ class TestDtypes:
     def test_of_quantized_layers_are_refused(self, tmp_path: Path) -> None:
         layer = keras_layer("Dense", "x", [None, 6], units=4)
         layer["config"]["dtype"] = keras_policy("int8_from_float32")
-        with pytest.raises(DeriveError, match="quantised"):
+        with pytest.raises(DeriveError, match="quantized layers are not supported"):
             derived(tmp_path, layer)
 
 
@@ -272,7 +272,7 @@ class TestInitializers:
         derivation = derived(tmp_path, self.dense(given), keep=True)
         (warning,) = derivation.warnings
         assert f"kernel_initializer of 'x' is {named}" in warning
-        assert "which is not offered; it has lecun_normal now" in warning
+        assert "which is not supported; lecun_normal is used instead" in warning
         assert f"# kernel_initializer of 'x' is {named.split(maxsplit=1)[0]}" in derivation.text
 
 
@@ -286,36 +286,38 @@ class TestBadConfigs:
     @pytest.mark.parametrize(
         "case",
         [
-            Fail(
-                "unknown class", (keras_layer("MyMoE", "moe"),), r"'moe' \(MyMoE\) .* none that is known here"
-            ),
+            Fail("unknown class", (keras_layer("MyMoE", "moe"),), r"'moe' \(MyMoE\) .*: unknown class"),
             Fail("never built", (keras_layer("Dense", "x", units=4),), "it was never built"),
             Fail(
-                "no units", (keras_layer("Dense", "x", [None, 6]),), "units is a positive integer, found None"
+                "no units",
+                (keras_layer("Dense", "x", [None, 6]),),
+                "units: expected a positive integer, got None",
             ),
-            Fail("units in words", (keras_layer("Dense", "x", [None, 6], units="4"),), "found '4'"),
-            Fail("no size", (keras_layer("Dense", "x", [None, None], units=4),), "has no size"),
+            Fail("units in words", (keras_layer("Dense", "x", [None, 6], units="4"),), "got '4'"),
+            Fail("no size", (keras_layer("Dense", "x", [None, None], units=4),), "has no fixed size"),
             Fail("two names", (keras_layer("Dense", "x", [None, 6], units=4),) * 2, 'the name "x/'),
-            Fail("no layers", (), "no layer with weights"),
+            Fail("no layers", (), "no layers with weights"),
             Fail("huge", (keras_layer("Dense", "x", [None, 2**62], units=2**62),), "at most"),
             Fail("a newline", (keras_layer("Dense", "x\n- y", [None, 6], units=4),), "control characters"),
             Fail("no name", ({"class_name": "Dense", "config": {}},), "has no name"),
-            Fail("no config", ({"class_name": "Dense"},), "is no layer"),
+            Fail("no config", ({"class_name": "Dense"},), "invalid layer"),
             Fail(
                 "bad axis",
                 (keras_layer("LayerNormalization", "x", [None, 6], axis="b"),),
-                "axis is an integer",
+                "axis: expected one or several integers",
             ),
-            Fail("far axis", (keras_layer("BatchNormalization", "x", [None, 6], axis=9),), "has no size"),
+            Fail(
+                "far axis", (keras_layer("BatchNormalization", "x", [None, 6], axis=9),), "has no fixed size"
+            ),
             Fail(
                 "bad equation",
                 (keras_layer("EinsumDense", "x", [None, 6], equation="(("),),
-                "its equation is none",
+                "invalid equation",
             ),
             Fail(
                 "wrapper of nothing",
                 (keras_layer("Bidirectional", "x", SERIES, layer=keras_layer("Dense", "d", units=4)),),
-                "no recurrent layer",
+                "expected a recurrent layer",
             ),
         ],
         ids=lambda case: case.id,
@@ -332,14 +334,14 @@ class TestBadConfigs:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("", "no sound JSON"),
-            ("[1]", "is a JSON object, found a list"),
-            ('{"class_name": "Sequential", "class_name": "X"}', '\'?"class_name" stands twice'),
-            ("[" * 200_000, "nested more than|no sound JSON"),
-            ('{"class_name": ' + "[" * 500 + "]" * 500 + "}", "nested more than"),
-            ('{"a": ' + "9" * 5000 + "}", "no sound JSON"),
+            ("", "not valid JSON"),
+            ("[1]", "expected a JSON object, got a list"),
+            ('{"class_name": "Sequential", "class_name": "X"}', 'duplicate key "class_name"'),
+            ("[" * 200_000, "nested too deeply|not valid JSON"),
+            ('{"class_name": ' + "[" * 500 + "]" * 500 + "}", "nested too deeply"),
+            ('{"a": ' + "9" * 5000 + "}", "not valid JSON"),
             ('{"a": 1}', "no config of Keras"),
-            ("\xff", "no sound JSON"),
+            ("\xff", "not valid JSON"),
         ],
     )
     def test_that_are_no_json_of_theirs_are_refused(self, text: str, message: str, tmp_path: Path) -> None:
@@ -369,9 +371,9 @@ class TestArchives:
     @pytest.mark.parametrize(
         ("config", "message"),
         [
-            (b"", "no sound JSON"),
-            (b"{" + b" " * (65 * 2**20), "larger than 64 MiB"),
-            (b"\x80\x04.", "no sound JSON"),
+            (b"", "not valid JSON"),
+            (b"{" + b" " * (65 * 2**20), "expected at most 64 MiB"),
+            (b"\x80\x04.", "not valid JSON"),
         ],
     )
     def test_whose_config_is_none_are_refused(self, config: bytes, message: str, tmp_path: Path) -> None:
@@ -398,7 +400,7 @@ class TestArchives:
         whole = path.read_bytes()
         for length in (0, 10, len(whole) // 2, len(whole) - 5):
             path.write_bytes(whole[:length])
-            with pytest.raises(DeriveError, match=r"no sound \.keras archive"):
+            with pytest.raises(DeriveError, match=r"not a valid \.keras archive"):
                 derive_spec(str(path))
 
     def test_that_are_damaged_are_refused(self, tmp_path: Path) -> None:
@@ -411,7 +413,7 @@ class TestArchives:
     def test_without_a_config_are_refused(self, tmp_path: Path) -> None:
         with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
             archive.writestr("other.json", "{}")
-        with pytest.raises(DeriveError, match=r"holds no config\.json"):
+        with pytest.raises(DeriveError, match=r"expected one config\.json, got 0"):
             derive_spec(str(tmp_path / "m.keras"))
 
     @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -419,7 +421,7 @@ class TestArchives:
         with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
             archive.writestr("config.json", "{}")
             archive.writestr("config.json", "{}")
-        with pytest.raises(DeriveError, match=r"2 times config\.json"):
+        with pytest.raises(DeriveError, match=r"expected one config\.json, got 2"):
             derive_spec(str(tmp_path / "m.keras"))
 
     def test_with_very_many_members_are_refused(self, tmp_path: Path) -> None:
@@ -428,5 +430,5 @@ class TestArchives:
             for i in range(10_001):
                 archive.writestr(str(i), b"")
         (tmp_path / "m.keras").write_bytes(held.getvalue())
-        with pytest.raises(DeriveError, match="10,001 members"):
+        with pytest.raises(DeriveError, match="expected at most 10,000, got 10,001"):
             derive_spec(str(tmp_path / "m.keras"))
