@@ -23,14 +23,12 @@ class DType:
         name: The name in specs and manifests, NumPy's and PyTorch's own (`float8_e4m3fn`).
         itemsize: Bytes an element.
         kind: `float`, `int`, `uint` or `bool`.
-        safetensors: The name in a safetensors header.
         largest: The largest finite magnitude, as a float for float kinds and an int for the others.
     """
 
     name: str
     itemsize: int
     kind: Kind
-    safetensors: str
     largest: float
 
     @property
@@ -60,21 +58,21 @@ def _numpy_dtype(name: str) -> np.dtype[np.generic]:
 DTYPES: dict[str, DType] = {
     d.name: d
     for d in (
-        DType("uint64", 8, "uint", "U64", 2**64 - 1),
-        DType("int64", 8, "int", "I64", 2**63 - 1),
-        DType("float64", 8, "float", "F64", 1.7976931348623157e308),
-        DType("float32", 4, "float", "F32", 3.4028234663852886e38),
-        DType("uint32", 4, "uint", "U32", 2**32 - 1),
-        DType("int32", 4, "int", "I32", 2**31 - 1),
-        DType("bfloat16", 2, "float", "BF16", 3.3895313892515355e38),
-        DType("float16", 2, "float", "F16", 65504.0),
-        DType("uint16", 2, "uint", "U16", 2**16 - 1),
-        DType("int16", 2, "int", "I16", 2**15 - 1),
-        DType("float8_e4m3fn", 1, "float", "F8_E4M3", 448.0),
-        DType("float8_e5m2", 1, "float", "F8_E5M2", 57344.0),
-        DType("int8", 1, "int", "I8", 127),
-        DType("uint8", 1, "uint", "U8", 255),
-        DType("bool", 1, "bool", "BOOL", 1),
+        DType("uint64", 8, "uint", 2**64 - 1),
+        DType("int64", 8, "int", 2**63 - 1),
+        DType("float64", 8, "float", 1.7976931348623157e308),
+        DType("float32", 4, "float", 3.4028234663852886e38),
+        DType("uint32", 4, "uint", 2**32 - 1),
+        DType("int32", 4, "int", 2**31 - 1),
+        DType("bfloat16", 2, "float", 3.3895313892515355e38),
+        DType("float16", 2, "float", 65504.0),
+        DType("uint16", 2, "uint", 2**16 - 1),
+        DType("int16", 2, "int", 2**15 - 1),
+        DType("float8_e4m3fn", 1, "float", 448.0),
+        DType("float8_e5m2", 1, "float", 57344.0),
+        DType("int8", 1, "int", 127),
+        DType("uint8", 1, "uint", 255),
+        DType("bool", 1, "bool", 1),
     )
 }
 

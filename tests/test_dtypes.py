@@ -47,6 +47,5 @@ class TestTable:
         sizes = [dtype.itemsize for dtype in DTYPES.values()]
         assert sizes == sorted(sizes, reverse=True)
 
-    def test_safetensors_names_are_distinct(self) -> None:
-        assert len({dtype.safetensors for dtype in DTYPES.values()}) == len(DTYPES)
+    def test_are_keyed_by_name(self) -> None:
         assert all(name == dtype.name for name, dtype in DTYPES.items())

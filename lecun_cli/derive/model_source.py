@@ -10,10 +10,10 @@ from pathlib import Path
 from lecun_cli.derive.described_model import DescribedModel
 from lecun_cli.derive.readers.json_text import read_json
 from lecun_cli.derive.writing.derivation import Derivation, write_spec
-from lecun_cli.errors import DeriveError
+from lecun_cli.errors import DeriveError, UsageError, WeightFileError
+from lecun_cli.formats.checkpoint import INDEX_SUFFIX, KERAS_ARCHIVE, find_checkpoint, recognize_file
 
 _CALLABLE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z", re.ASCII)
-_PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".msgpack", ".npz", ".npy", ".pb")
 _FORMS = (
     "a .safetensors file, a folder with *.safetensors.index.json, a .keras archive, a Keras or transformers "
     "config.json, an HDF5 file, or package.module:callable"
@@ -54,23 +54,17 @@ def _read(path: Path, keep_initializers: bool) -> DescribedModel:
         return _folder(path, keep_initializers)
     if not path.is_file():
         raise DeriveError(f"{path} is a pipe or a device, and a source is a file", help=f"give {_FORMS}")
-    name = path.name.lower()
-    if name.endswith(_PICKLES):
-        raise DeriveError(
-            f"{path} is no file that is read here: a pickle runs code when it is opened",
-            help="save it as safetensors (safetensors.torch.save_file), or give package.module:callable",
-        )
-    if name.endswith(".json"):
+    if path.name.lower().endswith(".json"):
         return _json(path, keep_initializers)
-    for suffix, reader in _READERS.items():
-        if name.endswith(suffix):
-            return reader(path, keep_initializers)
-    content_suffix = _by_content(path)
-    if content_suffix is None:
-        raise DeriveError(
-            f"{path} is of no kind that is known here", help=_spec_help(str(path)) or f"give {_FORMS}"
-        )
-    return _READERS[content_suffix](path, keep_initializers)
+    try:
+        file_type = recognize_file(path)
+    except WeightFileError as error:
+        raise DeriveError(error.message, help=error.help) from error
+    except UsageError as error:
+        raise DeriveError(error.message, help=f"{error.help}, or give package.module:callable") from error
+    if file_type is None:
+        raise DeriveError(f"{path}: unrecognized file type", help=_spec_help(str(path)) or f"give {_FORMS}")
+    return _READERS[file_type.name](path, keep_initializers)
 
 
 def _spec_help(source: str) -> str | None:
@@ -80,44 +74,24 @@ def _spec_help(source: str) -> str | None:
     return advice if names_spec(source) else None
 
 
-def _by_content(path: Path) -> str | None:
-    """The suffix that a file should have had, by its first bytes."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(9)
-    except OSError as error:
-        raise DeriveError(f"{path} cannot be read: {error.strerror or error}") from error
-    if start.startswith(b"\x89HDF\r\n\x1a\n"):
-        return ".h5"
-    if start.startswith(b"PK\x03\x04"):
-        return ".keras"
-    return ".safetensors" if start[8:] == b"{" else None
-
-
 def _folder(path: Path, keep_initializers: bool) -> DescribedModel:
-    from lecun_cli.derive.readers import weight_files
-
     try:
-        names = sorted(p.name for p in path.iterdir())
-    except OSError as error:
-        raise DeriveError(f"{path} cannot be read: {error.strerror or error}") from error
-    indices = [n for n in names if n.endswith(weight_files.INDEX)]
-    files = [n for n in names if n.endswith(".safetensors")]
-    for matching, reader in ((indices, weight_files.from_index), (files, weight_files.from_safetensors)):
-        if len(matching) > 1:
-            raise DeriveError(
-                f"{path} holds {len(matching)} checkpoints: {', '.join(matching[:5])}", help="name one"
-            )
-        if matching:
-            return _weights(reader(path / matching[0]), keep_initializers)
-    if "config.json" in names:
-        return _json(path / "config.json", keep_initializers)
-    raise DeriveError(f"{path} holds no checkpoint and no config.json", help=f"give {_FORMS}")
+        checkpoint = find_checkpoint(path, ("safetensors",))
+    except UsageError as error:
+        raise DeriveError(error.message, help=error.help) from error
+    if checkpoint is not None:
+        return _read(checkpoint, keep_initializers)
+    config = path / "config.json"
+    if config.is_file():
+        return _json(config, keep_initializers)
+    raise DeriveError(f"{path} contains no checkpoint and no config.json", help=f"give {_FORMS}")
 
 
 def _json(path: Path, keep_initializers: bool) -> DescribedModel:
     from lecun_cli.derive.readers import weight_files
 
+    if path.name.endswith(INDEX_SUFFIX):
+        return _weights(weight_files.from_index(path), keep_initializers)
     config = read_json(path, what=str(path))
     if "weight_map" in config:
         return _weights(weight_files.from_index(path), keep_initializers)
@@ -169,9 +143,9 @@ def _keras_archive(path: Path, keep_initializers: bool) -> DescribedModel:
 
 
 _READERS: dict[str, Callable[[Path, bool], DescribedModel]] = {
-    ".safetensors": _safetensors,
-    ".weights.h5": _keras_weights,
-    ".h5": _hdf5,
-    ".hdf5": _hdf5,
-    ".keras": _keras_archive,
+    "safetensors": _safetensors,
+    "keras": _keras_weights,
+    "hdf5": _hdf5,
+    KERAS_ARCHIVE.name: _keras_archive,
 }
+"""The reader of each file type, by the name that `recognize_file` returns."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from lecun_cli.errors import Diagnostic, WeightFileError
 from lecun_cli.formats import skeleton
+from lecun_cli.formats.file_type import Magic
 from lecun_cli.formats.skeleton import FLOAT_LAYOUTS, Dataset, stored_type
-from lecun_cli.formats.stored_tensor import StoredTensor
+from lecun_cli.formats.stored_tensor import CORRUPT_HELP, StoredTensor
 from lecun_cli.signals import hold_signals
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from lecun_cli.formats.segments import FileLayout
     from lecun_cli.plan.types import Plan
 
+MAGIC = Magic(0, b"\x89HDF\r\n\x1a\n")
 _MAX_RANK = 32  # H5S_MAX_RANK
 
 
@@ -97,7 +99,7 @@ def read(path: Path) -> tuple[StoredTensor, ...]:
         with hold_signals() as hold, h5py.File(path, "r") as file:
             file.visititems(visit)
     except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise WeightFileError(f"{path} is no sound HDF5 file: {error}") from error
+        raise WeightFileError(f"{path} is not a valid HDF5 file: {error}", help=CORRUPT_HELP) from error
     return tuple(sorted(tensors, key=lambda t: (t.offset, t.nbytes)))
 
 

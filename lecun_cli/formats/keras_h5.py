@@ -50,13 +50,7 @@ def layout(plan: Plan) -> FileLayout:
     Raises:
         PlanError: The plan is of another framework, or has a layer that is no class of Keras.
     """
-    if plan.framework != "keras":
-        raise plan.error(
-            Diagnostic(
-                f"a Keras weight file has Keras's storage order, and the framework is {plan.framework}",
-                help="give --framework keras",
-            )
-        )
+    _check_framework(plan)
     diagnostics = [
         Diagnostic(
             f"{layer.layer_type} is no layer of Keras, so no Keras weight file can hold it",
@@ -68,8 +62,7 @@ def layout(plan: Plan) -> FileLayout:
     ]
     if diagnostics:
         raise plan.error(*diagnostics)
-    paths = _Paths()
-    stored_paths = {name: (path, layer) for layer in plan.layers for name, path in paths.variables(layer)}
+    stored_paths = _stored_paths(plan)
     datasets = []
     for tensor in plan.tensors:
         path, _ = stored_paths[tensor.name]
@@ -83,6 +76,45 @@ def layout(plan: Plan) -> FileLayout:
 
 
 _INSTEAD = "write .h5 or .safetensors"
+
+
+def stored_names(plan: Plan) -> dict[str, str]:
+    """Return the path of each tensor's dataset in the Keras weight file of a plan.
+
+    Tensors of layers that are not a class of Keras are left out.
+
+    Args:
+        plan: A plan for Keras.
+
+    Returns:
+        Paths such as `layers/dense_1/vars/0`, by the tensors' names.
+
+    Raises:
+        PlanError: The plan is for another framework.
+    """
+    _check_framework(plan)
+    return {name: path for name, (path, _) in _stored_paths(plan).items()}
+
+
+def _check_framework(plan: Plan) -> None:
+    if plan.framework != "keras":
+        raise plan.error(
+            Diagnostic(
+                f"a Keras weight file has Keras's storage order, and the framework is {plan.framework}",
+                help="give --framework keras",
+            )
+        )
+
+
+def _stored_paths(plan: Plan) -> dict[str, tuple[str, PlannedLayer]]:
+    """Return the dataset path and the layer of each tensor, by the tensor's name."""
+    paths = _Paths()
+    return {
+        name: (path, layer)
+        for layer in plan.layers
+        if layer.layer_type not in _NO_CLASS
+        for name, path in paths.variables(layer)
+    }
 
 
 class _Paths:

@@ -7,15 +7,15 @@ pads to 8 bytes; any multiple is legal).
 
 from __future__ import annotations
 
-import json
 import struct
 from json.encoder import encode_basestring as quoted
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lecun_cli.dtypes import DTYPES
 from lecun_cli.errors import Diagnostic, WeightFileError
+from lecun_cli.formats.file_type import Magic
+from lecun_cli.formats.json_text import load_json
 from lecun_cli.formats.segments import Extent, FileLayout, Literal, Segment
-from lecun_cli.formats.stored_tensor import StoredTensor
+from lecun_cli.formats.stored_tensor import CORRUPT_HELP, StoredTensor
 from lecun_cli.frameworks import FRAMEWORKS
 
 if TYPE_CHECKING:
@@ -26,6 +26,28 @@ if TYPE_CHECKING:
 MAX_HEADER_NBYTES = 100_000_000
 """The library's own bound, for reading and for writing."""
 ALIGNMENT = 4096
+MAGIC = Magic(5, b"\0\0\0{")
+"""The high bytes of the header's length, which is less than 2**40, and the brace that opens the header."""
+
+DTYPE_NAMES = {
+    "uint64": "U64",
+    "int64": "I64",
+    "float64": "F64",
+    "float32": "F32",
+    "uint32": "U32",
+    "int32": "I32",
+    "bfloat16": "BF16",
+    "float16": "F16",
+    "uint16": "U16",
+    "int16": "I16",
+    "float8_e4m3fn": "F8_E4M3",
+    "float8_e5m2": "F8_E5M2",
+    "int8": "I8",
+    "uint8": "U8",
+    "bool": "BOOL",
+}
+"""Names of dtypes in a header, by key of `lecun_cli.dtypes.DTYPES`."""
+
 _METADATA = "__metadata__"
 
 
@@ -70,7 +92,7 @@ def _header(plan: Plan) -> bytes:
         text = texts.get(tensor.template)
         if text is None:
             shape = ",".join(map(str, tensor.shape))
-            text = texts[tensor.template] = f'"dtype":"{tensor.storage.safetensors}","shape":[{shape}]'
+            text = texts[tensor.template] = f'"dtype":"{DTYPE_NAMES[tensor.dtype]}","shape":[{shape}]'
         end = at + tensor.nbytes
         entries.append(f'{quoted(tensor.name)}:{{{text},"data_offsets":[{at},{end}]}}')
         at = end
@@ -93,12 +115,14 @@ def read(path: Path) -> tuple[StoredTensor, ...]:
             pass
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            entries = json.loads(file.read(length), object_pairs_hook=_no_duplicates)
+            entries = load_json(file.read(length))
     except (SafetensorError, ValueError, struct.error) as error:
-        raise WeightFileError(f"{path} is no sound safetensors file: {error}") from error
+        raise WeightFileError(
+            f"{path} is not a valid safetensors file: {error}", help=CORRUPT_HELP
+        ) from error
     except OSError as error:
         raise WeightFileError(f"{path} cannot be read: {error.strerror or error}") from error
-    names = {d.safetensors: d.name for d in DTYPES.values()}
+    names = {stored: name for name, stored in DTYPE_NAMES.items()}
     tensors = [
         StoredTensor(
             name,
@@ -113,10 +137,19 @@ def read(path: Path) -> tuple[StoredTensor, ...]:
     return tuple(sorted(tensors, key=lambda t: (t.offset, t.nbytes)))
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    mapping = dict(pairs)
-    if len(mapping) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f'the header names "{twice}" twice')
-    return mapping
+def framework_of(path: Path) -> str | None:
+    """Return the framework that the metadata of a file name in `format`, or None if they name none.
+
+    Raises:
+        WeightFileError: The file is not a valid safetensors file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = (file.metadata() or {}).get("format")
+    except (SafetensorError, OSError) as error:
+        raise WeightFileError(
+            f"{path} is not a valid safetensors file: {error}", help=CORRUPT_HELP
+        ) from error
+    return next((f.name for f in FRAMEWORKS.values() if f.header == header), None)

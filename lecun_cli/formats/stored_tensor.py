@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from lecun_cli.initializers.fans import Shape
 
+CORRUPT_HELP = "it is corrupt, truncated or in another format: download or regenerate it"
+"""Advice for a weight file that cannot be read."""
+
 
 @dataclass(frozen=True)
 class StoredTensor:

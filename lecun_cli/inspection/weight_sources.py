@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lecun_cli.errors import LecunInitError, UsageError, WeightFileError
-from lecun_cli.formats import FORMATS
+from lecun_cli.errors import LecunInitError, UsageError
+from lecun_cli.formats.checkpoint import (
+    INDEX_SUFFIX,
+    checkpoint_files,
+    list_checkpoints,
+    read_stored_tensors,
+    weight_format,
+)
 from lecun_cli.inspection.expected import Expected, expected_of
 from lecun_cli.manifest.model import SUFFIX, Manifest
 from lecun_cli.manifest.reader import read_manifest
@@ -18,13 +23,8 @@ from lecun_cli.spec.advice import spec_help
 
 if TYPE_CHECKING:
     from lecun_cli.formats.stored_tensor import StoredTensor
-    from lecun_cli.plan.types import Plan
 
-INDEX = ".safetensors.index.json"
 _HELP = "give a safetensors or HDF5 file, a manifest, an index of shards, or a folder of one of these"
-_SUFFIXES = (".safetensors", ".h5", ".hdf5")
-_PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".npz", ".npy", ".msgpack")
-_MAX_INDEX_NBYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -124,11 +124,10 @@ def find(path: str | Path, *, use_manifest: bool = True) -> Source:
 
 
 def _read(file: Path) -> tuple[StoredTensor, ...]:
-    try:
-        return FORMATS[_format(file)].read(file)
-    except WeightFileError as error:
-        advice = error.help or "it is damaged, cut short or of another kind: fetch it or make it again"
-        raise WeightFileError(error.message, help=advice) from error
+    tensors = read_stored_tensors(file)
+    if tensors is None:
+        raise UsageError(f"{file}: unrecognized file type", help=spec_help(str(file)) or _HELP)
+    return tensors
 
 
 @dataclass(frozen=True)
@@ -156,20 +155,14 @@ def _groups(path: Path) -> tuple[tuple[_Group, ...], dict[str, Manifest]]:
         manifest = read_manifest(path)
         files = _of_manifest(path.parent, manifest)
         return tuple(_Group(file, (file,)) for file in files), {f.name: manifest for f in manifest.files}
-    if path.name.endswith(INDEX):
-        return (_Group(path, _of_index(path)),), {}
-    return (_Group(path, (path,)),), {}
+    return (_Group(path, checkpoint_files(path)),), {}
 
 
 def _folder(folder: Path) -> tuple[_Group, ...]:
-    try:
-        names = sorted(p.name for p in folder.iterdir() if p.is_file())
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be read: {error.strerror or error}") from error
-    groups = [_Group(folder / name, _of_index(folder / name)) for name in names if name.endswith(INDEX)]
-    sharded = {file for group in groups for file in group.files}
-    others = [folder / name for name in names if name.lower().endswith(_SUFFIXES)]
-    groups += [_Group(file, (file,)) for file in others if file not in sharded]
+    groups: list[_Group] = []
+    for path in list_checkpoints(folder):
+        if not any(path in group.files for group in groups):  # indexes come first, so shards are skipped
+            groups.append(_Group(path, checkpoint_files(path)))
     if not groups:
         raise UsageError(f"there is no weight file in {folder}", help=_HELP)
     return tuple(groups)
@@ -181,53 +174,6 @@ def _of_manifest(folder: Path, manifest: Manifest) -> tuple[Path, ...]:
         if not file.is_file():
             raise UsageError(f"there is no {file.name} in {folder}, which the manifest names")
     return files
-
-
-def _of_index(path: Path) -> tuple[Path, ...]:
-    """The shards that an index names, in order."""
-    try:
-        if path.stat().st_size > _MAX_INDEX_NBYTES:
-            raise WeightFileError(f"{path} is larger than an index can be")
-        weight_map = json.loads(path.read_bytes())["weight_map"]
-        names = sorted({str(name) for name in weight_map.values()})
-    except OSError as error:
-        raise WeightFileError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise WeightFileError(f"{path} is no index of shards: it has no sound weight_map") from error
-    for name in names:
-        if "/" in name or "\\" in name or name in {"", ".", ".."}:
-            raise WeightFileError(f"{path} names the shard {name!a}, which is no file name beside it")
-        if not (path.parent / name).is_file():
-            raise WeightFileError(f"{path.name} names the shard {name}, and there is none in {path.parent}")
-    return tuple(path.parent / name for name in names)
-
-
-def _format(path: Path) -> str:
-    """A key of `FORMATS`, by the first bytes of a file and then by its name."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(9)
-    except OSError as error:
-        raise WeightFileError(f"{path} cannot be read: {error.strerror or error}") from error
-    name = path.name.lower()
-    if start.startswith(b"\x89HDF\r\n\x1a\n"):
-        return "keras" if name.endswith(".weights.h5") else "hdf5"
-    if start[8:] == b"{":
-        return "safetensors"
-    if start.startswith(b"PK\x03\x04") and name.endswith(".keras"):
-        raise UsageError(
-            f"{path} is an archive, and its weights are in a file inside it",
-            help=f"unzip {path.name} model.weights.h5, and inspect that",
-        )
-    if name.endswith(_PICKLES):
-        raise UsageError(
-            f"{path} is no file that is read here: a pickle runs code when it is opened",
-            help="save it as safetensors (safetensors.torch.save_file)",
-        )
-    format_name = next((f.name for f in FORMATS.values() if name.endswith(f.suffixes)), None)
-    if format_name is None:
-        raise UsageError(f"{path} is of no kind that is known here", help=spec_help(str(path)) or _HELP)
-    return format_name
 
 
 def _manifest_of(
@@ -261,7 +207,8 @@ def _expected_from_layers(origin: Path) -> tuple[Mapping[str, Expected], list[st
         plan = derive_spec(str(origin)).plan
     except LecunInitError as error:
         return {}, [f"fan-ins are not known: {error.message}"]
-    names = _keras_paths(plan) if origin.name.lower().endswith(".weights.h5") else {}
+    file_format = None if origin.name.endswith(INDEX_SUFFIX) else weight_format(origin)
+    names = {} if file_format is None else file_format.stored_names(plan)
     raw = {name for layer in plan.layers if layer.layer_type == "tensor" for _, name in layer.tensors}
     expected_by_name: dict[str, Expected] = {}
     for tensor in plan.tensors:
@@ -271,15 +218,3 @@ def _expected_from_layers(origin: Path) -> tuple[Mapping[str, Expected], list[st
         if not (expected.is_constant and (expected.is_guessed or not tensor.storage.is_float)):
             expected_by_name[names.get(tensor.name, tensor.name)] = expected
     return expected_by_name, []
-
-
-def _keras_paths(plan: Plan) -> dict[str, str]:
-    """The path in a Keras weight file of each tensor that belongs to a class of Keras, by name."""
-    from lecun_cli.formats import keras_h5
-    from lecun_cli.formats.segments import Extent
-
-    layers = tuple(layer for layer in plan.layers if layer.layer_type not in {"tensor", "experts"})
-    named = {name for layer in layers for _, name in layer.tensors}
-    classes = replace(plan, layers=layers, tensors=tuple(t for t in plan.tensors if t.name in named))
-    segments = keras_h5.layout(classes).segments
-    return {s.tensor.name: s.stored_name for s in segments if isinstance(s, Extent)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lecun_cli.errors import UsageError, WeightFileError
-from lecun_cli.formats import FORMATS, format_of
+from lecun_cli.formats import DEFAULT_FORMAT, FORMATS, Format
+from lecun_cli.formats.checkpoint import MissingShardError, checkpoint_files, weight_format
 from lecun_cli.frameworks import FRAMEWORKS
 from lecun_cli.initializers.family import Initializer
 from lecun_cli.initializers.fans import Shape
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 ReadParameter = Callable[[TensorPlan, int, Box], Array]
 """(tensor, index of its part, box of the canonical parameter) -> its values."""
 
-INDEX = ".safetensors.index.json"
 _MOST_UNMAPPED = 2**28
 """Bytes of a chunked HDF5 dataset that is read whole; others are mapped."""
 
@@ -137,16 +136,15 @@ def from_file(path: Path, plan: Plan) -> ReadParameter:
         UsageError: It does not hold a tensor of the plan in the plan's shape.
         WeightFileError: It is damaged, or of a dtype that there is not.
     """
-    files = weight_files(path)
-    format_name = format_of(files[0].name).name
+    file_format, files = _checkpoint(path)
     stored = {
         stored_tensor.name: (stored_tensor, file)
         for file in files
-        for stored_tensor in FORMATS[format_name].read(file)
+        for stored_tensor in file_format.read(file)
     }
-    names = _stored_names(plan, format_name)
+    names = file_format.stored_names(plan)
     for tensor in plan.tensors:
-        _check(tensor, stored, names[tensor.name], path)
+        _check(tensor, stored, names.get(tensor.name, tensor.name), path)
     maps = {file: np.memmap(file, np.uint8, "r") for file in files}
 
     def read(tensor: TensorPlan, k: int, box: Box) -> Array:
@@ -168,35 +166,18 @@ def from_file(path: Path, plan: Plan) -> ReadParameter:
     return read
 
 
-def weight_files(path: Path) -> tuple[Path, ...]:
-    """The weight files that a path means: itself, or the shards of an index.
-
-    Raises:
-        UsageError: There is no such file, or a shard is missing.
-        WeightFileError: The index is damaged.
-    """
+def _checkpoint(path: Path) -> tuple[Format, tuple[Path, ...]]:
+    """Return the format and the files of a checkpoint."""
     if not path.is_file():
         raise UsageError(f"there is no file {path}")
-    if not path.name.endswith(INDEX):
-        return (path,)
     try:
-        names = sorted({str(name) for name in json.loads(path.read_bytes())["weight_map"].values()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise WeightFileError(f"{path} is no index of shards: it has no sound weight_map") from error
-    for name in names:
-        if Path(name).name != name or not (path.parent / name).is_file():
-            raise UsageError(f"{path.name} names the shard {name!a}, and there is none beside it")
-    return tuple(path.parent / name for name in names)
-
-
-def _stored_names(plan: Plan, format_name: str) -> dict[str, str]:
-    """What a file of a format calls each tensor of a plan."""
-    if format_name != "keras":
-        return {tensor.name: tensor.name for tensor in plan.tensors}
-    from lecun_cli.formats.segments import Extent
-
-    segments = FORMATS[format_name].layout(plan).segments
-    return {s.tensor.name: s.stored_name for s in segments if isinstance(s, Extent)}
+        files = checkpoint_files(path)
+    except MissingShardError as error:
+        raise UsageError(error.message, help=error.help) from error
+    file_format = weight_format(files[0]) if files else FORMATS[DEFAULT_FORMAT]
+    if file_format is None:
+        raise UsageError(f"{path}: unrecognized file type", help="give a safetensors or HDF5 file")
+    return file_format, files
 
 
 def _check(

@@ -7,11 +7,9 @@ from pathlib import Path
 
 from lecun_cli.errors import LecunInitError, UsageError
 from lecun_cli.formats import FORMATS
+from lecun_cli.formats.checkpoint import find_checkpoint, has_weight_suffix
 from lecun_cli.manifest.model import SUFFIX
-from lecun_cli.propagation.layer_weights import INDEX
 from lecun_cli.spec.load import Spec, load_spec, parse_spec
-
-_SUFFIXES = (INDEX, *(suffix for file_format in FORMATS.values() for suffix in file_format.suffixes))
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Network:
 def is_weights(path: str | Path) -> bool:
     """Whether a path names weights, by its suffix, or a folder of them."""
     path = Path(path)
-    return path.name.lower().endswith(_SUFFIXES) or path.is_dir()
+    return has_weight_suffix(path.name) or path.is_dir()
 
 
 def read_network(path: str | Path, *, seed: int | None = None) -> Network:
@@ -57,7 +55,7 @@ def read_network(path: str | Path, *, seed: int | None = None) -> Network:
     derived = derive_spec(str(file))
     seed = _manifest_seed(file) if seed is None else seed
     spec = parse_spec(derived.text, str(file), seed=0 if seed is None else seed)
-    order = "class by class" if file.name.lower().endswith(".weights.h5") else "by name"
+    order = "class by class" if FORMATS["keras"].matches_name(file.name) else "by name"
     note = (
         f"the layers are recognised in the file and follow each other {order}; a spec with --weights FILE "
         "gives their order and activations"
@@ -66,18 +64,11 @@ def read_network(path: str | Path, *, seed: int | None = None) -> Network:
 
 
 def _in_folder(folder: Path) -> Path:
-    """The one checkpoint of a folder: an index, or a file."""
-    names = sorted(path.name for path in folder.iterdir() if path.is_file())
-    indices = [name for name in names if name.endswith(INDEX)]
-    checkpoints = indices or [name for name in names if name.lower().endswith(_SUFFIXES)]
-    if len(checkpoints) != 1:
-        reason = (
-            f"holds {len(checkpoints)} checkpoints: {', '.join(checkpoints[:5])}"
-            if checkpoints
-            else "holds no checkpoint"
-        )
-        raise UsageError(f"{folder} {reason}", help="name one file")
-    return folder / checkpoints[0]
+    """Return the one checkpoint of a folder: an index, or a file."""
+    checkpoint = find_checkpoint(folder)
+    if checkpoint is None:
+        raise UsageError(f"{folder} contains no checkpoint", help="give the path of a weight file")
+    return checkpoint
 
 
 def _manifest_seed(file: Path) -> int | None:

@@ -26,7 +26,6 @@ MAX_VALUES = 4_000_000
 _MAX_DIGITS = 400
 _TOO_DEEP = f"values are nested more than {MAX_DEPTH} deep here"
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _NULL = re.compile(r"(?:null|Null|NULL|~|)\Z")
 _BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
 _INT = re.compile(r"[-+]?[0-9]+\Z")
@@ -84,16 +83,10 @@ def decode(data: bytes, source: str) -> str:
         SpecError: The bytes are those of a weight file, are not UTF-8, or hold control characters as no
             text does.
     """
-    # A safetensors file begins with the length of its header in eight bytes, and the header.
-    if data.startswith(_HDF5) or data[5:9] == b"\0\0\0{":
-        raise _spec_error(
-            source,
-            "this is a weight file, and no spec",
-            help="lecun-init inspect shows what is in it, and lecun-init derive writes a spec of it",
-        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        _check_not_weights(data, source)
         line = data.count(b"\n", 0, error.start) + 1
         raise _spec_error(
             source,
@@ -101,12 +94,24 @@ def decode(data: bytes, source: str) -> str:
             help="save the file as UTF-8; if this is a weight file, it is not a spec",
         ) from None
     if "\0" in text:
+        _check_not_weights(data, source)
         raise _spec_error(
             source,
             "a spec is text, and this file is binary (it holds a NUL)",
             help="give a YAML or JSON file",
         )
     return text
+
+
+def _check_not_weights(data: bytes, source: str) -> None:
+    from lecun_cli.formats.checkpoint import is_weight_data
+
+    if is_weight_data(data):
+        raise _spec_error(
+            source,
+            "this is a weight file, and no spec",
+            help="lecun-init inspect shows what is in it, and lecun-init derive writes a spec of it",
+        )
 
 
 def read_nodes(text: str, source: str) -> Mapping:

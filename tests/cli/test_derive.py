@@ -88,13 +88,13 @@ class TestErrors:
         ("args", "message"),
         [
             (("nosuch.safetensors",), "error: there is no nosuch.safetensors to derive a spec from"),
-            (("empty.safetensors",), "no sound safetensors file"),
+            (("empty.safetensors",), "not a valid safetensors file"),
             (("empty.keras",), "not a valid .keras archive"),
             (("unbuilt.json",), "it was never built"),
             (("unknown.json",), "unknown class, so its weights are unknown"),
             (("no_such_package.models:model",), "cannot import the module"),
             (("weights.bin",), "a pickle runs code when it is opened"),
-            ((".",), "holds no checkpoint and no config.json"),
+            ((".",), "contains no checkpoint and no config.json"),
             ((), "Missing argument 'SOURCE'"),
         ],
     )

@@ -130,7 +130,7 @@ class TestBadUsage:
         [
             (["none.safetensors"], "there is no none.safetensors"),
             (["."], "no weight file"),
-            (["spec.yaml"], "of no kind that is known"),
+            (["spec.yaml"], "unrecognized file type"),
             (["x.safetensors", "--sort", "taste"], "--sort is one of"),
             (["x.safetensors", "--limit", "0"], "--limit is at least 1"),
             (["x.safetensors", "--json", "--csv"], "contradict"),
@@ -148,7 +148,7 @@ class TestBadUsage:
         (here / "x.safetensors").write_bytes(bytes(50))
         ran = run("inspect", "x.safetensors")
         assert ran.code == 1
-        assert "no sound safetensors file" in ran.err
+        assert "not a valid safetensors file" in ran.err
 
     def test_a_file_cut_short_after_its_header_was_read_exits_1(
         self, run: Run, here: Path, file: str, monkeypatch: pytest.MonkeyPatch

@@ -152,7 +152,7 @@ class TestSources:
         assert run("spec.yaml", "-o", "model/w.h5", "--quiet").code == 0
         ran = run("propagate", "model")
         assert ran.code == 2
-        assert "model holds 2 checkpoints: w.h5, w.safetensors" in ran.err
+        assert "model contains 2 checkpoints: w.h5, w.safetensors" in ran.err
 
     def test_a_spec_with_weights_has_the_specs_activations(self, run: Run, here: Path) -> None:
         assert run("spec.yaml", "-o", "w.weights.h5", "--quiet").code == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lecun_cli.dtypes import DTYPES
+from lecun_cli.formats.safetensors import DTYPE_NAMES
 from lecun_cli.plan.planner import make_plan
 from lecun_cli.plan.types import Plan
 from lecun_cli.spec.load import parse_spec
@@ -35,7 +36,7 @@ def write_safetensors(path: Path, held: Held, metadata: dict[str, str] | None = 
     for name, (shape, dtype) in held.items():
         row = DTYPES[dtype]
         nbytes = math.prod(shape) * row.itemsize
-        header[name] = {"dtype": row.safetensors, "shape": shape, "data_offsets": [at, at + nbytes]}
+        header[name] = {"dtype": DTYPE_NAMES[dtype], "shape": shape, "data_offsets": [at, at + nbytes]}
         at += nbytes
     data = json.dumps(header).encode()
     with path.open("wb") as file:

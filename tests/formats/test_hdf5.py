@@ -228,7 +228,7 @@ class TestRead:
     @pytest.mark.parametrize("data", [b"", b"\x89HDF\r\n\x1a\n", b"x" * 5000], ids=["empty", "magic", "junk"])
     def test_refuses_garbage(self, tmp_path: Path, data: bytes) -> None:
         (tmp_path / "w.h5").write_bytes(data)
-        with pytest.raises(WeightFileError, match="is no sound HDF5 file"):
+        with pytest.raises(WeightFileError, match="is not a valid HDF5 file"):
             hdf5.read(tmp_path / "w.h5")
 
     def test_refuses_a_truncated_file(self, tmp_path: Path) -> None:

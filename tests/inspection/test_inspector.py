@@ -215,7 +215,7 @@ class TestOthers:
             assert inspection.files == tuple(names)
             assert verdicts(inspection) == {"a.weight": "ok", "a.bias": "constant"}
         (tmp_path / names[1]).unlink()
-        with pytest.raises(WeightFileError, match="there is none"):
+        with pytest.raises(WeightFileError, match="which is missing from"):
             inspect(tmp_path)
 
     def test_hdf5_that_is_not_in_one_piece_is_read_by_h5py(self, tmp_path: Path) -> None:

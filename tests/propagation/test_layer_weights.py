@@ -101,10 +101,10 @@ def test_shards_are_read_by_their_index(tmp_path: Path) -> None:
     (weights,) = all_weights(spec, from_file(index, make_plan(spec)))
     assert (weights.read("kernel") == own.read("kernel")).all()
     (tmp_path / "m-2.safetensors").unlink()
-    with pytest.raises(UsageError, match=r"names the shard 'm-2\.safetensors', and there is none"):
+    with pytest.raises(UsageError, match=r"names the shard .m-2\.safetensors., which is missing"):
         from_file(index, make_plan(spec))
     index.write_text("{}")
-    with pytest.raises(WeightFileError, match="no sound weight_map"):
+    with pytest.raises(WeightFileError, match="not a valid shard index"):
         from_file(index, make_plan(spec))
 
 
@@ -140,5 +140,5 @@ class TestOtherFiles:
 
     def test_a_damaged_file_is_told(self, tmp_path: Path) -> None:
         (tmp_path / "w.safetensors").write_bytes(b"none")
-        with pytest.raises(WeightFileError, match="no sound safetensors file"):
+        with pytest.raises(WeightFileError, match="not a valid safetensors file"):
             from_file(tmp_path / "w.safetensors", make_plan(spec_of("torch")))

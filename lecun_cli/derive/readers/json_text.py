@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from lecun_cli.errors import DeriveError
+from lecun_cli.formats.json_text import load_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,26 +45,13 @@ def parse_json(data: bytes, *, what: str) -> dict[str, Any]:
     if len(data) > MAX_NBYTES:
         raise DeriveError(f"{what} is too large: expected at most {MAX_NBYTES // 2**20} MiB")
     try:
-        document = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_no_duplicates)
-    except RecursionError:
-        raise DeriveError(f"{what} is nested too deeply: expected at most {MAX_DEPTH} levels") from None
+        document = load_json(data)
     except ValueError as error:
         raise DeriveError(f"{what} is not valid JSON: {error}") from None
     if not isinstance(document, dict):
         raise DeriveError(f"{what}: expected a JSON object, got a {type(document).__name__}")
     _check_depth(document, what)
     return document
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    mapping = dict(pairs)
-    if len(mapping) != len(pairs):
-        seen = set()
-        for name, _ in pairs:
-            if name in seen:
-                raise ValueError(f'duplicate key "{name}"')
-            seen.add(name)
-    return mapping
 
 
 def _check_depth(root: object, what: str) -> None:

@@ -3,102 +3,85 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lecun_cli.derive.described_model import DescribedModel, Tensor
-from lecun_cli.derive.readers.json_text import read_json
 from lecun_cli.derive.recognition.layer_check import check_tensors
 from lecun_cli.derive.recognition.recognizer import RECOGNIZERS, recognize
 from lecun_cli.errors import DeriveError, WeightFileError
 from lecun_cli.formats import hdf5, safetensors
+from lecun_cli.formats.checkpoint import read_index
 from lecun_cli.frameworks import FRAMEWORKS
 
-INDEX = ".safetensors.index.json"
-MAX_SHARDS = 100_000
-_DAMAGED = "it is damaged, cut short or of another kind: fetch it or make it again"
+if TYPE_CHECKING:
+    from lecun_cli.formats.stored_tensor import StoredTensor
 
 
 def from_safetensors(path: Path) -> DescribedModel:
-    """One safetensors file, by its header.
+    """Describe the model of one safetensors file, from its header.
 
     Raises:
-        DeriveError: It is no sound safetensors file, or holds what no spec can name.
+        DeriveError: The file is not a valid safetensors file, or a spec cannot express its tensors.
     """
-    tensors = _read(path)
-    return _described_model(tensors, _format(path), str(path))
+    with _as_derive_error():
+        tensors = _tensors(safetensors.read(path))
+        framework = safetensors.framework_of(path)
+    return _described_model(tensors, framework, str(path))
 
 
 def from_index(path: Path) -> DescribedModel:
-    """A checkpoint in shards, by `*.safetensors.index.json` and the headers of its shards.
+    """Describe the model of a checkpoint in shards, from its index and the headers of its shards.
+
+    Args:
+        path: A `*.safetensors.index.json` file.
 
     Raises:
-        DeriveError: A shard is missing or unsound, or holds other tensors than the index says.
+        DeriveError: The index or a shard is missing or not valid, or they do not agree.
     """
-    weight_map = read_json(path, what=str(path)).get("weight_map")
-    if not isinstance(weight_map, dict) or not all(isinstance(shard, str) for shard in weight_map.values()):
-        raise DeriveError(f'{path} has no "weight_map" of file names, so it is no index of shards')
-    shards = sorted(set(weight_map.values()))
-    if len(shards) > MAX_SHARDS:
-        raise DeriveError(f"{path} names {len(shards):,} shards, and at most {MAX_SHARDS:,} are read")
     tensors: list[Tensor] = []
-    for shard in shards:
-        if re.search(r"[/\\\0]", shard) or shard in {"", ".", ".."}:
-            raise DeriveError(f"{path} names the shard {shard!a}, which is no file name beside it")
-        file = path.parent / shard
-        if not file.is_file():
-            raise DeriveError(
-                f"{path.name} names the shard {shard}, and there is none in {path.parent}",
-                help="fetch the whole checkpoint; the headers alone would be enough",
-            )
-        stored = _read(file)
-        for tensor in stored:
-            if weight_map.get(tensor.name) != shard:
-                where = weight_map.get(tensor.name)
-                reason = f"{path.name} has it in {where}" if where else f"{path.name} does not name it"
-                raise DeriveError(f"{shard} holds the tensor {tensor.name!a}, and {reason}")
-        tensors += stored
-    missing = weight_map.keys() - {t.name for t in tensors}
-    if missing:
-        name = min(missing)
-        raise DeriveError(f"{weight_map[name]} does not hold the tensor {name!a} that {path.name} has in it")
-    return _described_model(tuple(tensors), _format(path.parent / shards[0]) if shards else None, str(path))
+    with _as_derive_error():
+        index = read_index(path)
+        for file in index.files:
+            shard = _tensors(safetensors.read(file))
+            index.check_tensors(file, (tensor.name for tensor in shard))
+            tensors += shard
+        index.check_complete({tensor.name for tensor in tensors})
+        framework = safetensors.framework_of(index.files[0]) if index.files else None
+    return _described_model(tuple(tensors), framework, str(path))
 
 
 def from_hdf5(path: Path) -> DescribedModel:
-    """A plain HDF5 file: each dataset is a tensor, by the names in the file.
+    """Describe the model of a plain HDF5 file, in which each dataset is a tensor.
 
     Raises:
-        DeriveError: It is no sound HDF5 file, or holds what no spec can name.
+        DeriveError: The file is not a valid HDF5 file, or a spec cannot express its tensors.
     """
     return _described_model(hdf5_tensors(path), None, str(path))
 
 
 def hdf5_tensors(path: Path) -> tuple[Tensor, ...]:
-    """The datasets of an HDF5 file.
+    """Return the datasets of an HDF5 file.
 
     Raises:
-        DeriveError: It is no sound HDF5 file.
+        DeriveError: The file is not a valid HDF5 file.
     """
+    with _as_derive_error():
+        return _tensors(hdf5.read(path))
+
+
+@contextmanager
+def _as_derive_error() -> Iterator[None]:
     try:
-        return tuple(Tensor(t.name, t.shape, t.dtype) for t in hdf5.read(path))
+        yield
     except WeightFileError as error:
-        raise DeriveError(error.message, help=error.help or _DAMAGED) from error
+        raise DeriveError(error.message, help=error.help) from error
 
 
-def _read(path: Path) -> tuple[Tensor, ...]:
-    try:
-        return tuple(Tensor(t.name, t.shape, t.dtype) for t in safetensors.read(path))
-    except WeightFileError as error:
-        raise DeriveError(error.message, help=error.help or _DAMAGED) from error
-
-
-def _format(path: Path) -> str | None:
-    """What the metadata of a safetensors file say of its framework."""
-    from safetensors import safe_open
-
-    with safe_open(path, framework="numpy") as file:
-        header = (file.metadata() or {}).get("format")
-    return next((f.name for f in FRAMEWORKS.values() if f.header == header), None)
+def _tensors(stored: Iterable[StoredTensor]) -> tuple[Tensor, ...]:
+    return tuple(Tensor(t.name, t.shape, t.dtype) for t in stored)
 
 
 def _described_model(tensors: tuple[Tensor, ...], stated: str | None, source: str) -> DescribedModel:

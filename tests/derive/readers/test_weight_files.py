@@ -286,14 +286,22 @@ class TestShards:
         "case",
         [
             Fail(
-                "missing shard", {"a": "1.safetensors", "b": "2.safetensors"}, "names the shard 2.safetensors"
+                "missing shard",
+                {"a": "1.safetensors", "b": "2.safetensors"},
+                'names the shard "2.safetensors"',
             ),
-            Fail("outside of the folder", {"a": "../1.safetensors"}, "no file name beside it"),
             Fail(
-                "missing tensor", {"a": "1.safetensors", "z": "1.safetensors"}, "does not hold the tensor 'z'"
+                "outside of the folder",
+                {"a": "../1.safetensors"},
+                "expected the name of a file in its folder",
+            ),
+            Fail(
+                "missing tensor",
+                {"a": "1.safetensors", "z": "1.safetensors"},
+                'does not contain the tensor "z"',
             ),
             Fail("unnamed tensor", {}, "contains no tensors"),
-            Fail("wrong shard", {"a": "2.safetensors"}, "names the shard 2.safetensors"),
+            Fail("wrong shard", {"a": "2.safetensors"}, 'names the shard "2.safetensors"'),
         ],
         ids=lambda case: case.id,
     )
@@ -305,13 +313,13 @@ class TestShards:
     def test_that_hold_a_tensor_the_index_does_not_name_are_refused(self, tmp_path: Path) -> None:
         held: Held = {"a": ((2,), "float32"), "b": ((2,), "float32")}
         folder = self.write(tmp_path / "hub", {"a": "1.safetensors"}, {"1.safetensors": held})
-        with pytest.raises(DeriveError, match=r"holds the tensor 'b', and .* does not name it"):
+        with pytest.raises(DeriveError, match=r"contains the tensor \"b\", but .* does not name it"):
             derive_spec(str(folder))
 
     def test_without_an_index_are_not_guessed_at(self, tmp_path: Path) -> None:
         for name in ("a.safetensors", "b.safetensors"):
             write_safetensors(tmp_path / name, {"x": ((2,), "float32")})
-        with pytest.raises(DeriveError, match="holds 2 checkpoints"):
+        with pytest.raises(DeriveError, match="contains 2 checkpoints"):
             derive_spec(str(tmp_path))
 
 
@@ -320,7 +328,7 @@ class TestBadFiles:
         entry = '{"dtype":"F32","shape":[1],"data_offsets":[0,4]}'
         header = f'{{"a":{entry},"a":{entry}}}'.encode()
         (tmp_path / "w.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
-        with pytest.raises(DeriveError, match=r"twice|sound safetensors"):
+        with pytest.raises(DeriveError, match=r"twice"):
             derive_spec(str(tmp_path / "w.safetensors"))
 
     @pytest.mark.parametrize(
@@ -329,7 +337,7 @@ class TestBadFiles:
     )
     def test_a_header_that_is_none_is_refused(self, data: bytes, tmp_path: Path) -> None:
         (tmp_path / "w.safetensors").write_bytes(data)
-        with pytest.raises(DeriveError, match="no sound safetensors file"):
+        with pytest.raises(DeriveError, match="not a valid safetensors file"):
             derive_spec(str(tmp_path / "w.safetensors"))
 
     def test_a_dtype_that_a_spec_has_not_is_named(self, tmp_path: Path) -> None:
@@ -351,7 +359,7 @@ class TestBadFiles:
 
     def test_a_text_is_of_no_kind(self, tmp_path: Path) -> None:
         (tmp_path / "w.txt").write_text("hello")
-        with pytest.raises(DeriveError, match="of no kind that is known here"):
+        with pytest.raises(DeriveError, match="unrecognized file type"):
             derive_spec(str(tmp_path / "w.txt"))
 
     def test_what_is_not_there_is_named(self) -> None:
@@ -405,5 +413,5 @@ class TestHdf5:
     @pytest.mark.parametrize("data", [b"", b"\x89HDF\r\n\x1a\n" + bytes(100)])
     def test_that_is_damaged_is_refused(self, data: bytes, tmp_path: Path) -> None:
         (tmp_path / "w.h5").write_bytes(data)
-        with pytest.raises(DeriveError, match="no sound HDF5 file"):
+        with pytest.raises(DeriveError, match="not a valid HDF5 file"):
             derive_spec(str(tmp_path / "w.h5"))
