@@ -1,7 +1,6 @@
-"""The sample specs, which come with the package: read by name, or copied to start from.
+"""Sample specs, read by name.
 
-`sample_specs/` stands at the top of the source tree, and this package holds a link to it, so that an
-installed package has the same files.
+A clone has them in `sample_specs/` at the top; an installed package has a copy inside itself.
 """
 
 from __future__ import annotations
@@ -10,7 +9,9 @@ from pathlib import Path
 
 from lecun_cli.errors import UsageError
 
-_FOLDER = Path(__file__).parents[1] / "sample_specs"
+_PACKAGE = Path(__file__).parents[1]
+_INSTALLED = _PACKAGE / "sample_specs"
+_FOLDER = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.with_name("sample_specs")
 
 
 def sample_names() -> tuple[str, ...]:
