@@ -1,4 +1,4 @@
-"""The commands, and `generate` as the one that runs when none is named."""
+"""The commands, and `generate` as the default command."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 class DefaultCommandGroup(TyperGroup):
-    """A group that runs `generate` where the first word is none of its commands or options."""
+    """A group that runs `generate` if the first argument is not one of its commands or options."""
 
     default = "generate"
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
-        """Put the default command in front where no command is named."""
+        """Insert the default command if the first argument is not a command."""
         group_options = {option for p in self.get_params(ctx) for option in (*p.opts, *p.secondary_opts)}
         first = args[0].partition("=")[0] if args else ""
         if (
@@ -43,14 +43,14 @@ class DefaultCommandGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Context) -> object:
-        """Run the command."""
+        """Run the command, and carry an interruption past Typer."""
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, BrokenPipeError) as error:
             raise Carried(error) from error
 
     def shell_complete(self, ctx: Context, incomplete: str) -> list[CompletionItem]:
-        """Commands, and the samples that the default command takes."""
+        """Complete commands, and the names of samples for the default command."""
         from typer._click.shell_completion import CompletionItem
 
         from lecun_cli.cli.completion import samples as matching
@@ -60,7 +60,7 @@ class DefaultCommandGroup(TyperGroup):
 
     @staticmethod
     def _is_near(argument: str, options: set[str]) -> bool:
-        """Whether a word is a mistyped option of the group, which then says so itself."""
+        """Return whether an argument is a misspelled option of the group, which the group then reports."""
         import difflib
 
         return argument.startswith("--") and bool(
@@ -68,7 +68,10 @@ class DefaultCommandGroup(TyperGroup):
         )
 
     def _check_typo(self, ctx: Context, args: list[str]) -> None:
-        """A mistyped command is not taken for a spec; nor is any word, where nothing else speaks for it."""
+        """Reject an argument that is more likely a misspelled command or sample than a spec.
+
+        Without an output option, any argument that does not exist is rejected.
+        """
         import difflib
         from pathlib import Path
 
@@ -84,11 +87,9 @@ class DefaultCommandGroup(TyperGroup):
             return
         close = difflib.get_close_matches(argument, [*self.commands, *sample_names()], n=1, cutoff=0.7)
         if close and (close[0] in self.commands or not _names_output(args)):
-            ctx.fail(f"there is no command and no spec {argument!r}; did you mean {close[0]}?")
+            ctx.fail(f'no command or spec "{argument}"; did you mean {close[0]}?')
         if not _names_output(args):
-            ctx.fail(
-                f"there is no command and no spec {argument!r}; commands are: {', '.join(self.commands)}"
-            )
+            ctx.fail(f'no command or spec "{argument}"; the commands are: {", ".join(self.commands)}')
 
 
 def _names_output(args: list[str]) -> bool:
@@ -105,8 +106,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         from lecun_cli._version import __version__
         from lecun_cli.stream._kernel.loader import load
 
@@ -117,21 +118,25 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     _version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
-    """Initial weights in a file: exact LeCun-normal tensors, the same bits everywhere, in bounded memory."""
+    """Generate files of initial weights.
+
+    Exact LeCun-normal tensors, the same bits on every machine, in bounded memory.
+    """
 
 
 for _command, _name, _short in (
-    (generate, "generate", "Make the weight file of a spec, and its manifest."),
-    (plan, "plan", "Show what a spec makes, and what it costs."),
-    (verify, "verify", "Hold a weight file against its manifest and its seed."),
-    (inspect, "inspect", "Show what is in a weight file, against its law."),
-    (propagate, "propagate", "Show what layers do to a signal, depth by depth."),
-    (derive, "derive", "Write the spec of a model or a checkpoint."),
-    (slice_, "slice", "Print any part of one tensor, without the rest."),
-    (schema, "schema", "Print the JSON Schema of a spec, for editors."),
+    (generate, "generate", "Generate the weight file of a spec, and its manifest."),
+    (plan, "plan", "Show the tensors of a spec and their sizes."),
+    (verify, "verify", "Verify a weight file against its manifest and its seed."),
+    (inspect, "inspect", "Check a weight file against its expected distributions."),
+    (propagate, "propagate", "Show how layers change the variance of a signal."),
+    (derive, "derive", "Write a spec for a model or a checkpoint."),
+    (slice_, "slice", "Print a slice of one tensor."),
+    (schema, "schema", "Print the JSON Schema of specs, for editors."),
     (samples, "samples", "List the sample specs, or print one."),
 ):
     app.command(_name, short_help=_short)(_command)

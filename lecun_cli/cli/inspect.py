@@ -1,63 +1,100 @@
-"""`lecun-init inspect PATH`: what is in a weight file, and whether it is what its layers ask for."""
+"""`lecun-init inspect PATH`: check the tensors of a weight file against their expected distributions."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from lecun_cli.cli import completion
+from lecun_cli.cli.option_groups import with_option_groups
 from lecun_cli.cli.options import JsonOption, QuietOption, WorkersOption, check_workers
-from lecun_cli.cli.picture import PlotOption, ReplaceOption, ThemeOption, picture_path, write_picture
+from lecun_cli.cli.picture import PictureOptions
 
-BAD = 3
+PROBLEM_CODE = 3
 
 
-def inspect(
-    path: Annotated[
-        str,
-        typer.Argument(
-            metavar="PATH",
-            help="A safetensors, HDF5 or Keras weight file, anybody's; a manifest, an index of shards, or a "
-            "folder of them.",
-        ),
-    ],
+@dataclass(frozen=True)
+class SelectionOptions:
+    """Options about the tensors that are shown.
+
+    Attributes:
+        match: Globs over names; None selects every tensor.
+        sort: A key of `inspect_output.SORTS`.
+        limit: The maximum number of tensors in the table, or None for all.
+    """
+
     match: Annotated[
         list[str] | None,
-        typer.Option("--match", metavar="GLOB", help="Only tensors with such a name; may be repeated."),
-    ] = None,
+        typer.Option("--match", metavar="GLOB", help="Only tensors with a matching name. Can be repeated."),
+    ] = None
     sort: Annotated[
         str,
         typer.Option(
             "--sort",
             metavar="KEY",
-            help="file, name, size, std, ratio, p or verdict.",
+            help="Sort by file, name, size, std, ratio, p or verdict.",
             autocompletion=completion.values(completion.sorts),
         ),
-    ] = "file",
+    ] = "file"
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", help="Show the first N tensors only.")
-    ] = None,
+        int | None, typer.Option("--limit", metavar="N", help="Show only the first N tensors.")
+    ] = None
+
+    def check(self) -> None:
+        """Check the options.
+
+        Raises:
+            UsageError: The order is unknown, or the limit is not positive.
+        """
+        from lecun_cli.cli.inspect_output import SORTS
+        from lecun_cli.errors import UsageError
+
+        if self.sort not in SORTS:
+            raise UsageError(f'--sort: expected one of {", ".join(SORTS)}, got "{self.sort}"')
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"--limit: expected at least 1, got {self.limit}")
+
+
+@with_option_groups
+def inspect(
+    path: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATH",
+            help="Any safetensors, HDF5 or Keras weight file, a manifest, an index of shards, or a folder "
+            "that contains one of them.",
+        ),
+    ],
+    *,
+    selection: SelectionOptions,
     no_manifest: Annotated[
-        bool, typer.Option("--no-manifest", help="Take the law from the layers' kinds in any case.")
+        bool,
+        typer.Option(
+            "--no-manifest",
+            help="Ignore the manifest; infer the expected distribution from the layer types.",
+        ),
     ] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Exit with 3 if something is wrong with any tensor.")
+        bool, typer.Option("--check", help="Exit with code 3 if any tensor has a problem.")
     ] = False,
-    plot: PlotOption = None,
-    theme: ThemeOption = "light",
-    force: ReplaceOption = False,
+    picture_options: PictureOptions,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print the tensors as CSV on stdout.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print a row for each tensor as CSV on stdout.")
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Read a weight file once and hold every tensor against its law: scale, bound, values and shape.
+    """Check every tensor of a weight file against its expected distribution.
 
-    The law is that of the manifest beside the file; without one, LeCun normal with the fan-in of the layer
-    kind that is recognised. Example: lecun-init inspect model.safetensors --sort verdict
+    The manifest beside the file names the distribution. Without a manifest, it is LeCun normal, with the
+    fan-in of the layer type that the tensor's name and shape suggest.
+
+    Example: lecun-init inspect model.safetensors --sort verdict
     """
-    from lecun_cli.cli.inspect_output import SORTS, as_csv_text, as_json_text, print_tables, sorted_tensors
+    from lecun_cli.cli.inspect_output import as_csv_text, as_json_text, print_tables, sorted_tensors
     from lecun_cli.cli.progress import Bar
     from lecun_cli.cli.report import emit, warn
     from lecun_cli.errors import UsageError
@@ -67,34 +104,24 @@ def inspect(
     check_workers(workers)
     if as_json and as_csv:
         raise UsageError("--json and --csv contradict each other")
-    if sort not in SORTS:
-        raise UsageError(f'--sort is one of {", ".join(SORTS)}, found "{sort}"')
-    if limit is not None and limit < 1:
-        raise UsageError(f"--limit is at least 1, found {limit}")
-    picture = picture_path(plot, theme, force=force)
-    source = find(path, use_manifest=not no_manifest).matching(match or ())
+    selection.check()
+    picture_options.check()
+    source = find(path, use_manifest=not no_manifest).matching(selection.match or ())
     warn(source.warnings, quiet=quiet)
     with Bar("inspecting", source.nbytes, quiet=quiet) as bar:
-        inspection = inspect_source(
-            source, standard=picture is not None, workers=workers, progress=bar.update
-        )
-    tensors = sorted_tensors(inspection.tensors, sort)[:limit]
+        standard = picture_options.plot is not None
+        inspection = inspect_source(source, standard=standard, workers=workers, progress=bar.update)
+    tensors = sorted_tensors(inspection.tensors, selection.sort)[: selection.limit]
     if as_json:
         emit(as_json_text(inspection, tensors))
     elif as_csv:
         emit(as_csv_text(tensors))
     elif not quiet:
         print_tables(inspection, tensors, bar.seconds)
-    if picture is not None:
+    if picture_options.plot is not None:
         from lecun_cli.inspection.tensor_plots import draw, title_of
 
-        write_picture(
-            lambda chosen: draw(inspection, chosen),
-            picture,
-            theme,
-            title=title_of(inspection),
-            force=force,
-            quiet=quiet,
-        )
+        title = title_of(inspection)
+        picture_options.write(lambda theme: draw(inspection, theme), title=title, quiet=quiet)
     if check and not inspection.ok:
-        raise typer.Exit(BAD)
+        raise typer.Exit(PROBLEM_CODE)

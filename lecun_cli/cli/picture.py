@@ -1,7 +1,8 @@
-"""`--plot` and what goes with it, for the commands that draw."""
+"""`--plot` and its companions, for the commands that draw pictures."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,55 +10,72 @@ import typer
 from lecun_cli.cli import completion
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lecun_cli.display.figures import Draw
 
-PlotOption = Annotated[
-    str | None,
-    typer.Option("--plot", metavar="FILE", help="Also draw a picture: .png, .svg or .html (extra: plot)."),
-]
-ThemeOption = Annotated[
-    str,
-    typer.Option(
-        "--theme",
-        metavar="T",
-        help="light or dark; a page has both.",
-        autocompletion=completion.values(completion.themes),
-    ),
-]
-ReplaceOption = Annotated[bool, typer.Option("--force", help="Replace a picture that exists.")]
 
+@dataclass(frozen=True)
+class PictureOptions:
+    """Options of a command that can draw a picture.
 
-def picture_path(plot: str | None, theme: str, *, force: bool) -> Path | None:
-    """The path of the picture, checked before anything is measured for it; None where none is wanted.
-
-    Raises:
-        UsageError: There is no such theme, the suffix means no picture, matplotlib is not there, or the
-            file may not be written.
+    Attributes:
+        plot: The path of the picture, or None for no picture.
+        theme: The colors of the picture.
+        force: If true, replace an existing file.
     """
-    from lecun_cli.display.figures import THEMES, check_path
-    from lecun_cli.errors import UsageError
-    from lecun_cli.output.destinations.local_file import LocalFile
 
-    if theme not in THEMES:
-        raise UsageError(f'there is no theme "{theme}"', help=f"themes are: {', '.join(THEMES)}")
-    if plot is None:
-        return None
-    path = check_path(plot)
-    LocalFile(plot, 0, force=force).check()
-    return path
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Also draw a picture: .png, .svg or .html (needs matplotlib: the extra plot).",
+        ),
+    ] = None
+    theme: Annotated[
+        str,
+        typer.Option(
+            "--theme",
+            metavar="T",
+            help="Colors of the picture: light or dark. An .html page contains both.",
+            autocompletion=completion.values(completion.themes),
+        ),
+    ] = "light"
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing picture.")] = False
 
+    def check(self) -> None:
+        """Check the options before the work that the picture needs.
 
-def write_picture(draw: Draw, path: Path, theme: str, *, title: str, force: bool, quiet: bool) -> None:
-    """Draw it, and say so.
+        Raises:
+            UsageError: The theme or the type of the file is unknown, matplotlib is not installed, or the
+                file exists already.
+            OutputError: The file cannot be written.
+        """
+        from lecun_cli.display.figures import THEMES, check_path
+        from lecun_cli.errors import UsageError
+        from lecun_cli.output.destinations.local_file import LocalFile
 
-    Raises:
-        OutputError: It cannot be written.
-    """
-    from lecun_cli.cli.report import warn
-    from lecun_cli.display.figures import save
+        if self.theme not in THEMES:
+            raise UsageError(f'--theme: expected {" or ".join(THEMES)}, got "{self.theme}"')
+        if self.plot is not None:
+            LocalFile(check_path(self.plot), 0, force=self.force).check()
 
-    warn(save(draw, path, theme, title=title, force=force), quiet=quiet)
-    if not quiet:
-        typer.echo(f"wrote    {path}", err=True)
+    def write(self, draw: Draw, *, title: str, quiet: bool) -> None:
+        """Draw and write the picture, if there is to be one, and report its path.
+
+        Args:
+            draw: Draws the figure in a theme.
+            title: The title of an HTML page.
+            quiet: If true, report nothing.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        from lecun_cli.cli.report import warn
+        from lecun_cli.display.figures import check_path, save
+
+        if self.plot is None:
+            return
+        path = check_path(self.plot)
+        warn(save(draw, path, self.theme, title=title, force=self.force), quiet=quiet)
+        if not quiet:
+            typer.echo(f"wrote    {path}", err=True)

@@ -1,34 +1,19 @@
-"""`lecun-init plan SPEC`: what a spec makes, and what it costs."""
+"""`lecun-init plan SPEC`: list the tensors of a spec and their cost."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lecun_cli.cli.options import (
-    DTypeOption,
-    FanRuleOption,
-    FrameworkOption,
-    JsonOption,
-    SeedOption,
-    SetOption,
-    SpecArgument,
-    read_spec,
-)
+from lecun_cli.cli.option_groups import with_option_groups
+from lecun_cli.cli.options import JsonOption, SpecArgument, SpecOptions, read_spec
 
 if TYPE_CHECKING:
     from lecun_cli.plan.types import Plan
 
 
-def plan(
-    spec: SpecArgument,
-    seed: SeedOption = None,
-    framework: FrameworkOption = None,
-    dtype: DTypeOption = None,
-    assignments: SetOption = None,
-    fan_rule: FanRuleOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show the tensors of a spec, their fans, std and sizes, and what they will cost. Nothing is made.
+@with_option_groups
+def plan(spec: SpecArgument, *, spec_options: SpecOptions, as_json: JsonOption = False) -> None:
+    """Show the tensors of a spec with their fans, standard deviations and sizes. Writes no file.
 
     Example: lecun-init plan spec.yaml --framework torch
     """
@@ -38,26 +23,22 @@ def plan(
     from lecun_cli.display.tables import RIGHT, TENSOR_COLUMNS, tensor_row
     from lecun_cli.plan.planner import make_plan
 
-    planned = make_plan(
-        read_spec(
-            spec, seed=seed, framework=framework, dtype=dtype, fan_rule=fan_rule, assignments=assignments
-        )
-    )
-    warn(planned.warnings)
+    tensor_plan = make_plan(read_spec(spec, spec_options))
+    warn(tensor_plan.warnings)
     if as_json:
-        emit(json.dumps(_json(planned), ensure_ascii=False))
+        emit(json.dumps(_json(tensor_plan), ensure_ascii=False))
         return
     columns = [Column(name, right=name in RIGHT, rank=_RANKS.get(name, 0)) for name in TENSOR_COLUMNS]
-    fitted_table(columns, [tensor_row(tensor) for tensor in planned.tensors])
+    fitted_table(columns, [tensor_row(tensor) for tensor in tensor_plan.tensors])
     emit("")
-    emit("\n".join(_cost(planned)))
+    emit("\n".join(_summary(tensor_plan)))
 
 
 _RANKS = {"initializer": 1, "weights": 2, "dtype": 3}
-"""How little a column matters, where a terminal is too narrow for all."""
+"""The columns that a narrow terminal drops, the highest rank first."""
 
 
-def _cost(plan: Plan) -> list[str]:
+def _summary(plan: Plan) -> list[str]:
     from pathlib import Path
 
     from lecun_cli.display.text import counted

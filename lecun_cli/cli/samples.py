@@ -1,4 +1,4 @@
-"""`lecun-init samples [NAME]`: the sample specs."""
+"""`lecun-init samples [NAME]`: list the sample specs, or print one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ def samples(
         str | None,
         typer.Argument(
             metavar="NAME",
-            help="A sample to print; without it, their list.",
+            help="Sample to print. Default: list all samples.",
             autocompletion=completion.samples,
         ),
     ] = None,
 ) -> None:
-    """List the sample specs, or print one to start from. Every command takes a sample's name for a SPEC.
+    """List the sample specs, or print one to start from.
+
+    Every command that takes a SPEC also takes the name of a sample.
 
     Example: lecun-init samples selu_mlp > spec.yaml
     """
@@ -32,11 +34,13 @@ def samples(
         return
     names = sample_names()
     indent = max(map(len, names)) + 2
-    room = width()
+    columns = width()
     lines = []
     for sample in names:
         description = (
-            [describe(sample)] if room is None else textwrap.wrap(describe(sample), max(20, room - indent))
+            [describe(sample)]
+            if columns is None
+            else textwrap.wrap(describe(sample), max(20, columns - indent))
         )
         lines.append(f"{sample:<{indent}}" + f"\n{' ' * indent}".join(description))
     emit("\n".join(lines))

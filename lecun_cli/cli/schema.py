@@ -1,10 +1,10 @@
-"""`lecun-init schema`: the JSON Schema of a spec."""
+"""`lecun-init schema`: print the JSON Schema of specs."""
 
 from __future__ import annotations
 
 
 def schema() -> None:
-    """Print the JSON Schema of a spec, for editors and validators.
+    """Print the JSON Schema of specs, for editors and validators.
 
     Example: lecun-init schema > lecun-init.schema.json
     """

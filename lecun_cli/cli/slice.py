@@ -1,4 +1,4 @@
-"""`lecun-init slice SPEC TENSOR [RANGE]`: any part of one tensor, without making the rest."""
+"""`lecun-init slice SPEC TENSOR [RANGE]`: print a slice of one tensor."""
 
 from __future__ import annotations
 
@@ -7,44 +7,42 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lecun_cli.cli import completion
-from lecun_cli.cli.options import (
-    DTypeOption,
-    FanRuleOption,
-    FrameworkOption,
-    SeedOption,
-    SetOption,
-    SpecArgument,
-    read_spec,
-)
+from lecun_cli.cli.option_groups import with_option_groups
+from lecun_cli.cli.options import SpecArgument, SpecOptions, read_spec
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
+@with_option_groups
 def slice_(
     spec: SpecArgument,
     tensor: Annotated[
         str,
         typer.Argument(
-            metavar="TENSOR", help="The tensor's name; plan lists them.", autocompletion=completion.tensors
+            metavar="TENSOR",
+            help="Name of the tensor; lecun-init plan lists the names.",
+            autocompletion=completion.tensors,
         ),
     ],
     selection: Annotated[
         str,
-        typer.Argument(metavar="RANGE", help="As in NumPy, without steps: 3 or 0:2,:8 or [-1]; else all."),
+        typer.Argument(
+            metavar="RANGE",
+            help="As in NumPy, without steps: 3 or 0:2,:8 or [-1]. Default: the whole tensor.",
+        ),
     ] = "",
-    seed: SeedOption = None,
-    framework: FrameworkOption = None,
-    dtype: DTypeOption = None,
-    assignments: SetOption = None,
-    fan_rule: FanRuleOption = None,
+    *,
+    spec_options: SpecOptions,
     as_json: Annotated[bool, typer.Option("--json", help="Print nested lists as JSON.")] = False,
     raw: Annotated[
         bool, typer.Option("--raw", help="Write the stored bytes, little-endian, in C order.")
     ] = False,
 ) -> None:
-    """Print any part of one tensor as the file would hold it, without making the rest.
+    """Print a slice of one tensor, with the values that the weight file contains.
+
+    The other tensors, and the rest of this one, are not generated.
 
     Example: lecun-init slice spec.yaml hidden/kernel 0:2,:4
     """
@@ -55,12 +53,7 @@ def slice_(
 
     if as_json and raw:
         raise UsageError("--json and --raw contradict each other")
-    plan = make_plan(
-        read_spec(
-            spec, seed=seed, framework=framework, dtype=dtype, fan_rule=fan_rule, assignments=assignments
-        )
-    )
-    values = slice_tensor(plan, tensor, selection)
+    values = slice_tensor(make_plan(read_spec(spec, spec_options)), tensor, selection)
     if raw:
         from lecun_cli.output.destinations.stream import standard_output
 
@@ -68,19 +61,19 @@ def slice_(
     elif as_json:
         import json
 
-        emit(json.dumps(_exact(values).tolist()))
+        emit(json.dumps(_printable(values).tolist()))
     else:
-        emit(_text(_exact(values)))
+        emit(_text(_printable(values)))
 
 
-def _exact(values: NDArray[np.generic]) -> NDArray[np.generic]:
-    """The same values in a type that prints them whole: the narrow floats as float32."""
+def _printable(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Convert narrow floats to float32, which represents them exactly and prints all their digits."""
     import numpy as np
 
     return values.astype(np.float32) if values.dtype.itemsize < 4 and values.dtype.kind in "fV" else values
 
 
 def _text(values: NDArray[np.generic]) -> str:
-    """One line for each row of the last axis; every value as the shortest text that gives it back."""
+    """Return a line for each row of the last axis; every value is the shortest text that parses to it."""
     rows = values.reshape(-1, values.shape[-1]) if values.ndim else values.reshape(1, 1)
     return "\n".join(" ".join(str(value) for value in row) for row in rows)

@@ -1,4 +1,4 @@
-"""`lecun-init verify PATH`: weight files held against their manifest, and against the seed."""
+"""`lecun-init verify PATH`: verify weight files against their manifest and its seed."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ import typer
 
 from lecun_cli.cli.options import JsonOption, QuietOption, WorkersOption, check_workers
 
-DIFFERENT = 3
+DIFFERENCE_CODE = 3
 
 
 def verify(
     path: Annotated[
-        str, typer.Argument(metavar="PATH", help="A weight file, a manifest, or a folder of them.")
+        str,
+        typer.Argument(metavar="PATH", help="Weight file, manifest, or a folder that contains manifests."),
     ],
     regenerate: Annotated[
         bool,
         typer.Option(
-            "--regenerate", help="Also make every tensor again from the manifest's seed and compare."
+            "--regenerate", help="Also regenerate every tensor from the manifest's seed and compare."
         ),
     ] = False,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Hold a weight file against its manifest: sizes, names, and the digests of the file and each tensor.
+    """Verify a weight file against its manifest: sizes, names, and the digests of the file and each tensor.
 
-    Exit code 3 if anything differs. Example: lecun-init verify weights.safetensors --regenerate
+    The exit code is 3 if anything differs.
+
+    Example: lecun-init verify weights.safetensors --regenerate
     """
     from lecun_cli.cli.progress import Bar
     from lecun_cli.display.text import counted
@@ -53,23 +56,23 @@ def verify(
             )
         if not quiet:
             outcome = "ok" if report.ok else counted(len(report.differences), "difference")
-            again = ", every tensor made again from the seed" if report.regenerated else ""
+            regenerated = ", every tensor regenerated from the seed" if report.regenerated else ""
             typer.echo(
                 f"{report.manifest}: {outcome} ({counted(report.n_files, 'file')}, "
                 f"{counted(report.n_tensors, 'tensor')}, "
-                f"{format_nbytes(report.nbytes)}{again})",
+                f"{format_nbytes(report.nbytes)}{regenerated})",
                 err=True,
             )
     if not all(report.ok for report in reports):
-        raise typer.Exit(DIFFERENT)
+        raise typer.Exit(DIFFERENCE_CODE)
 
 
 _DESCRIPTIONS = {
     "missing": "is missing",
-    "extra": "is extra",
-    "size": "has another size",
+    "extra": "is unexpected",
+    "size": "has a different size",
     "digest": "differs",
-    "form": "has another form",
-    "damaged": "is damaged",
-    "regenerated": "is not what the seed gives",
+    "form": "is stored differently",
+    "damaged": "is corrupt",
+    "regenerated": "does not match the seed",
 }

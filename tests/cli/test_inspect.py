@@ -131,12 +131,15 @@ class TestBadUsage:
             (["none.safetensors"], "there is no none.safetensors"),
             (["."], "no weight file"),
             (["spec.yaml"], "unrecognized file type"),
-            (["x.safetensors", "--sort", "taste"], "--sort is one of"),
-            (["x.safetensors", "--limit", "0"], "--limit is at least 1"),
+            (["x.safetensors", "--sort", "taste"], "--sort: expected one of"),
+            (["x.safetensors", "--limit", "0"], "--limit: expected at least 1"),
             (["x.safetensors", "--json", "--csv"], "contradict"),
             (["x.safetensors", "--plot", "x.gif"], "names no picture"),
-            (["x.safetensors", "--plot", "x.png", "--theme", "pink"], 'no theme "pink"'),
-            (["x.safetensors", "--workers", "0"], "--workers is from 1"),
+            (
+                ["x.safetensors", "--plot", "x.png", "--theme", "pink"],
+                '--theme: expected light or dark, got "pink"',
+            ),
+            (["x.safetensors", "--workers", "0"], "--workers: expected 1 to"),
         ],
     )
     def test_exits_2_with_a_reason(self, run: Run, here: Path, args: list[str], message: str) -> None:

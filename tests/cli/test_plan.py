@@ -65,5 +65,5 @@ def test_a_spec_from_the_terminal_is_waited_for_with_a_word() -> None:
     os.close(leader)
     os.close(follower)
     assert ran.returncode == 0
-    assert b"Ctrl-D on a line of its own ends it" in ran.stderr
+    assert b"end it with Ctrl-D on a line of its own" in ran.stderr
     assert b"1 tensor" in ran.stdout

@@ -176,14 +176,23 @@ class TestRefused:
             (("spec.yaml", "--compare", "xavier"), "the initializer"),
             (("spec.yaml", "--activation", "reul"), 'there is no activation "reul"'),
             (("spec.yaml", "--samples", "0"), "samples are from 2"),
-            (("spec.yaml", "--image-size", "28by28"), "--image-size takes sizes such as 32 or 28x28"),
+            (
+                ("spec.yaml", "--image-size", "28by28"),
+                '--image-size: expected sizes such as 32 or 28x28, got "28by28"',
+            ),
             (("spec.yaml", "--plot", "p.gif"), 'the suffix of "p.gif" names no picture'),
-            (("spec.yaml", "--plot", "p.png", "--theme", "blue"), 'there is no theme "blue"'),
+            (
+                ("spec.yaml", "--plot", "p.png", "--theme", "blue"),
+                '--theme: expected light or dark, got "blue"',
+            ),
             (("spec.yaml", "--weights", "none.safetensors"), "there is no file none.safetensors"),
             (("none.yaml",), "none.yaml"),
             (("none.safetensors",), "there is no weight file none.safetensors"),
-            (("none.safetensors", "--framework", "torch"), "--framework goes with a spec"),
-            (("none.safetensors", "--set", "d=1"), "--set goes with a spec"),
+            (
+                ("none.safetensors", "--framework", "torch"),
+                "--framework needs a spec, but none.safetensors is a weight file",
+            ),
+            (("none.safetensors", "--set", "d=1"), "--set needs a spec"),
         ],
     )
     def test_with_one_clear_error(self, run: Run, here: Path, args: tuple[str, ...], message: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lecun_cli.cli.completion import _starting
+from lecun_cli.cli.completion import plain_matches
 from tests.cli.terminal import PROMPT, Terminal
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class TestNames:
         "name", ["hidden/kernel", "h.0.attn.c_attn.weight", "kernel:0", "a@b", "c++", "_x", "lr-1", "0"]
     )
     def test_of_plain_characters_are_offered(self, name: str) -> None:
-        assert _starting([name], "") == [name]
+        assert plain_matches([name], "") == [name]
 
     @pytest.mark.parametrize(
         "name",
@@ -112,4 +112,4 @@ class TestNames:
         ],
     )
     def test_of_any_other_character_are_not(self, name: str) -> None:
-        assert _starting([name], "") == []
+        assert plain_matches([name], "") == []
