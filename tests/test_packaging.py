@@ -1,4 +1,4 @@
-"""What a clone and an install consist of."""
+"""Contents of a clone, a source distribution and an installed package."""
 
 from __future__ import annotations
 
@@ -73,3 +73,10 @@ def test_samples_are_found_in_a_clone_and_in_an_installed_package(folder: str, t
         timeout=60,
     )
     assert ran.stdout.split() == sorted(path.stem for path in (ROOT / "sample_specs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("document", ["README.md", "CHANGELOG.md", ".github/CONTRIBUTING.md"])
+def test_every_path_that_a_document_names_exists(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:lecun_cli|tests|\.github)/[\w./-]*)`", text)
+    assert [path for path in paths if "NAME" not in path and not (ROOT / path).exists()] == []
