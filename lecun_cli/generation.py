@@ -1,57 +1,71 @@
-"""Plan -> weight file and manifest: the main job, whole."""
+"""Generate the weight files of a plan, and their manifest."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import InitVar, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from lecun_cli.errors import UsageError
-from lecun_cli.formats import DEFAULT_FORMAT, FORMATS, format_of
+from lecun_cli.formats import DEFAULT_FORMAT, FORMATS, Format, format_of
 from lecun_cli.formats.segments import FileLayout
 from lecun_cli.manifest.model import SUFFIX, FileEntry, Manifest, TensorEntry
 from lecun_cli.output import engine
-from lecun_cli.output.destinations.base import Destination
-from lecun_cli.output.destinations.local_file import LocalFile, write_whole
-from lecun_cli.output.destinations.stream import is_stream, open_stream, standard_output
+from lecun_cli.output.destinations import destination_for
 from lecun_cli.output.digests import Digests
 from lecun_cli.output.engine import Progress
-from lecun_cli.output.publishing import publish
+from lecun_cli.output.publishing import Publication, publish
 from lecun_cli.plan.types import Plan
 from lecun_cli.signals import Hold, hold_signals
+
+if TYPE_CHECKING:
+    from lecun_cli.output.destinations.base import Destination
 
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """How a file is made; none of it changes a byte but `format`.
+    """How files are generated. Only `format` changes their bytes.
 
     Attributes:
-        format: A key of `FORMATS`; by the suffix if not given.
-        chunk_nbytes: The longest unit of work, in bytes.
-        workers: Threads that draw; as many as cores if not given.
-        manifest: Where the manifest goes; beside the file if not given.
-        no_manifest: Whether there is to be none.
-        force: Whether existing files may be replaced.
+        format: A key of `FORMATS`. If None, the suffix of the file's name decides.
+        chunk_nbytes: Size of the chunks that workers generate, in bytes.
+        workers: Number of threads that generate weights. If None, one per core, but at most 8.
+        manifest: Path of the manifest. If None, it is written next to the file, and not at all if the
+            output is a stream. If False, no manifest is written.
+        force: If true, existing files may be replaced.
+        no_manifest: Alias for `manifest=False` from earlier releases.
+
+    Raises:
+        UsageError: Both a manifest and `no_manifest` are given.
     """
 
     format: str | None = None
     chunk_nbytes: int = engine.DEFAULT_CHUNK_NBYTES
     workers: int | None = None
-    manifest: str | None = None
-    no_manifest: bool = False
+    manifest: str | Literal[False] | None = None
     force: bool = False
+    no_manifest: InitVar[bool] = False
+
+    def __post_init__(self, no_manifest: bool) -> None:
+        if no_manifest:
+            if self.manifest:
+                raise UsageError("--manifest and --no-manifest contradict each other")
+            object.__setattr__(self, "manifest", False)
 
 
 @dataclass(frozen=True)
 class GenerateResult:
-    """What has been written.
+    """The files that were generated.
 
     Attributes:
-        manifest: The manifest, written or not.
-        path: The weight file, or `-`.
-        manifest_path: The manifest's file, or None.
-        warnings: What the user should know although the files are complete.
+        manifest: The manifest, whether or not it was written.
+        path: The weight file; `-` for standard output.
+        manifest_path: The path of the manifest, or None if it was not written.
+        warnings: Problems that did not keep the files from being complete.
     """
 
     manifest: Manifest
@@ -60,26 +74,46 @@ class GenerateResult:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class OutputFile:
+    """A weight file to be generated.
+
+    Attributes:
+        path: Where it goes.
+        layout: What it consists of.
+    """
+
+    path: str
+    layout: FileLayout
+
+
 def choose_seed() -> int:
-    """A seed from the operating system, small enough (53 bits) for every JSON reader."""
+    """Return a seed from the operating system, small enough (53 bits) for every JSON reader."""
     return secrets.randbits(53)
 
 
 def generate(
     plan: Plan, out: str | Path, options: GenerateOptions | None = None, *, progress: Progress | None = None
 ) -> GenerateResult:
-    """Make the file of a plan.
+    """Generate the weight file of a plan, and its manifest.
+
+    Both files appear when both are complete; after an error or a signal, neither does.
 
     Args:
-        plan: The plan; one without a seed is given one.
-        out: A file's name; `-` is standard output; pipes and devices are written in order.
-        options: How.
-        progress: Told the bytes done so far and the tensor at work.
+        plan: The plan. If it has no seed, one is drawn.
+        out: Name of the weight file. `-` is standard output; pipes and devices are written in order.
+        options: How the file is generated.
+        progress: Callback `(bytes_done, tensor_name)`, called periodically.
 
     Raises:
-        UsageError: The options do not go together, or the file exists.
-        PlanError: The format cannot hold the plan.
-        OutputError: The disk, the folder or the pipe refused.
+        UsageError: The options contradict each other, or the file exists already.
+        PlanError: The format cannot store the plan.
+        OutputError: The disk, the folder or the pipe cannot be written.
+
+    Example:
+        >>> plan = make_plan(load_spec("lenet5"))
+        >>> generate(plan, "lenet5.safetensors").manifest_path
+        'lenet5.safetensors.manifest.json'
     """
     options = options or GenerateOptions()
     plan = plan.with_seed(choose_seed()) if plan.seed is None else plan
@@ -90,87 +124,109 @@ def generate(
 def _generate(
     plan: Plan, path: str, options: GenerateOptions, progress: Progress | None, hold: Hold
 ) -> GenerateResult:
-    to_stream = path == "-" or is_stream(path)
-    name = options.format or (DEFAULT_FORMAT if to_stream else format_of(path).name)
-    if name not in FORMATS:
-        raise UsageError(f'there is no format "{name}"', help=f"formats are: {', '.join(FORMATS)}")
-    manifest_path = _manifest_path(path, options, to_stream=to_stream)
-    layout = FORMATS[name].layout(plan)
-    if not to_stream:  # the weights first: what is wrong with them is what a user asks about
-        LocalFile(path, layout.nbytes, force=options.force).check()
+    is_file = destination_for(path).is_file
+    file_format = _format(path, options, is_file=is_file)
+    manifest_path = _manifest_path(path, options, is_file=is_file)
+    files = _files(plan, path, file_format)
+    destinations = [destination_for(f.path, f.layout.nbytes, force=options.force) for f in files]
+    for destination in destinations:
+        destination.check()
     if manifest_path is not None:
-        LocalFile(manifest_path, 0, force=options.force).check()
+        _manifest_destination(manifest_path, 0, options).check()
+    hold.check()
+
+    publications: list[Publication | None] = []
+    digests: list[Digests] = []
+    nbytes_before = 0
 
     def report(nbytes_done: int, name: str) -> None:
         hold.check()
         if progress is not None:
-            progress(nbytes_done, name)
+            progress(nbytes_before + nbytes_done, name)
 
-    def run(destination: Destination) -> Digests:
-        return engine.run(
-            layout,
-            plan.seed or 0,
-            destination,
-            chunk_nbytes=options.chunk_nbytes,
-            workers=options.workers,
-            progress=report,
-        )
-
-    hold.check()
-    if to_stream:
-        with standard_output() if path == "-" else open_stream(path) as stream:
-            digests = run(stream)
-        manifest = make_manifest(plan, layout, Path(path).name, digests)
-        warnings: tuple[str, ...] = ()
+    with ExitStack() as stack:
+        for file, destination in zip(files, destinations, strict=True):
+            stack.enter_context(destination)
+            digests.append(
+                engine.run(
+                    file.layout,
+                    plan.seed or 0,
+                    destination,
+                    chunk_nbytes=options.chunk_nbytes,
+                    workers=options.workers,
+                    progress=report,
+                )
+            )
+            publications.append(destination.finish())
+            nbytes_before += file.layout.nbytes
+        manifest = make_manifest(plan, files, digests)
         if manifest_path is not None:
-            warnings = write_whole(manifest_path, manifest.to_bytes(), force=options.force)
-        return GenerateResult(manifest, path, manifest_path, warnings)
-
-    with LocalFile(path, layout.nbytes, force=options.force) as file:
-        manifest = make_manifest(plan, layout, Path(path).name, run(file))
-        if manifest_path is None:
-            return GenerateResult(manifest, path, None, file.commit())
-        data = manifest.to_bytes()
-        with LocalFile(manifest_path, len(data), force=options.force) as beside:
-            beside.write(0, memoryview(data))
-            return GenerateResult(manifest, path, manifest_path, publish([file.flush(), beside.flush()]))
+            data = manifest.to_bytes()
+            destination = stack.enter_context(_manifest_destination(manifest_path, len(data), options))
+            destination.write(0, memoryview(data))
+            publications.append(destination.finish())
+        warnings = publish([publication for publication in publications if publication is not None])
+    return GenerateResult(manifest, path, manifest_path, warnings)
 
 
-def _manifest_path(path: str, options: GenerateOptions, *, to_stream: bool) -> str | None:
-    if options.no_manifest:
-        if options.manifest is not None:
-            raise UsageError("--manifest and --no-manifest contradict each other")
+def _files(plan: Plan, path: str, file_format: Format) -> list[OutputFile]:
+    """Return the weight files of a plan."""
+    return [OutputFile(path, file_format.lay_out(plan))]
+
+
+def _format(path: str, options: GenerateOptions, *, is_file: bool) -> Format:
+    if options.format is None:
+        return format_of(path) if is_file else FORMATS[DEFAULT_FORMAT]
+    if options.format not in FORMATS:
+        raise UsageError(f'unknown format "{options.format}"', help=f"formats: {', '.join(FORMATS)}")
+    return FORMATS[options.format]
+
+
+def _manifest_path(path: str, options: GenerateOptions, *, is_file: bool) -> str | None:
+    if options.manifest is False:
         return None
-    if options.manifest is not None:
-        if os.path.realpath(options.manifest) == os.path.realpath(path):
-            raise UsageError(f"the weights and their manifest cannot both be {path}")
-        return options.manifest
-    return None if to_stream else path + SUFFIX
+    if options.manifest is None:
+        return path + SUFFIX if is_file else None
+    if os.path.realpath(options.manifest) == os.path.realpath(path):
+        raise UsageError(f"the weights and their manifest cannot both be {path}")
+    return options.manifest
 
 
-def make_manifest(plan: Plan, layout: FileLayout, name: str, digests: Digests) -> Manifest:
-    """The manifest of one file.
+def _manifest_destination(path: str, nbytes: int, options: GenerateOptions) -> Destination:
+    destination = destination_for(path, nbytes, force=options.force)
+    if not destination.is_file:
+        raise UsageError(
+            f"the manifest cannot be written to {path}, which is a pipe or a device",
+            help="give the name of a file",
+        )
+    return destination
+
+
+def make_manifest(plan: Plan, files: Sequence[OutputFile], digests: Sequence[Digests]) -> Manifest:
+    """Return the manifest of a set of weight files.
 
     Args:
-        plan: What was made, with its seed.
-        layout: Where everything lies in the file.
-        name: The file's name, without its folder.
-        digests: What the engine found.
+        plan: The plan of all files, with its seed.
+        files: The files. The manifest contains their names without folders.
+        digests: The digests of each file.
     """
     if plan.seed is None:
-        raise AssertionError("a file was made without a seed")
-    file = FileEntry(name, layout.format, layout.nbytes, digests.file)
+        raise AssertionError("a file was generated without a seed")
+    file_entries = []
+    tensor_entries: list[TensorEntry] = []
+    for file, digest in zip(files, digests, strict=True):
+        name = Path(file.path).name
+        file_entries.append(FileEntry(name, file.layout.format, file.layout.nbytes, digest.file))
+        tensor_entries += [
+            TensorEntry(tensor, name, offset, digest.tensors[tensor.name], path or tensor.name)
+            for offset, tensor, path in file.layout.extents
+        ]
     return Manifest(
         seed=plan.seed,
         framework=plan.framework,
         fan_rule=plan.fan_rule,
         spec_sha256=plan.spec_sha256,
         overrides=plan.overrides,
-        files=(file,),
-        tensors=tuple(
-            [
-                TensorEntry(tensor, name, offset, digests.tensors[tensor.name], path or tensor.name)
-                for offset, tensor, path in layout.extents
-            ]
-        ),
+        files=tuple(file_entries),
+        tensors=tuple(tensor_entries),
     )

@@ -15,7 +15,7 @@ import pytest
 from lecun_cli import generation
 from lecun_cli.errors import OutputError, PlanError, UsageError
 from lecun_cli.formats import FORMATS
-from lecun_cli.generation import GenerateOptions, choose_seed, generate, make_manifest
+from lecun_cli.generation import GenerateOptions, OutputFile, choose_seed, generate, make_manifest
 from lecun_cli.manifest.model import SUFFIX
 from lecun_cli.manifest.reader import parse_manifest
 from lecun_cli.output import engine
@@ -132,9 +132,9 @@ class TestOptions:
         assert names(tmp_path) == []
 
     def test_an_unknown_format_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match='there is no format "zarr"') as caught:
+        with pytest.raises(UsageError, match='unknown format "zarr"') as caught:
             generate(plan(), tmp_path / "w.h5", GenerateOptions(format="zarr"))
-        assert caught.value.help == f"formats are: {', '.join(FORMATS)}"
+        assert caught.value.help == f"formats: {', '.join(FORMATS)}"
 
     def test_a_plan_that_the_format_cannot_hold_is_refused(self, tmp_path: Path) -> None:
         one = "{name: NAME, shape: [2], initializer: zeros}"
@@ -349,4 +349,4 @@ class TestMakeManifest:
         digests = engine.run(layout, SEED, null.NullDestination())
         unseeded = plan_of(SPEC.replace("seed: 42\n", ""))
         with pytest.raises(AssertionError, match="without a seed"):
-            make_manifest(unseeded, layout, "w.h5", digests)
+            make_manifest(unseeded, [OutputFile("w.h5", layout)], [digests])

@@ -24,7 +24,7 @@ def emit(text: str) -> None:
         BrokenPipeError: The reader has gone.
         OutputError: Anything else.
     """
-    from lecun_cli.output.destinations.stream import Stream
+    from lecun_cli.output.destinations.stream import write_all
 
     sys.stdout.flush()
     try:
@@ -32,7 +32,7 @@ def emit(text: str) -> None:
     except (OSError, ValueError):  # a stand-in for stdout, as in a notebook
         sys.stdout.write(text + "\n")
     else:
-        Stream(fd, "stdout").write(0, memoryview((text + "\n").encode()))
+        write_all(fd, memoryview((text + "\n").encode()), "stdout")
 
 
 def warn(warnings: Iterable[str], *, quiet: bool = False) -> None:

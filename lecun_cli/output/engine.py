@@ -29,7 +29,7 @@ from lecun_cli.tensors.generator import Range, TensorGenerator
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lecun_cli.output.destinations.base import Destination
+    from lecun_cli.output.destinations.base import Writer
 
 DEFAULT_CHUNK_NBYTES = 4 * 2**20
 MIN_CHUNK_NBYTES = 32
@@ -49,7 +49,7 @@ def default_workers() -> int:
 def run(
     layout: FileLayout,
     seed: int,
-    destination: Destination,
+    destination: Writer,
     *,
     chunk_nbytes: int = DEFAULT_CHUNK_NBYTES,
     workers: int | None = None,
@@ -103,7 +103,7 @@ class _Consumer:
 
 class _Run:
     def __init__(
-        self, layout: FileLayout, seed: int, destination: Destination, chunk_nbytes: int, workers: int
+        self, layout: FileLayout, seed: int, destination: Writer, chunk_nbytes: int, workers: int
     ) -> None:
         self.layout = layout
         self.seed = seed
@@ -227,7 +227,7 @@ def _digesting(digester: Digester) -> Callable[[Chunk, memoryview], None]:
     return lambda chunk, data: digester.take(chunk.parts, data)
 
 
-def _writing(destination: Destination) -> Callable[[Chunk, memoryview], None]:
+def _writing(destination: Writer) -> Callable[[Chunk, memoryview], None]:
     return lambda chunk, data: destination.write(chunk.offset, data)
 
 

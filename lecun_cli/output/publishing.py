@@ -143,6 +143,8 @@ def publish(files: Sequence[Publication]) -> tuple[str, ...]:
         OutputError: The file system refused; every file is as it was before, or a note of the exception says
             what could not be restored.
     """
+    if not files:
+        return ()
     with hold_signals() as hold:
         hold.check()
         steps = [_Step(file) for file in files]

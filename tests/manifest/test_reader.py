@@ -15,7 +15,7 @@ from lecun_cli._version import __version__
 from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
 from lecun_cli.errors import ManifestError
 from lecun_cli.formats import FORMATS
-from lecun_cli.generation import make_manifest
+from lecun_cli.generation import OutputFile, make_manifest
 from lecun_cli.initializers.family import FAMILY, make
 from lecun_cli.initializers.fans import Fans
 from lecun_cli.manifest.model import FileEntry, Manifest, TensorEntry
@@ -52,7 +52,9 @@ PACKED = TensorPlan(
 
 def manifest_of(plan: Plan, format_name: str = "safetensors", name: str = "w.safetensors") -> Manifest:
     layout = FORMATS[format_name].layout(plan)
-    return make_manifest(plan, layout, name, engine.run(layout, plan.seed or 0, NullDestination()))
+    return make_manifest(
+        plan, [OutputFile(name, layout)], [engine.run(layout, plan.seed or 0, NullDestination())]
+    )
 
 
 def again(manifest: Manifest) -> Manifest:

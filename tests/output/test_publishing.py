@@ -226,7 +226,7 @@ class TestPublish:
                 file.write(0, memoryview(b"new"))
             if between is not None:
                 (folder / between).write_bytes(b"theirs")
-            assert publish([a.flush(), b.flush()]) == ()
+            assert publish([a.finish(), b.finish()]) == ()
 
     def test_every_file_gets_its_name(self, tmp_path: Path) -> None:
         self.publish_both(tmp_path, force=False)

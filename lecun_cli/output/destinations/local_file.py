@@ -15,12 +15,10 @@ import shlex
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from lecun_cli.display.units import format_nbytes
 from lecun_cli.errors import LecunInitError, OutputError, UsageError
-from lecun_cli.output.destinations.base import PAGE_NBYTES, output_error
+from lecun_cli.output.destinations.base import PAGE_NBYTES, Destination, output_error
 from lecun_cli.output.destinations.file_attributes import APPEND, IMMUTABLE, MOUNT_ROOT, attributes
 from lecun_cli.output.publishing import Publication, exists_error, hidden_name, publish
 from lecun_cli.signals import hold_signals
@@ -29,21 +27,20 @@ MIN_DIRECT_NBYTES = 16 * 2**20
 """Smaller files go by the page cache, where their reader finds them."""
 
 
-class LocalFile:
+class LocalFile(Destination):
     """A regular file, published by `commit`; leaving the context without it removes every trace.
 
     Args:
         path: Its final name; a link is followed.
         nbytes: Its length in bytes.
-        force: Whether a file of that name may be replaced.
+        force: If true, an existing file may be replaced.
     """
 
     random_access = True
+    is_file = True
 
-    def __init__(self, path: str | Path, nbytes: int, *, force: bool = False) -> None:
-        self.path = Path(path)
-        self.nbytes = nbytes
-        self.force = force
+    def __init__(self, path: str | Path, nbytes: int = 0, *, force: bool = False) -> None:
+        super().__init__(path, nbytes, force=force)
         self._final = Path(os.path.realpath(path))
         self._temporary: Path | None = None
         self._fd = -1
@@ -51,14 +48,12 @@ class LocalFile:
         self._straight = False
         self._flush = _early_flush()
 
-    def __enter__(self) -> Self:
-        """Check the folder and the space, and reserve it.
+    def open(self) -> None:
+        """Create the file under a temporary name, and reserve its space.
 
         Raises:
-            UsageError: The file exists and may not be replaced, or the folder is not there.
-            OutputError: The folder may not be written to, or the disk is too small.
+            OutputError: The file cannot be created, or the disk is too small.
         """
-        self.check()
         temporary = hidden_name(self._final, "partial")
         # Before it is there: a signal may come between the making of the file and the next line.
         self._temporary = temporary
@@ -77,17 +72,10 @@ class LocalFile:
             failure = error
             if isinstance(error, OSError) and not isinstance(error, LecunInitError):
                 failure = output_error(self.path, error)
-            self._abort(failure)
+            self.abort(failure)
             if failure is error:
                 raise
             raise failure from error
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with hold_signals():
-            self._abort(error)
 
     def write(self, offset: int, data: memoryview) -> None:
         """Write bytes at an offset; safe from several threads."""
@@ -128,16 +116,16 @@ class LocalFile:
             OutputError: The disk refused.
             UsageError: A file of that name has appeared meanwhile and may not be replaced.
         """
-        return publish([self.flush()])
+        return publish([self.finish()])
 
-    def flush(self) -> Publication:
+    def finish(self) -> Publication:
         """Flush the complete file to the disk; what `publish` then names.
 
         Raises:
             OutputError: The disk refused.
         """
         if self._temporary is None or self._fd < 0:
-            raise AssertionError("flush of a file that is not open")
+            raise AssertionError("finish of a file that is not open")
         try:
             os.fsync(self._fd)
             self._close()
@@ -227,7 +215,7 @@ class LocalFile:
             if fd >= 0:
                 os.close(fd)
 
-    def _abort(self, error: BaseException | None) -> None:
+    def abort(self, error: BaseException | None = None) -> None:
         """Remove the temporary name, if it is there; a failure becomes a note of the error on its way."""
         with contextlib.suppress(OSError):
             self._close()

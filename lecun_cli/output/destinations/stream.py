@@ -2,87 +2,146 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
-from types import TracebackType
-from typing import Self
+from pathlib import Path
 
 from lecun_cli.errors import UsageError
-from lecun_cli.output.destinations.base import output_error
+from lecun_cli.output.destinations.base import Destination, output_error
 
 
-class Stream:
-    """A pipe, a terminal's other end, a device: bytes in order, nothing to take back.
-
-    Args:
-        fd: An open file descriptor.
-        name: What messages call it.
-        close: Whether leaving the context closes it, which tells a reader that this is all.
-    """
+class Stream(Destination):
+    """A sequential output such as a named pipe or a device; writes cannot be undone."""
 
     random_access = False
+    is_file = False
 
-    def __init__(self, fd: int, name: str, *, close: bool = False) -> None:
-        self._fd = fd
-        self.name = name
-        self._close = close
+    def __init__(self, path: str | Path, nbytes: int = 0, *, force: bool = False) -> None:
+        super().__init__(path, nbytes, force=force)
+        self._fd = -1
 
-    def __enter__(self) -> Self:
-        return self
+    def check(self) -> None:
+        """Do nothing: opening a pipe to check it would wake its reader."""
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._close:
-            os.close(self._fd)
+    def open(self) -> None:
+        """Open the pipe or the device; a pipe waits for its reader.
+
+        Raises:
+            OutputError: It cannot be opened.
+        """
+        try:
+            self._fd = os.open(self.path, os.O_WRONLY)
+        except OSError as error:
+            raise output_error(self.path, error) from error
 
     def write(self, offset: int, data: memoryview) -> None:
         """Write the next bytes.
 
         Raises:
-            BrokenPipeError: The reader has gone.
-            OutputError: Anything else.
+            BrokenPipeError: The reader has closed the pipe.
+            OutputError: The bytes cannot be written for another reason.
         """
-        try:
-            while data:
-                data = data[os.write(self._fd, data) :]
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise output_error(self.name, error) from error
+        write_all(self._fd, data, str(self.path))
+
+    def finish(self) -> None:
+        """Close the stream, so that its reader sees the end.
+
+        Raises:
+            OutputError: The last bytes cannot be written.
+        """
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            try:
+                os.close(fd)
+            except OSError as error:
+                raise output_error(self.path, error) from error
+
+    def commit(self) -> tuple[str, ...]:
+        """Close the stream.
+
+        Raises:
+            OutputError: The last bytes cannot be written.
+        """
+        self.finish()
+        return ()
+
+    def abort(self, error: BaseException | None = None) -> None:
+        """Close the stream; bytes that were written stay written."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(fd)
 
 
-def standard_output() -> Stream:
-    """Standard output, for bytes.
+class StandardOutput(Stream):
+    """Standard output, for bytes. It stays open."""
+
+    def __init__(self, path: str | Path = "-", nbytes: int = 0, *, force: bool = False) -> None:
+        super().__init__("stdout", nbytes, force=force)
+        del path
+
+    def check(self) -> None:
+        """Refuse a terminal.
+
+        Raises:
+            UsageError: Standard output is a terminal.
+        """
+        if sys.stdout.isatty():
+            raise UsageError(
+                "weights are bytes, and stdout is a terminal", help="redirect it, pipe it, or give -o FILE"
+            )
+
+    def open(self) -> None:
+        """Flush the text that was printed so far, so that it comes before the bytes."""
+        sys.stdout.flush()
+        self._fd = sys.stdout.fileno()
+
+    def finish(self) -> None:
+        """Do nothing."""
+
+    def abort(self, error: BaseException | None = None) -> None:
+        """Do nothing."""
+
+
+def standard_output() -> StandardOutput:
+    """Return standard output, ready for bytes.
 
     Raises:
-        UsageError: It is a terminal.
+        UsageError: Standard output is a terminal.
     """
-    if sys.stdout.isatty():
-        raise UsageError(
-            "weights are bytes, and stdout is a terminal", help="redirect it, pipe it, or give -o FILE"
-        )
-    sys.stdout.flush()
-    return Stream(sys.stdout.fileno(), "stdout")
+    stream = StandardOutput()
+    stream.check()
+    stream.open()
+    return stream
+
+
+def write_all(fd: int, data: memoryview, name: str) -> None:
+    """Write all bytes to a file descriptor.
+
+    Args:
+        fd: A file descriptor that is open for writing.
+        data: The bytes.
+        name: The name of the output in messages.
+
+    Raises:
+        BrokenPipeError: The reader has closed the pipe.
+        OutputError: The bytes cannot be written for another reason.
+    """
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise output_error(name, error) from error
 
 
 def is_stream(path: str) -> bool:
-    """Whether a path names something that exists and is no regular file or folder: a pipe, a device."""
+    """Return true if a path is an existing pipe or device: neither a regular file nor a folder."""
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
         return False
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
-
-
-def open_stream(path: str) -> Stream:
-    """A named pipe or a device, for writing.
-
-    Raises:
-        OutputError: It cannot be opened.
-    """
-    try:
-        return Stream(os.open(path, os.O_WRONLY), path, close=True)
-    except OSError as error:
-        raise output_error(path, error) from error
