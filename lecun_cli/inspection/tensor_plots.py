@@ -242,13 +242,7 @@ def _scales(ax: Axes, weights: Sequence[TensorReport], problems: Sequence[_Probl
         ax.text(0.5, 0.5, "no fan-in is known", ha="center", transform=ax.transAxes)
         return
     positions = {id(t): i for i, t in enumerate(with_fans)}
-    sound = [t for t in with_fans if not t.is_bad]
-    size = _size(len(with_fans))
-    crowds = [(theme.series[0], size, sound)]
-    crowds += [
-        (f.color, max(size, _PROBLEM_SIZE), [t for t in f.tensors if id(t) in positions]) for f in problems
-    ]
-    for color, area, some in crowds:
+    for color, area, some in _crowds(with_fans, problems, theme):
         # Moved along the law a little, or many tensors of one fan-in would be one dot.
         moved = [_jitter(positions[id(t)], len(with_fans)) for t in some]
         xs = [_fan(t) * j for t, j in zip(some, moved, strict=True)]
@@ -277,45 +271,60 @@ def _plain_number(value: float, _position: float) -> str:
     return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
-def _ratios(ax: Axes, weights: Sequence[TensorReport], problems: Sequence[_Problem], theme: Theme) -> None:
-    from matplotlib.ticker import MaxNLocator
+def _crowds(
+    weights: Sequence[TensorReport], problems: Sequence[_Problem], theme: Theme
+) -> list[tuple[str, float, list[TensorReport]]]:
+    """Return (color, area of a dot, tensors): first of the good tensors, then of each problem."""
+    size = _size(len(weights))
+    shown = set(map(id, weights))
+    crowds = [(theme.series[0], size, [t for t in weights if not t.is_bad])]
+    crowds += [
+        (p.color, max(size, _PROBLEM_SIZE), [t for t in p.tensors if id(t) in shown]) for p in problems
+    ]
+    return crowds
 
+
+def _ratios(ax: Axes, weights: Sequence[TensorReport], problems: Sequence[_Problem], theme: Theme) -> None:
     errors = [_error(t) for t in weights]
-    xs = list(range(1, len(weights) + 1))
     ratios = [t.ratio or 0.0 for t in weights]
+    n = len(weights)
     ax.vlines(
-        xs, [1 - 4 * e for e in errors], [1 + 4 * e for e in errors], color=theme.faint,
-        lw=max(0.5, min(4.0, 200 / len(xs))), alpha=0.9 if len(xs) < 100 else 0.45, zorder=1,
+        range(1, n + 1), [1 - 4 * e for e in errors], [1 + 4 * e for e in errors], color=theme.faint,
+        lw=max(0.5, min(4.0, 200 / n)), alpha=0.9 if n < 100 else 0.45, zorder=1,
         label="four standard errors",
     )  # fmt: skip
     ax.axhline(1.0, color=theme.ink, lw=1.0, zorder=2)
     positive = [r for r in ratios if r > 0]
-    wide = bool(positive) and (max(positive) > 2.5 or min(positive) < 0.4)
-    shown = [max(r, min(positive) / 2) if wide else r for r in ratios]
-    size = _size(len(xs))
+    is_wide = bool(positive) and (max(positive) > 2.5 or min(positive) < 0.4)
+    heights = [max(r, min(positive) / 2) if is_wide else r for r in ratios]
     positions = {id(t): i for i, t in enumerate(weights)}
-    crowds = [(theme.series[0], size, [t for t in weights if not t.is_bad])]
-    crowds += [(f.color, max(size, _PROBLEM_SIZE), list(f.tensors)) for f in problems]
-    for color, area, some in crowds:
+    for color, area, some in _crowds(weights, problems, theme):
         at = [positions[id(t)] for t in some]
         ax.scatter(
-            [xs[i] for i in at], [shown[i] for i in at], s=area, color=color, lw=0, alpha=0.85, zorder=3
+            [i + 1 for i in at], [heights[i] for i in at], s=area, color=color, lw=0, alpha=0.85, zorder=3
         )
-    if wide:
+    if is_wide:
         _logarithmic(ax, "y")
     else:
-        least = max(0.02, 4.4 * sorted(errors)[len(errors) // 2])
+        least = max(0.02, 4.4 * sorted(errors)[n // 2])
         low, high = (max(least, 1.15 * far) for far in (1.0 - min(ratios), max(ratios) - 1.0))
         ax.set_ylim(1.0 - max(low, high / 4), 1.0 + max(high, low / 4))
-    ax.set_xlim(0.5 - 0.01 * len(xs), len(xs) + 0.5 + 0.01 * len(xs))
-    if len(xs) <= 10:
-        ax.set_xticks(xs)
-    else:
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.grid(visible=False, axis="x")
+    _numbered(ax, n)
     ax.set_title("Std over the std that is asked for; bars: four standard errors")
     ax.set_xlabel("tensors of weights, in the order of the file")
     ax.set_ylabel("std / asked")
+
+
+def _numbered(ax: Axes, n: int) -> None:
+    """Number the x axis from 1 to `n`."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax.set_xlim(0.5 - 0.01 * n, n + 0.5 + 0.01 * n)
+    if n <= 10:
+        ax.set_xticks(range(1, n + 1))
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(visible=False, axis="x")
 
 
 def _tensors(count: int) -> str:

@@ -131,36 +131,38 @@ def _constant(statistics: Statistics, expected: Expected, dtype: str) -> Finding
 def _random(
     statistics: Statistics, sample: Sample, expected: Expected, shape: Shape, level: float
 ) -> Judgment:
-    distribution, n = expected.distribution, statistics.n_elements
-    findings: list[Finding] = []
+    n = statistics.n_elements
     past = _past(statistics, expected)
     if n < _LEAST_ELEMENTS:
         few = Finding("too small", f"{n} values say little about a law")
         return Judgment((past,) if past else (few,))
-    few_values = _few_values(statistics, sample, distribution)
-    p = sample.p_value(distribution)
+    p = sample.p_value(expected.distribution)
+    is_contradicted = p is not None and p < level
     scale = _scale(statistics, sample, expected, level)
-    off_center = _center(statistics, expected, level)
     identified = None
-    if scale or (p is not None and p < level):
+    if scale or is_contradicted:
         identified = identify(sample, statistics, expected, shape, level)
-    looks = f"; it follows {identified[0]} (p = {identified[2]:.2g})" if identified else ""
-    if few_values:
-        findings.append(few_values)
-    if scale:
-        findings.append(Finding("wrong scale", scale + looks))
-    elif p is not None and p < level and not few_values:
-        reason = f"p {'< 1e-99' if p < 1e-99 else f'= {p:.1g}'} against {_named(expected)}"
-        findings.append(Finding("other law", reason + (looks or "; no known law fits either")))
-    if past and not (scale and identified):
-        findings.append(past)
-    if off_center:
-        findings.append(off_center)
-    findings.sort(key=lambda finding: BAD.index(finding.verdict))
-    if not findings:
+    follows = f"; it follows {identified[0]} (p = {identified[2]:.2g})" if identified else ""
+    few_values = _few_values(statistics, sample, expected.distribution)
+    findings = [
+        few_values,
+        Finding("wrong scale", scale + follows) if scale else None,
+        _other(p, expected, follows) if is_contradicted and not scale and not few_values else None,
+        None if scale and identified else past,
+        _center(statistics, expected, level),
+    ]
+    bad = sorted((f for f in findings if f is not None), key=lambda finding: BAD.index(finding.verdict))
+    if not bad:
         how = "too few values for a test of the law" if p is None else f"p = {p:.2g}"
-        findings.append(Finding("ok", f"{how} against {_named(expected)}"))
-    return Judgment(tuple(findings), p, identified[0] if identified else None)
+        bad = [Finding("ok", f"{how} against {_named(expected)}")]
+    return Judgment(tuple(bad), p, identified[0] if identified else None)
+
+
+def _other(p: float | None, expected: Expected, follows: str) -> Finding:
+    shown = "< 1e-99" if p is None or p < 1e-99 else f"= {p:.1g}"
+    return Finding(
+        "other law", f"p {shown} against {_named(expected)}{follows or '; no known law fits either'}"
+    )
 
 
 def _named(expected: Expected) -> str:
