@@ -1,7 +1,7 @@
-"""What is in a weight file: values tallied in one pass, statistics, and a verdict against each tensor's law.
+"""Inspect weight files: tally the values in one pass and compare each tensor with its expected distribution.
 
-weight_sources -> expected      which files a path means, and what each tensor should hold
-chunk_reader -> scan -> tally   one pass over the bytes, in parallel, merged in the order of the file
-measured -> tensor_verdict      statistics of a tally, and what they say against the law
-inspector                       all of it; tensor_plots draws it
+weight_sources -> expected      find the files of a path and the expected distribution of each tensor
+chunk_reader -> scan -> tally   read the bytes once, in parallel, and merge counts in file order
+measured -> tensor_verdict      compute statistics of a tally and judge them
+inspector                       combine all of it; tensor_plots draws the result
 """

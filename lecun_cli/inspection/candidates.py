@@ -1,4 +1,4 @@
-"""Known laws that a tensor may follow in place of the one that was expected, with their names."""
+"""Named distributions that a tensor may follow instead of the expected one."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ Candidate = tuple[str, Distribution]
 
 _FAMILY = ("lecun_normal", "lecun_uniform", "he_normal", "he_uniform", "glorot_normal", "glorot_uniform")
 _NEAR = 0.05
-"""Laws whose std is farther from the tensor's, by this share, need no test."""
+"""Maximum relative difference of the std; candidates beyond it are not tested."""
 _CLOSE = 0.01
-"""A law with such a p-value is taken; one with less only where nothing is nearer."""
+"""A candidate with at least this p-value is accepted; one with less only if no other fits better."""
 
 
 def identify(
     sample: Sample, statistics: Statistics, expected: Expected, shape: Shape, least_p: float
 ) -> tuple[str, Distribution, float] | None:
-    """The first known law that a tensor follows closely: its name, the law and the p-value.
-
-    Where there is none, the nearest that it does not contradict.
+    """Identify the distribution that a tensor follows.
 
     Args:
-        sample: The tensor's values.
-        statistics: Its statistics.
-        expected: What it was held against, and does not follow.
-        shape: Its shape.
-        least_p: A smaller p-value contradicts.
+        sample: Values of the tensor.
+        statistics: Statistics of the tensor.
+        expected: The expected distribution, which the tensor does not follow.
+        shape: Shape of the tensor.
+        least_p: Candidates with a smaller p-value are rejected.
+
+    Returns:
+        The name, distribution and p-value of the first candidate that fits closely, else of the best
+        candidate that is not rejected, else None.
     """
     second: tuple[str, Distribution, float] | None = None
     for name, distribution in candidates(statistics, expected, shape):
@@ -48,7 +50,7 @@ def identify(
 
 
 def candidates(statistics: Statistics, expected: Expected, shape: Shape) -> Iterator[Candidate]:
-    """Known laws, the more particular first."""
+    """Yield named distributions, the most specific first."""
     fan_in, fan_out = expected.fan_in, expected.fan_out
     if fan_in and fan_out:
         fans = Fans(fan_in, fan_out)
@@ -60,7 +62,7 @@ def candidates(statistics: Statistics, expected: Expected, shape: Shape) -> Iter
             ("he_normal", 2 / fan_in),
             ("glorot_normal", 2 / (fan_in + fan_out)),
         ):
-            yield f"{name} without a cut", Normal(math.sqrt(variance))
+            yield f"{name} without truncation", Normal(math.sqrt(variance))
     for fan, factors in _other_fans(shape, fan_in):
         yield (
             f"lecun_normal with the fan-in {fan:,}{factors}",
@@ -72,12 +74,13 @@ def candidates(statistics: Statistics, expected: Expected, shape: Shape) -> Iter
         )
     for digits in (1, 2, 3):
         std = _rounded(statistics.std, digits)
-        cut = _rounded(statistics.std / TRUNCATED_STD, digits)
+        sigma = _rounded(statistics.std / TRUNCATED_STD, digits)
         bound = _rounded(max(abs(statistics.minimum), abs(statistics.maximum)), digits)
         if std > 0:
-            yield f"normal({std:g}) without a cut", Normal(std)
-            yield f"normal({cut:g}) cut at two sigma", TruncatedNormal(cut)
-            yield f"normal({std:g}) cut at two sigma, std after the cut", TruncatedNormal(std / TRUNCATED_STD)
+            yield f"normal({std:g}) without truncation", Normal(std)
+            yield f"normal({sigma:g}) truncated at two sigma", TruncatedNormal(sigma)
+            name = f"normal truncated at two sigma with a std of {std:g}"
+            yield name, TruncatedNormal(std / TRUNCATED_STD)
         if bound > 0:
             yield f"uniform within {bound:g}", _uniform(bound)
 
@@ -91,7 +94,7 @@ def _rounded(value: float, digits: int) -> float:
 
 
 def _other_fans(shape: Shape, fan_in: float | None) -> list[tuple[int, str]]:
-    """Products of some of the sizes, and the sizes as text: what a wrong fan is made of."""
+    """Return products of some sizes, which a wrong fan may be, each with its factors as text."""
     products: dict[int, str] = {}
     axes = [n for n in shape if n > 1][:6]
     for count in range(1, len(axes) + 1):

@@ -1,4 +1,4 @@
-"""The values of tensors in stretches of a few MiB, from files of any format, in bounded memory."""
+"""Read the values of tensors in chunks of a few MiB, from files of any format, in bounded memory."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class ReadChunk:
     """A part of a tensor that is read at once.
 
     Attributes:
-        tensor: Its number.
+        tensor: Index of the tensor.
         path: The file.
-        stored: The tensor.
-        dtype: The row under which its values are counted.
-        offset: Its first byte in the file; -1 where h5py reads it.
-        n_elements: Elements.
-        index: What h5py reads, for a tensor that is not in one piece.
-        is_first: Whether it begins the tensor.
+        stored: The stored tensor.
+        dtype: The dtype as which its values are counted.
+        offset: Offset in the file in bytes; -1 if h5py reads the chunk.
+        n_elements: Number of elements.
+        index: Slices that h5py reads, for a tensor that is not contiguous.
+        is_first: If true, this is the first chunk of its tensor.
     """
 
     tensor: int
@@ -54,18 +54,25 @@ class ReadChunk:
 
 
 def storage_of(stored: StoredTensor) -> DType | None:
-    """The row under which the values of a tensor are counted, or None where they are no numbers."""
+    """Return the dtype as which the values of a tensor are counted, or None if they are not numbers."""
     if stored.dtype in DTYPES:
         return DTYPES[stored.dtype]
     try:
         dtype = np.dtype(stored.dtype)
-    except (TypeError, ValueError, SyntaxError):  # a word of the format that is no type of NumPy
+    except (TypeError, ValueError, SyntaxError):  # a type of the format that NumPy lacks
         return None
     return DTYPES.get(dtype.name) if dtype.kind in "fiub" else None
 
 
 def read_chunks(number: int, path: Path, stored: StoredTensor, dtype: DType) -> Iterator[ReadChunk]:
-    """The stretches of a tensor, in order."""
+    """Yield the chunks of a tensor, in order.
+
+    Args:
+        number: Index of the tensor.
+        path: The file.
+        stored: The stored tensor.
+        dtype: The dtype as which its values are counted.
+    """
     n_elements = math.prod(stored.shape)
     step = READ_CHUNK_NBYTES // dtype.itemsize
     is_contiguous = (
@@ -84,7 +91,7 @@ def read_chunks(number: int, path: Path, stored: StoredTensor, dtype: DType) -> 
 
 
 def _boxes(shape: tuple[int, ...], most: int) -> Iterator[tuple[_SLICES, int]]:
-    """Slices that cover a shape in C order, each of at most so many elements."""
+    """Yield (slices, element count) that cover a shape in C order, each with at most `most` elements."""
     if math.prod(shape) == 0:
         return
     inner = math.prod(shape[1:])
@@ -103,9 +110,9 @@ def _boxes(shape: tuple[int, ...], most: int) -> Iterator[tuple[_SLICES, int]]:
 
 
 class Reader:
-    """Reads stretches, from any thread.
+    """Reads chunks, from any thread.
 
-    The bytes of a stretch stay as they are until the same thread reads the next.
+    The values of a chunk are valid until the same thread reads the next one.
     """
 
     def __init__(self) -> None:
@@ -116,7 +123,7 @@ class Reader:
 
     @contextmanager
     def opened(self) -> Iterator[Reader]:
-        """Closes all files at the end."""
+        """Close all files at the end of the context."""
         try:
             yield self
         finally:
@@ -126,10 +133,10 @@ class Reader:
                 file.close()
 
     def read(self, chunk: ReadChunk) -> AnyArray:
-        """The values of a stretch, one axis.
+        """Return the values of a chunk, shape (elements,).
 
         Raises:
-            WeightFileError: The file cannot be read, or ends too early.
+            WeightFileError: The file cannot be read or ends too early.
         """
         try:
             if chunk.offset < 0:
@@ -149,7 +156,9 @@ class Reader:
         while done < nbytes:
             got = _read_into(fd, view[done:], chunk.offset + done)
             if not got:
-                raise WeightFileError(f'{chunk.path} ends within the tensor "{chunk.stored.name}"')
+                raise WeightFileError(
+                    f'{chunk.path} is truncated: it ends within tensor "{chunk.stored.name}"'
+                )
             done += got
         return np.frombuffer(buffer, chunk.dtype.numpy(), chunk.n_elements)
 
@@ -168,20 +177,22 @@ class Reader:
             file = self._hdf5[chunk.path]
         try:
             dataset = file[chunk.stored.name]
-            if dataset.shape is None:  # a dataset without a place for values
+            if dataset.shape is None:  # a dataset without values
                 return np.empty(0, chunk.dtype.numpy())
             values = np.asarray(dataset[chunk.index])
         except (RuntimeError, KeyError, ValueError, TypeError) as error:
-            raise WeightFileError(f'"{chunk.stored.name}" in {chunk.path} cannot be read: {error}') from error
+            raise WeightFileError(
+                f'tensor "{chunk.stored.name}" in {chunk.path} cannot be read: {error}'
+            ) from error
         dtype = chunk.dtype.numpy()
         flat = np.ascontiguousarray(values).reshape(-1)
-        if values.dtype.kind == "V":  # bfloat16, as Keras has it: two bytes of no type
+        if values.dtype.kind == "V":  # bfloat16 of Keras: two opaque bytes
             return flat.view(dtype)
         return flat.astype(dtype)
 
 
 def _read_into(fd: int, buffer: memoryview, offset: int) -> int:
-    """Bytes of a file into a buffer; how many."""
+    """Read bytes of a file into a buffer and return their number."""
     if hasattr(os, "preadv"):
         return os.preadv(fd, [buffer], offset)
     data = os.pread(fd, len(buffer), offset)

@@ -1,4 +1,4 @@
-"""What a tensor should hold: what its manifest states, or what its layer's kind asks for."""
+"""Expected distribution of a tensor: stated by its manifest, or implied by its layer type."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from lecun_cli.plan.types import TensorPlan
 
 @dataclass(frozen=True)
 class Expected:
-    """The law that a tensor is held against.
+    """The distribution with which a tensor is compared.
 
     Attributes:
-        distribution: The law.
-        initializer: Its name: a row of the family, or several joined by `+` where parts differ.
-        fan_in: The fan-in in force; None where there is none, or parts differ.
-        fan_out: The fan-out in force; likewise.
-        is_stated: Whether a manifest states it; else it follows from the layer's kind, as LeCun normal.
-        is_guessed: Whether the layer's kind is not known, so that the fan-in is a guess from the shape.
-        identities: What the streams of its parts are keyed with; only where stated.
+        distribution: The expected distribution.
+        initializer: Name of the initializer, or several names joined by `+` if packed parameters differ.
+        fan_in: Effective fan-in; None if it is unknown, not needed, or packed parameters differ.
+        fan_out: Effective fan-out; None in the same cases.
+        is_stated: If true, a manifest states it; otherwise it is LeCun normal by the layer type.
+        is_guessed: If true, the layer type is unknown, and the fan-in is guessed from the shape.
+        identities: Stream identities of the parameters; empty unless a manifest states them.
     """
 
     distribution: Distribution
@@ -34,22 +34,22 @@ class Expected:
 
     @property
     def is_random(self) -> bool:
-        """Whether its law has a density."""
+        """Return whether the distribution is continuous."""
         return self.distribution.is_continuous
 
     @property
     def is_constant(self) -> bool:
-        """Whether all of it is known beforehand."""
+        """Return whether all values are known in advance."""
         return all(isinstance(component, Constant) for component in self.distribution.components)
 
 
 def expected_of(tensor: TensorPlan, *, is_stated: bool, is_guessed: bool = False) -> Expected:
-    """What a planned tensor should hold.
+    """Return the expected distribution of a planned tensor.
 
     Args:
-        tensor: How it is planned.
-        is_stated: Whether a manifest says so.
-        is_guessed: Whether the kind of its layer is not known.
+        tensor: The planned tensor.
+        is_stated: If true, a manifest states it.
+        is_guessed: If true, the type of its layer is unknown.
     """
     parts = tensor.parts
     fans = {part.fans for part in parts}
@@ -67,10 +67,14 @@ def expected_of(tensor: TensorPlan, *, is_stated: bool, is_guessed: bool = False
 
 
 def limits_of(expected: Expected | None, dtype: str) -> tuple[float, float]:
-    """The smallest and the largest value of a law, rounded as the dtype rounds, or infinities.
+    """Return the smallest and largest allowed value, or infinities without an expected distribution.
 
-    A bound that is no number of the dtype is rounded to it, as the weights are; two steps of float32 are
-    left for the arithmetic that made them.
+    The bounds are rounded to the dtype as the weights are, with a slack of two float32 steps for the
+    arithmetic that produced the weights.
+
+    Args:
+        expected: The expected distribution, or None.
+        dtype: A key of `DTYPES`.
     """
     if expected is None:
         return -math.inf, math.inf
@@ -79,7 +83,7 @@ def limits_of(expected: Expected | None, dtype: str) -> tuple[float, float]:
 
 
 def as_stored(value: float, dtype: str) -> float:
-    """A number as a float dtype rounds it."""
+    """Return a number rounded to a float dtype."""
     import numpy as np
 
     return float(np.float64(value).astype(DTYPES[dtype].numpy()))

@@ -1,8 +1,8 @@
-"""The cells of a dtype: values counted by their leading 16 bits, with edges that are exact numbers.
+"""Cells of a dtype: values are counted by their leading 16 bits, in cells with exact edges.
 
-Up to 16 bits a cell is one value, and its edges are the midpoints to its neighbours, where rounding to
-nearest changes. A wider value is counted in the cell of its leading 16 bits: sign, exponent and 7 (float32)
-or 4 (float64) bits of the mantissa.
+For dtypes of up to 16 bits, a cell is one value, and its edges are the midpoints to its neighbors, where
+rounding to nearest changes. A wider value is counted in the cell of its leading 16 bits: sign, exponent and
+7 (float32) or 4 (float64) bits of the mantissa.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class Grid:
 
     Attributes:
         dtype: A key of `DTYPES`.
-        n_codes: How many codes there are: 256 or 65,536.
-        is_exact: Whether a cell is one value.
-        order: The code of each finite cell, ascending by value, shape (cells,).
-        edges: The ends of the cells, shape (cells + 1,), from -inf to inf.
-        values: The value of each cell if exact, else its end that is nearer to zero, shape (cells,).
-        special: The codes of what is not finite, shape (codes,) of bool; for wider dtypes infinities and
-            NaN share some of them.
-        is_nan: The codes of NaN, shape (codes,) of bool; only where exact.
+        n_codes: Number of codes: 256 or 65,536.
+        is_exact: If true, each cell is one value.
+        order: Code of each finite cell, ascending by value, shape (cells,).
+        edges: Edges of the cells, shape (cells + 1,), from -inf to inf.
+        values: Value of each cell if exact, else its edge nearer to zero, shape (cells,).
+        special: Mask of the codes that are not finite, shape (codes,); for wider dtypes, infinities and NaN
+            share some codes.
+        is_nan: Mask of the codes of NaN, shape (codes,); all false unless exact.
     """
 
     dtype: str
@@ -46,7 +46,10 @@ class Grid:
     is_nan: NDArray[np.bool_]
 
     def ascending(self, counts: Counts) -> Counts:
-        """Counts by code -> counts by cell, shape (cells,); those of minus zero go to zero, where exact."""
+        """Convert counts by code to counts by cell, shape (cells,).
+
+        If the grid is exact, minus zeros count as zeros.
+        """
         cells = counts[self.order]
         if self.is_exact:
             zero = int(np.searchsorted(self.values, 0.0))  # the first of the two: minus zero
@@ -57,10 +60,10 @@ class Grid:
 
 @cache
 def grid_of(dtype: str) -> Grid:
-    """The cells of a float dtype.
+    """Return the cells of a float dtype.
 
     Args:
-        dtype: A key of `DTYPES` whose kind is float.
+        dtype: A key of `DTYPES` for a float.
     """
     return _exact(dtype) if DTYPES[dtype].itemsize <= 2 else _leading(dtype)
 
@@ -69,7 +72,7 @@ def _exact(dtype: str) -> Grid:
     itemsize = DTYPES[dtype].itemsize
     n_codes = 256**itemsize
     codes = np.arange(n_codes, dtype=np.uint8 if itemsize == 1 else np.uint16)
-    with np.errstate(invalid="ignore"):  # signalling NaN
+    with np.errstate(invalid="ignore"):  # signaling NaN
         values = codes.view(DTYPES[dtype].numpy()).astype(np.float64)
     special = ~np.isfinite(values)
     half = n_codes // 2
@@ -87,7 +90,7 @@ def _leading(dtype: str) -> Grid:
     n_codes, half = 2**16, 2**15
     leading = np.arange(half, dtype=np.uint64)
     if dtype == "float32":
-        with np.errstate(invalid="ignore"):  # signalling NaN
+        with np.errstate(invalid="ignore"):  # signaling NaN
             ends = (leading.astype(np.uint32) << np.uint32(16)).view(np.float32).astype(np.float64)
     else:
         ends = (leading << np.uint64(48)).view(np.float64)
@@ -102,10 +105,10 @@ def _leading(dtype: str) -> Grid:
 
 
 def codes_of(values: NDArray[Any]) -> NDArray[Any]:
-    """The code of every value, as a view: uint8 or uint16, of any stride.
+    """Return the code of every value as a view: uint8 or uint16, with any stride.
 
     Args:
-        values: A float dtype, little-endian, contiguous, one axis.
+        values: Floats, little-endian, contiguous, shape (elements,).
     """
     if values.itemsize <= 2:
         return values.view(np.uint8 if values.itemsize == 1 else np.uint16)

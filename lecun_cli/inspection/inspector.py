@@ -1,4 +1,4 @@
-"""What is in a weight file, ours or anybody's: statistics of every tensor, held against its law."""
+"""Inspect any weight file: compare the statistics of every tensor with its expected distribution."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TensorReport:
-    """One tensor of a file.
+    """Report on one tensor of a file.
 
     Attributes:
-        name: Its name; the manifest's where there is one.
-        file: The name of its file.
-        dtype: As the file says it.
-        shape: Its shape, outermost axis first.
-        nbytes: Its length in the file, in bytes.
-        expected: The law that it is held against, or None where that is not known.
-        statistics: What its values are; None where it is empty or holds no numbers.
-        judgment: The findings, worst first.
-        standard: Its values in units of the std that is asked for; only where asked for, and of weights.
+        name: Name in the manifest if there is one, else in the file.
+        file: Name of the file.
+        dtype: Dtype as the file states it.
+        shape: Shape, outermost axis first.
+        nbytes: Size in the file in bytes.
+        expected: The expected distribution, or None if it is unknown.
+        statistics: Statistics of its values; None if it is empty or not numeric.
+        judgment: Findings, worst first.
+        standard: Values in units of the expected std, for plots; None unless requested, and for constants.
     """
 
     name: str
@@ -50,17 +50,17 @@ class TensorReport:
 
     @property
     def verdict(self) -> str:
-        """The worst of its findings, one of `VERDICTS`."""
+        """The verdict of the worst finding, one of `VERDICTS`."""
         return self.judgment.findings[0].verdict
 
     @property
     def is_bad(self) -> bool:
-        """Whether something is wrong with it."""
+        """Return whether a finding is bad."""
         return any(finding.is_bad for finding in self.judgment.findings)
 
     @property
     def ratio(self) -> float | None:
-        """Its std over the std that its law asks for; None without a law that has one."""
+        """The std over the expected std; None unless a continuous distribution is expected."""
         if self.statistics is None or self.expected is None or not self.expected.is_random:
             return None
         return self.statistics.std / self.expected.distribution.std
@@ -68,14 +68,14 @@ class TensorReport:
 
 @dataclass(frozen=True, repr=False)
 class Inspection(TableRepr):
-    """What was found in a path.
+    """Result of an inspection.
 
     Attributes:
-        path: As it was given.
-        files: The weight files.
-        tensors: Their tensors, in the order of files and offsets.
-        level: A tensor is bad where a p-value is below: `LEVEL` over the number of weights that are tested.
-        warnings: What could not be known, and why.
+        path: The path as the caller passed it.
+        files: Names of the weight files.
+        tensors: Reports on their tensors, in the order of files and offsets.
+        level: Significance level: p-values below it are bad. It is `LEVEL` over the number of tested tensors.
+        warnings: Missing knowledge and its reasons.
     """
 
     path: str
@@ -86,22 +86,22 @@ class Inspection(TableRepr):
 
     @property
     def bad(self) -> tuple[TensorReport, ...]:
-        """The tensors with which something is wrong."""
+        """The tensors with a bad finding."""
         return tuple(tensor for tensor in self.tensors if tensor.is_bad)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the tensors in the files."""
+        """Total size of the tensors in bytes."""
         return sum(tensor.nbytes for tensor in self.tensors)
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong with any tensor."""
+        """Return whether no tensor has a bad finding."""
         return not self.bad
 
     def table(self) -> Table:
-        """What `repr`, rich and notebooks show: the tensors, and what is wrong with them."""
-        outcome = f"{len(self.bad):,} with a fault" if self.bad else "no fault"
+        """Return the table that `repr`, rich and notebooks show: the tensors and their worst findings."""
+        outcome = f"{len(self.bad):,} with problems" if self.bad else "no problems"
         title = f"Inspection of {self.path}: {counted(len(self.tensors), 'tensor')}, {outcome}"
         rows = tuple(_row(tensor) for tensor in self.tensors[:MOST_ROWS])
         return Table(title, ("tensor", "dtype", "shape", "std", "verdict", "why"), rows, len(self.tensors))
@@ -122,23 +122,29 @@ def inspect(
     workers: int | None = None,
     progress: engine.Progress | None = None,
 ) -> Inspection:
-    """Read a weight file once and hold every tensor against its law, in bounded memory.
+    """Read a weight file once and compare every tensor with its expected distribution, in bounded memory.
 
-    The law is the manifest's where one stands beside the file and fits it. Else it is LeCun normal, with
-    the fan-in of the layer kind that `derive` recognises. What is found does not depend on `workers`.
+    The manifest next to the file states the expected distributions. Without a matching manifest, they are
+    LeCun normal with the fan-in of the layer type that `derive` recognizes. The result does not depend on
+    `workers`.
 
     Args:
         path: A safetensors, HDF5 or Keras weight file, a manifest, an index of shards, or a folder.
-        match: Globs over names; only tensors that one of them matches are read.
-        use_manifest: Whether the law that a manifest states is believed.
-        standard: Whether to keep what a picture needs.
-        workers: Threads.
-        progress: Told the bytes done so far and the tensor at work.
+        match: Globs for tensor names; only matching tensors are read. If empty, all are read.
+        use_manifest: If false, ignore manifests.
+        standard: If true, keep the standardized values that plots need.
+        workers: Number of threads; by default one per CPU core, at most 8.
+        progress: Callback `(bytes_done, tensor_name)`, called periodically.
 
     Raises:
         UsageError: There is no weight file, or no tensor matches.
-        WeightFileError: A file is damaged.
-        ManifestError: The path is a manifest, and a damaged one.
+        WeightFileError: A file is corrupt or cannot be read.
+        ManifestError: The path is an invalid manifest.
+
+    Example:
+        >>> inspection = inspect("weights.safetensors")  # doctest: +SKIP
+        >>> [(tensor.name, tensor.verdict) for tensor in inspection.bad]  # doctest: +SKIP
+        []
     """
     source = find(path, use_manifest=use_manifest).matching(match)
     return inspect_source(source, standard=standard, workers=workers, progress=progress)
@@ -151,16 +157,16 @@ def inspect_source(
     workers: int | None = None,
     progress: engine.Progress | None = None,
 ) -> Inspection:
-    """Inspect what was found; see `inspect`.
+    """Inspect the tensors of a source; see `inspect`.
 
     Args:
-        source: From `find`.
-        standard: Whether to keep what a picture needs.
-        workers: Threads.
-        progress: Told the bytes done so far and the tensor at work.
+        source: Files and tensors, from `find`.
+        standard: If true, keep the standardized values that plots need.
+        workers: Number of threads.
+        progress: Callback `(bytes_done, tensor_name)`, called periodically.
 
     Raises:
-        WeightFileError: A file is damaged.
+        WeightFileError: A file is corrupt or cannot be read.
     """
     level = _level(source.tensors)
     workers = engine.default_workers() if workers is None else workers
@@ -169,7 +175,7 @@ def inspect_source(
 
 
 def _level(chosen: tuple[SourceTensor, ...]) -> float:
-    """Bonferroni: with a thousand tensors, one p-value in a thousand is no surprise."""
+    """Return the Bonferroni-corrected level: among 1,000 tensors, a p-value of 0.001 is expected."""
     tested = sum(t.expected is not None and t.expected.is_random for t in chosen)
     return tensor_verdict.LEVEL / max(1, tested)
 
@@ -199,7 +205,7 @@ def _reports(
 
     scanned = scan(parts(), limits.__getitem__, workers, progress)
     ready = next(scanned, None)
-    seen: dict[bytes, SourceTensor] = {}
+    first_by_fingerprint: dict[bytes, SourceTensor] = {}
     for i, tensor in enumerate(chosen):
         if ready is None or ready[0] != i:
             yield _unread(tensor, dtypes[i] is None)
@@ -207,20 +213,20 @@ def _reports(
         tally, first = ready[1], None
         sample = Sample(tally)
         if _may_repeat(tensor, tally):
-            first = seen.setdefault(fingerprint(tally, sample), tensor)
+            first = first_by_fingerprint.setdefault(fingerprint(tally, sample), tensor)
         yield _report(tensor, tally, sample, limits[i], level, standard, None if first is tensor else first)
         ready = next(scanned, None)
 
 
 def _may_repeat(tensor: SourceTensor, tally: Tally) -> bool:
-    """Whether equal values would be no accident: weights, and enough of them."""
+    """Return whether duplicate values would be suspicious: the tensor has enough random weights."""
     return tensor.expected is not None and tensor.expected.is_random and tally.n_elements >= 32
 
 
 def _unread(tensor: SourceTensor, unknown: bool) -> TensorReport:
     stored = tensor.stored
     if unknown:
-        finding = Finding("not read", f"{stored.dtype} is no dtype whose values are read here")
+        finding = Finding("not read", f"values of dtype {stored.dtype} are not supported")
     else:
         finding = Finding("empty", "it has no elements")
     return TensorReport(
@@ -248,10 +254,10 @@ def _report(
     judgment = tensor_verdict.judge(statistics, sample, expected, stored.shape, level)
     if first is not None and statistics.minimum != statistics.maximum:
         judgment = tensor_verdict.with_repeated(judgment, tensor.expected, first.expected, first.name)
-    kept = None
+    standardized = None
     if standard and expected is not None and is_random and statistics.n_finite:
-        kept = standardize(sample, expected.distribution)
+        standardized = standardize(sample, expected.distribution)
     return TensorReport(
         tensor.name, tensor.path.name, stored.dtype, stored.shape, stored.nbytes, expected, statistics,
-        judgment, kept,
+        judgment, standardized,
     )  # fmt: skip

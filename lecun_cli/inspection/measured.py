@@ -1,4 +1,4 @@
-"""A finished tally -> what it says of a tensor: plain numbers, and how its values lie on the cells."""
+"""Compute the statistics of a tensor from its tally, and compare its values with a distribution."""
 
 from __future__ import annotations
 
@@ -16,27 +16,29 @@ from lecun_cli.inspection.tally import MAX_DISTINCT, Tally
 
 HISTOGRAM_BINS = 32
 LEAST_EXPECTED = 5.0
-"""A group of the chi-square test holds at least so many values in expectation."""
+"""Minimum expected number of values in a group of the chi-square test."""
 MAX_GROUPS = 100
+"""Maximum number of groups of the chi-square test."""
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """What was found in a tensor.
+    """Statistics of a tensor.
 
     Attributes:
-        n_elements: Elements, not bytes.
-        n_nan: NaN among them.
-        n_infinite: Infinities among them.
-        n_zero: Zeros of either sign.
-        n_distinct: Distinct finite values; None where a wide dtype has more than are counted.
-        mean: Mean of the finite values; NaN if there is none, as the three below.
+        n_elements: Number of elements.
+        n_nan: Number of NaNs.
+        n_infinite: Number of infinities.
+        n_zero: Number of zeros of either sign.
+        n_distinct: Number of distinct finite values; None if a wide dtype has more than are counted.
+        mean: Mean of the finite values; like the next three, NaN if no value is finite.
         std: Standard deviation of the finite values.
-        minimum: The smallest finite value.
-        maximum: The largest finite value.
-        n_past: Finite values outside the support of the law that was expected; 0 without one.
-        histogram: Finite values in `HISTOGRAM_BINS` equal bins over `span`; empty where all are alike.
-        span: The ends of the histogram.
+        minimum: Smallest finite value.
+        maximum: Largest finite value.
+        n_past: Number of finite values outside the support of the expected distribution; 0 if unknown.
+        histogram: Counts of finite values in `HISTOGRAM_BINS` equal bins over `span`; empty if all values
+            are equal.
+        span: Ends of the histogram.
     """
 
     n_elements: int
@@ -54,15 +56,22 @@ class Statistics:
 
     @property
     def n_finite(self) -> int:
-        """Elements that are neither NaN nor infinite."""
+        """Number of elements that are neither NaN nor infinite."""
         return self.n_elements - self.n_nan - self.n_infinite
 
 
 class Sample:
-    """The values of a tensor on the cells of its dtype; only cells that hold some are kept.
+    """The values of a tensor, counted by the cells of its dtype; empty cells are omitted.
 
     Args:
-        tally: The whole tally of a tensor.
+        tally: The complete tally of a tensor.
+
+    Attributes:
+        grid: The cells of the dtype.
+        cells: Indices of the cells with values, ascending, shape (k,).
+        counts: Number of values in each of these cells, shape (k,).
+        below: Number of values below each of these cells, and the total, shape (k + 1,).
+        n: Number of finite values.
     """
 
     def __init__(self, tally: Tally) -> None:
@@ -75,7 +84,7 @@ class Sample:
 
     @cached_property
     def _knots(self) -> tuple[Floats, Floats]:
-        """(both ends of every cell that holds something, values below each of them), ascending."""
+        """Both ends of every cell with values, ascending, and the number of values below each end."""
         ends = np.column_stack([self.grid.edges[self.cells], self.grid.edges[self.cells + 1]]).reshape(-1)
         largest = np.abs(self.grid.values[self.cells[[0, -1]]]) * 1.01 + 1e-300
         ends[0], ends[-1] = max(ends[0], -largest[0]), min(ends[-1], largest[1])
@@ -83,27 +92,28 @@ class Sample:
         return ends, under.astype(np.float64)
 
     def values_below(self, points: Floats) -> Floats:
-        """How many values lie below each point; within a cell they count as spread evenly."""
+        """Return the number of values below each point, as if they were uniform within a cell."""
         ends, under = self._knots
         return np.asarray(np.interp(points, ends, under))
 
     def quantiles(self, shares: Floats) -> Floats:
-        """The values below which these shares lie."""
+        """Return the values below which the given shares of all values lie."""
         ends, under = self._knots
         return np.asarray(np.interp(shares * self.n, under, ends))
 
     def p_value(self, distribution: Distribution) -> float | None:
-        """Chi-square of the values against a law; None where there are too few to say anything.
+        """Return the p-value of a chi-square test against a distribution, or None for too few values.
 
-        The groups have about equal expectation and end on edges of cells, so a coarse dtype is no fault.
+        The groups have about equal expected counts and end at edges of cells, so the rounding of a coarse
+        dtype does not affect the test.
         """
         n_groups = min(MAX_GROUPS, self.n // 8)
         if n_groups < 4:
             return None
         edges = self.grid.edges
-        wanted = [distribution.quantile(k / n_groups) for k in range(1, n_groups)]
-        cuts = np.searchsorted(edges, wanted)
-        nearer = np.abs(edges[cuts - 1] - wanted) < np.abs(edges[cuts] - wanted)
+        targets = [distribution.quantile(k / n_groups) for k in range(1, n_groups)]
+        cuts = np.searchsorted(edges, targets)
+        nearer = np.abs(edges[cuts - 1] - targets) < np.abs(edges[cuts] - targets)
         inner = np.unique(cuts - nearer)
         inner = inner[(inner > 0) & (inner < edges.size - 1)]
         under = [0.0, *(distribution.cdf(float(edge)) for edge in edges[inner]), 1.0]
@@ -113,7 +123,7 @@ class Sample:
         return _p_value(expected.tolist(), observed.tolist())
 
     def expected_distinct(self, distribution: Distribution) -> float:
-        """Distinct values that so many draws from a law would give, by density times width."""
+        """Return the expected number of distinct values among as many draws from a distribution."""
         if not self.grid.is_exact:
             return float(self.n)
         low, high = distribution.support
@@ -122,7 +132,7 @@ class Sample:
         return float(-np.expm1(-self.n * share).sum())
 
     def rounded_std(self, distribution: Distribution) -> float:
-        """Standard deviation of a law after rounding to the dtype, which matters for the 8-bit ones."""
+        """Return the std of a distribution after rounding to the dtype, which matters for 8-bit dtypes."""
         if self.grid.n_codes > 256:
             return distribution.std
         share = np.diff([distribution.cdf(float(edge)) for edge in self.grid.edges])
@@ -131,7 +141,7 @@ class Sample:
 
 
 def _coarse_cdf(distribution: Distribution, points: Floats) -> Floats:
-    """The CDF by interpolation between a thousand places: the erf of 65,536 would take long."""
+    """Return the CDF, interpolated between 1,001 points because 65,536 calls of erf would be slow."""
     low = max(float(points[0]), -1e300)
     high = min(float(points[-1]), 1e300)
     if math.isinf(distribution.bound):
@@ -159,13 +169,13 @@ def _p_value(expected: list[float], observed: list[int]) -> float | None:
 
 
 def measure(tally: Tally, sample: Sample, limits: tuple[float, float], reach: float | None) -> Statistics:
-    """The statistics of a tensor.
+    """Return the statistics of a tensor.
 
     Args:
-        tally: The whole tally.
-        sample: The same, on its cells.
-        limits: Values outside are past the bound.
-        reach: How far the histogram goes to both sides at least; the values' own ends if None.
+        tally: The complete tally.
+        sample: The same values by cell.
+        limits: Smallest and largest allowed value.
+        reach: Minimum extent of the histogram on both sides of zero; if None, it spans the values.
     """
     grid = sample.grid
     if grid.is_exact:
@@ -207,7 +217,7 @@ def measure(tally: Tally, sample: Sample, limits: tuple[float, float], reach: fl
 def _span(low: float, high: float, std: float, reach: float | None) -> tuple[float, float]:
     if reach is None:
         return low, high
-    # A weight out in the wilderness must not squeeze all others into one bin.
+    # Clip, so that one outlier does not squeeze all other values into one bin.
     far = min(max(abs(low), abs(high), reach), 2.0 * max(reach, 2.5 * std))
     return -far, far
 
@@ -215,21 +225,21 @@ def _span(low: float, high: float, std: float, reach: float | None) -> tuple[flo
 def _histogram(sample: Sample, span: tuple[float, float]) -> tuple[float, ...]:
     points = np.linspace(span[0], span[1], HISTOGRAM_BINS + 1)
     under = sample.values_below(points)
-    under[0], under[-1] = 0, sample.n  # what lies outside counts in the last bins
+    under[0], under[-1] = 0, sample.n  # values outside count in the outer bins
     return tuple(np.diff(under).round(1).tolist())
 
 
 def fingerprint(tally: Tally, sample: Sample) -> bytes:
-    """Equal for tensors of equal bytes and, in practice, for no others."""
+    """Return a digest that is equal for tensors with equal bytes and, in practice, for no others."""
     moments = (tally.n_elements, tally.mean, tally.square, tally.minimum, tally.maximum, tally.n_nan)
     digest = hashlib.blake2b(repr((tally.dtype, *moments)).encode(), digest_size=16)
     digest.update(tally.head)
-    if sample.grid.is_exact:  # which has no moments
+    if sample.grid.is_exact:  # an exact tally has no moments
         digest.update(sample.cells.tobytes())
         digest.update(sample.counts.tobytes())
     return digest.digest()
 
 
 def shown_distinct(n_distinct: int | None) -> str:
-    """A count of distinct values as text."""
+    """Return a number of distinct values as text."""
     return f">{MAX_DISTINCT:,}" if n_distinct is None else f"{n_distinct:,}"

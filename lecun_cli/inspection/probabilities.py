@@ -6,19 +6,20 @@ import math
 
 
 def normal_tail(z: float) -> float:
-    """The probability that a standard normal value is farther from zero than z."""
+    """Return the probability that a standard normal value is farther from zero than z."""
     return math.erfc(abs(z) / math.sqrt(2.0))
 
 
 def chi_square_tail(x: float, degrees: int) -> float:
-    """The probability that a chi-square value of so many degrees of freedom is x or larger."""
+    """Return the probability that a chi-square variable with `degrees` degrees of freedom is at least x."""
     return upper_gamma(degrees / 2, x / 2)
 
 
 def upper_gamma(a: float, x: float) -> float:
-    """The regularised upper incomplete gamma function Q(a, x), for a > 0 and x >= 0.
+    """Return the regularized upper incomplete gamma function Q(a, x) for a > 0 and x >= 0.
 
-    The series of P below a + 1 and Lentz's continued fraction of Q above (Numerical Recipes, 6.2).
+    Below x = a + 1, it sums the series of P; above, it evaluates the continued fraction of Q by Lentz's
+    method (Press et al., Numerical Recipes, section 6.2).
     """
     if x <= 0:
         return 1.0

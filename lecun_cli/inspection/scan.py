@@ -1,4 +1,4 @@
-"""One pass over tensors, in threads and in order, in bounded memory."""
+"""Read tensors once, in parallel threads and in file order, in bounded memory."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ Limits = Callable[[int], tuple[float, float]]
 def scan(
     chunks: Iterable[ReadChunk], limits: Limits, workers: int, progress: Progress | None = None
 ) -> Iterator[tuple[int, Tally]]:
-    """The tally of each tensor, in the order of the stretches.
+    """Yield (index, tally) of each tensor, in the order of the chunks.
 
     Args:
-        chunks: All stretches of a tensor one after the other.
-        limits: The number of a tensor -> values outside are past its bound.
-        workers: Threads.
-        progress: Told the bytes done so far and the tensor at work.
+        chunks: The chunks of all tensors; those of one tensor are consecutive.
+        limits: Function from the index of a tensor to its smallest and largest allowed value.
+        workers: Number of threads.
+        progress: Callback `(bytes_done, tensor_name)`, called periodically.
 
     Raises:
-        WeightFileError: A file cannot be read, or ends too early.
+        WeightFileError: A file cannot be read or ends too early.
     """
     with Reader().opened() as reader, ThreadPoolExecutor(workers) as pool:
         counter = _Counter(reader, limits)
@@ -66,7 +66,7 @@ def _in_order(
     waiting: deque[tuple[ReadChunk, Future[Tally]]],
     ahead: int,
 ) -> Iterator[tuple[ReadChunk, Tally]]:
-    """Tallies in the order of the stretches, a few of them under way."""
+    """Yield tallies in the order of the chunks, with up to `ahead` chunks in progress."""
     for chunk in chunks:
         waiting.append((chunk, pool.submit(counter.count, chunk)))
         if len(waiting) >= ahead:
@@ -78,10 +78,10 @@ def _in_order(
 
 
 class _Counter:
-    """Counts stretches, each thread with buffers of its own.
+    """Tallies chunks; each thread has its own buffers.
 
     Attributes:
-        many: Tensors with more distinct values than are counted: no later stretch of theirs need count.
+        many: Indices of tensors with too many distinct values, whose later chunks need not count them.
     """
 
     def __init__(self, reader: Reader, limits: Limits) -> None:
@@ -91,7 +91,7 @@ class _Counter:
         self.many: set[int] = set()
 
     def count(self, chunk: ReadChunk) -> Tally:
-        """The tally of one stretch."""
+        """Return the tally of one chunk."""
         scratch: Scratch | None = getattr(self._local, "scratch", None)
         if scratch is None:
             scratch = self._local.scratch = Scratch()

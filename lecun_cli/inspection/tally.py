@@ -1,7 +1,7 @@
-"""Counts and moments of a stretch of a tensor, and how those of neighbouring stretches merge.
+"""Count values and moments of a chunk of a tensor, and merge the tallies of consecutive chunks.
 
-A stretch has the same tally whoever makes it, and stretches merge in the order of the file, so nothing
-depends on threads.
+The tally of a chunk does not depend on the thread, and chunks are merged in file order, so the result is the
+same for any number of threads.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from lecun_cli.inspection.grid import Counts, codes_of, grid_of
 AnyArray = NDArray[Any]
 
 _BLOCK = 2**17
-"""Elements at a time: the scratch stays in the cache."""
+"""Elements per block, small enough that the scratch buffers stay in the cache."""
 PROBE = 8192
-"""Elements at the start of a tensor of a wide dtype whose distinct values are counted in any case."""
+"""Number of first elements of a tensor with a wide dtype whose distinct values are always counted."""
 MAX_DISTINCT = 4096
-"""Distinct values of a wide dtype are counted up to here; up to 16 bits there is no limit."""
+"""Maximum number of distinct values that are counted for a wide dtype; unlimited for up to 16 bits."""
 
 
 class Scratch:
@@ -35,19 +35,27 @@ class Scratch:
 
 @dataclass
 class Tally:
-    """What was counted.
+    """Counts and moments of a chunk, or of all chunks of a tensor so far.
+
+    "Wide" dtypes have more than 16 bits. For narrow ones, everything follows from `counts`, so only that
+    and `n_elements` are filled in.
 
     Attributes:
-        dtype: The key of `DTYPES` under which it is counted; integers and bool are counted as float64.
-        n_elements: Elements, finite or not.
-        counts: By code, shape (codes,) int64; see `grid`.
-        n_nan, n_infinite, n_zero, n_past: How many are NaN, infinite, zero of either sign, or outside
-            the limits that were given; known at once for wide dtypes, else found in `counts` at the end.
-        minimum, maximum: Of the finite values; wide dtypes only.
-        mean, square: Mean, and sum of squares of distances from it, of the finite values; wide only.
-        distinct: Distinct values, sorted; None where there are too many to count, or for narrow dtypes.
-        is_short: Whether every value of a wide dtype has trailing zeros, so that its code says it whole.
-        head: A digest of the first bytes of the tensor.
+        dtype: The key of `DTYPES` as which values are counted; integers and bool are counted as float64.
+        n_elements: Number of elements, finite or not.
+        counts: Number of values with each code, shape (codes,) int64; see `grid`.
+        n_nan: Number of NaNs; wide dtypes only.
+        n_infinite: Number of infinities; wide dtypes only.
+        n_zero: Number of zeros of either sign; wide dtypes only.
+        n_past: Number of values outside the limits; wide dtypes only.
+        minimum: Smallest finite value; wide dtypes only.
+        maximum: Largest finite value; wide dtypes only.
+        mean: Mean of the finite values; wide dtypes only.
+        square: Sum of squared differences from the mean; wide dtypes only.
+        distinct: Distinct values, sorted; None if there are too many, and for narrow dtypes.
+        is_short: If true, all values of a wide dtype are zero beyond their leading 16 bits, so a code
+            determines its value.
+        head: Digest of the first bytes of the tensor.
     """
 
     dtype: str
@@ -67,18 +75,18 @@ class Tally:
 
     @property
     def n_finite(self) -> int:
-        """Elements that are finite; for wide dtypes, where they are counted at once."""
+        """Number of finite elements; wide dtypes only."""
         return self.n_elements - self.n_nan - self.n_infinite
 
     def add(self, other: Tally) -> None:
-        """Take in the stretch that follows."""
+        """Merge the tally of the next chunk into this one (Chan et al., 1983, for the moments)."""
         n, m = self.n_finite, other.n_finite
         if m and not n:
             self.mean, self.square = other.mean, other.square
         elif m:
-            apart = other.mean - self.mean
-            self.square += other.square + apart * apart * (n * m / (n + m))
-            self.mean += apart * (m / (n + m))
+            difference = other.mean - self.mean
+            self.square += other.square + difference * difference * (n * m / (n + m))
+            self.mean += difference * (m / (n + m))
         self.n_elements += other.n_elements
         self.counts += other.counts
         self.n_nan += other.n_nan
@@ -98,14 +106,14 @@ class Tally:
 def tally_values(
     values: AnyArray, dtype: str, scratch: Scratch, *, limits: tuple[float, float], distinct: bool
 ) -> Tally:
-    """Count a stretch.
+    """Return the tally of a chunk.
 
     Args:
-        values: One axis, contiguous, of the dtype's own NumPy type.
+        values: Contiguous values of the NumPy type of the dtype, shape (elements,).
         dtype: A key of `DTYPES`.
         scratch: Buffers of this thread.
-        limits: Values outside are counted; wide dtypes only.
-        distinct: Whether the distinct values of a wide dtype are still wanted.
+        limits: Smallest and largest allowed value; used for wide dtypes only.
+        distinct: If true, count the distinct values of a wide dtype.
     """
     if values.dtype.kind in "iub":
         values, dtype = values.astype(np.float64), "float64"
@@ -120,8 +128,8 @@ def tally_values(
 
 
 def _count(codes: AnyArray, n_codes: int, scratch: Scratch) -> Counts:
-    """How often each code stands, shape (codes,)."""
-    if n_codes == 2**8:  # two at a time: a pair takes no longer than one
+    """Return the number of times that each code occurs, shape (codes,)."""
+    if n_codes == 2**8:  # count pairs: a pair takes as long as a single code
         even = codes.size // 2 * 2
         pairs = _count(codes[:even].view(np.uint16), 2**16, scratch).reshape(n_codes, n_codes)
         counts = np.bincount(codes[even:], minlength=n_codes).astype(np.int64)
@@ -131,7 +139,7 @@ def _count(codes: AnyArray, n_codes: int, scratch: Scratch) -> Counts:
     counts = np.zeros(n_codes, np.int64)
     for start in range(0, codes.size, _BLOCK):
         block = codes[start : start + _BLOCK]
-        # bincount wants intp; into a buffer, or it would take fresh memory each time
+        # bincount needs intp; a buffer avoids an allocation per block
         index = scratch.index[: block.size]
         np.copyto(index, block)
         counts += np.bincount(index, minlength=n_codes)
@@ -139,7 +147,7 @@ def _count(codes: AnyArray, n_codes: int, scratch: Scratch) -> Counts:
 
 
 def _measure(values: AnyArray, tally: Tally, scratch: Scratch, limits: tuple[float, float]) -> None:
-    """Moments, extremes and what is not finite, of a wide dtype."""
+    """Fill in the moments, extremes and special counts of a wide dtype."""
     grid = grid_of(tally.dtype)
     if np.any(tally.counts[grid.special]):
         tally.n_nan = int(np.count_nonzero(np.isnan(values)))
@@ -158,7 +166,7 @@ def _measure(values: AnyArray, tally: Tally, scratch: Scratch, limits: tuple[flo
         tally.mean = tally.minimum
         return
     means, squares, sizes = [], [], []
-    with np.errstate(over="ignore"):  # values near the largest: the variance is infinite, and said to be
+    with np.errstate(over="ignore"):  # the variance of huge values is infinite
         for start in range(0, values.size, _BLOCK):
             block = values[start : start + _BLOCK]
             wide = scratch.wide[: block.size]
@@ -176,15 +184,15 @@ def _measure(values: AnyArray, tally: Tally, scratch: Scratch, limits: tuple[flo
 
 
 def _distinct(values: AnyArray, tally: Tally) -> None:
-    """The distinct values of a wide dtype, where they are not too many.
+    """Fill in the distinct values of a wide dtype, unless there are too many.
 
-    A probe settles most tensors: sorting all would take longer than all the rest.
+    A probe settles most tensors; sorting all values would take longer than everything else.
     """
     if tally.minimum == tally.maximum and tally.n_finite == values.size:
         tally.distinct = values[:1].copy()
         tally.is_short = not np.any(_trailing(values[:1]))
         return
-    tally.is_short = not any(  # most tensors are settled by the first block
+    tally.is_short = not any(  # the first block settles most tensors
         np.any(_trailing(values[start : start + _BLOCK])) for start in range(0, values.size, _BLOCK)
     )
     few = np.unique(values[:PROBE])
@@ -199,6 +207,6 @@ def _distinct(values: AnyArray, tally: Tally) -> None:
 
 
 def _trailing(values: AnyArray) -> AnyArray:
-    """All but the leading half words of wide values, shape (values, 1 or 3)."""
+    """Return all but the leading 16 bits of wide values as uint16, shape (values, 1 or 3)."""
     n_halves = values.itemsize // 2
     return values.view(np.uint16).reshape(-1, n_halves)[:, : n_halves - 1]

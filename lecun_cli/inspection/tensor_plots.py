@@ -1,6 +1,6 @@
-"""The picture of an inspection: shape, quantiles and scale of every tensor of weights, at a glance.
+"""Plot an inspection: histogram, quantiles and scale of every tensor of weights, in one figure.
 
-Sound tensors are one quiet crowd, whatever their number; what is wrong stands out in colour and by name.
+Tensors without problems form one quiet crowd; problems have colors and are named.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lecun_cli.display.text import counted, shorten_middle
 from lecun_cli.initializers.distributions import TRUNCATED_STD, Distribution, TruncatedNormal, Uniform
 from lecun_cli.inspection.inspector import Inspection, TensorReport
 from lecun_cli.inspection.standard import N_BINS, REACH
@@ -22,33 +23,34 @@ if TYPE_CHECKING:
 
     from lecun_cli.display.figures import Theme
 
-_WIDEST_NAME = 60
+_MAX_NAME = 60
 _PROBLEM_SIZE = 30.0
-"""Points of what is wrong are no smaller than this, so that they show among a thousand."""
-_MOST_LINES = 200
-_SHOWN = 3.2
+"""Minimum area of the dots of problems, so that they show among a thousand others."""
+_MAX_LINES = 200
+_HALF_WIDTH = 3.2
+"""The histogram extends to this many stds on both sides."""
 
 
 def title_of(inspection: Inspection) -> str:
-    """One line about an inspection."""
+    """Return a title for an inspection: its file, the number of tensors, and the number with problems."""
     what = (
         inspection.files[0]
         if len(inspection.files) == 1
         else f"{inspection.path} ({len(inspection.files):,} files)"
     )
-    outcome = f"{len(inspection.bad):,} with a fault" if inspection.bad else "no fault"
-    return f"{what}: {_tensors(len(inspection.tensors))}, {outcome}"
+    outcome = f"{len(inspection.bad):,} with problems" if inspection.bad else "no problems"
+    return f"{what}: {counted(len(inspection.tensors), 'tensor')}, {outcome}"
 
 
 @dataclass(frozen=True)
 class _Problem:
-    """A kind of fault and the tensors that have it, in one colour in all panels.
+    """A kind of problem and the tensors that have it, in one color in all panels.
 
     Attributes:
-        label: What the legend says.
-        color: Its colour.
-        tensors: Those that have it.
-        is_drawn: Whether the first of them is drawn as a line of its own.
+        label: Text of the legend.
+        color: Color of lines and dots.
+        tensors: The tensors with this problem.
+        is_drawn: If true, the first tensor gets its own line in the histogram and the quantile plot.
     """
 
     label: str
@@ -58,11 +60,11 @@ class _Problem:
 
 
 def draw(inspection: Inspection, theme: Theme) -> Figure:
-    """The whole figure; `inspect` must have kept what is standardised.
+    """Draw the figure of an inspection.
 
     Args:
-        inspection: What was found.
-        theme: The colours.
+        inspection: Result of `inspect` with `standard=True`.
+        theme: Colors of the figure.
     """
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
@@ -72,7 +74,7 @@ def draw(inspection: Inspection, theme: Theme) -> Figure:
     figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
     figure.suptitle(title_of(inspection), x=0.012, ha="left", fontsize=13, fontweight="bold")
     if not weights:
-        message = "no tensor of weights whose law is known"
+        message = "no tensor of weights with a known distribution"
         figure.text(0.5, 0.5, message, ha="center", color=theme.ink, fontsize=12)
         return figure
     axes = figure.subplots(2, 2)
@@ -88,7 +90,7 @@ def draw(inspection: Inspection, theme: Theme) -> Figure:
 
 
 def _problems(weights: Sequence[TensorReport], theme: Theme) -> list[_Problem]:
-    """The kinds of fault, worst first; the last takes in all that are left."""
+    """Return the kinds of problems, worst first; those beyond the number of colors share the last one."""
     groups: dict[tuple[str, str | None], list[TensorReport]] = {}
     for tensor in sorted((t for t in weights if t.is_bad), key=lambda t: VERDICTS.index(t.verdict)):
         groups.setdefault((tensor.verdict, tensor.judgment.distribution), []).append(tensor)
@@ -100,7 +102,9 @@ def _problems(weights: Sequence[TensorReport], theme: Theme) -> list[_Problem]:
     left = [t for tensors in list(groups.values())[len(colors) :] for t in tensors]
     if left:
         problem_groups.append(
-            _Problem(f"other faults: {_tensors(len(left))}", theme.ink, tuple(left), is_drawn=False)
+            _Problem(
+                f"other problems: {counted(len(left), 'tensor')}", theme.ink, tuple(left), is_drawn=False
+            )
         )
     return problem_groups
 
@@ -108,19 +112,17 @@ def _problems(weights: Sequence[TensorReport], theme: Theme) -> list[_Problem]:
 def _label(tensors: Sequence[TensorReport]) -> str:
     first = tensors[0]
     distribution = f"; follows {first.judgment.distribution}" if first.judgment.distribution else ""
-    name = first.name
-    if len(name) > _WIDEST_NAME:
-        name = f"{name[:20]}\N{HORIZONTAL ELLIPSIS}{name[21 - _WIDEST_NAME :]}"
+    name = shorten_middle(first.name, _MAX_NAME)
     more = f" and {len(tensors) - 1:,} more" if len(tensors) > 1 else ""
     return f"{first.verdict}{distribution}: {name}{more}"
 
 
 def _distribution_name(tensor: TensorReport) -> str:
-    """The shape of a tensor's law, without its scale."""
+    """Return the name of a tensor's expected distribution, without its scale."""
     distribution = None if tensor.expected is None else tensor.expected.distribution
     match distribution:
         case TruncatedNormal():
-            return "normal cut at two sigma"
+            return "normal truncated at two sigma"
         case Uniform():
             return "uniform"
         case _:
@@ -128,14 +130,14 @@ def _distribution_name(tensor: TensorReport) -> str:
 
 
 def _standard_distribution(name: str) -> Distribution | None:
-    """The law of a shape with a std of 1."""
+    """Return the named distribution with a std of 1, or None for mixtures."""
     if name == "uniform":
         return Uniform(-math.sqrt(3.0), math.sqrt(3.0))
     return TruncatedNormal(1.0 / TRUNCATED_STD) if name.startswith("normal") else None
 
 
 def _pooled(tensors: Sequence[TensorReport]) -> list[float]:
-    """The density of all values of some tensors together."""
+    """Return the density of the values of all tensors together."""
     pooled = [0.0] * N_BINS
     n = sum(math.prod(t.shape) for t in tensors)
     for tensor in tensors:
@@ -147,7 +149,7 @@ def _pooled(tensors: Sequence[TensorReport]) -> list[float]:
 
 
 def _steps(density: Sequence[float], n_elements: int) -> tuple[list[float], list[float]]:
-    """(bin edges, heights) with bins as wide as so few values need."""
+    """Return (edges, heights) of bins, which are wider for fewer values."""
     width = 1 if n_elements >= 20_000 else 2 if n_elements >= 4_000 else 4
     heights = [sum(density[i : i + width]) / width for i in range(0, N_BINS, width)]
     edges = [-REACH + 2 * REACH * width * i / N_BINS for i in range(len(heights) + 1)]
@@ -157,10 +159,10 @@ def _steps(density: Sequence[float], n_elements: int) -> tuple[list[float], list
 def _histograms(
     ax: Axes, weights: Sequence[TensorReport], problems: Sequence[_Problem], theme: Theme
 ) -> None:
-    sound = [t for t in weights if not t.is_bad]
+    good = [t for t in weights if not t.is_bad]
     highest = 0.5
     for name, color in zip(dict.fromkeys(map(_distribution_name, weights)), theme.series, strict=False):
-        crowd = [t for t in sound if _distribution_name(t) == name]
+        crowd = [t for t in good if _distribution_name(t) == name]
         if crowd:
             edges, heights = _steps(_pooled(crowd), sum(math.prod(t.shape) for t in crowd))
             ax.stairs(
@@ -169,22 +171,22 @@ def _histograms(
                 fill=True,
                 color=color,
                 alpha=0.35,
-                label=f"{_tensors(len(crowd))} without a fault",
+                label=f"{counted(len(crowd), 'tensor')} without problems",
             )
         standard = _standard_distribution(name)
         if standard is not None:
             xs, ys = _density(standard)
-            ax.plot(xs, ys, color=theme.ink, lw=1.4, label=f"law: {name}")
+            ax.plot(xs, ys, color=theme.ink, lw=1.4, label=f"expected: {name}")
     for problem in problems:
         tensor = problem.tensors[0]
         if problem.is_drawn and tensor.standard is not None:
             edges, heights = _steps(tensor.standard.density, math.prod(tensor.shape))
             ax.stairs(heights, edges, color=problem.color, lw=1.5, baseline=None)
             highest = max(highest, min(0.9, max(heights)))
-    ax.set_xlim(-_SHOWN, _SHOWN)
+    ax.set_xlim(-_HALF_WIDTH, _HALF_WIDTH)
     ax.set_ylim(0, highest * 1.25)
-    ax.set_title("Histogram against the law")
-    ax.set_xlabel("weight / std that is asked for")
+    ax.set_title("Histogram and expected density")
+    ax.set_xlabel("weight / expected std")
     ax.set_ylabel("density")
     ax.legend(loc="upper left", fontsize=8.5)
 
@@ -202,9 +204,9 @@ def _density(distribution: Distribution) -> tuple[list[float], list[float]]:
 def _quantiles(ax: Axes, weights: Sequence[TensorReport], problems: Sequence[_Problem], theme: Theme) -> None:
     from matplotlib.collections import LineCollection
 
-    sound = [t for t in weights if not t.is_bad]
-    few = sound[:: max(1, math.ceil(len(sound) / _MOST_LINES))]
-    lines = [list(zip(t.standard.asked, t.standard.observed, strict=True)) for t in few if t.standard]
+    good = [t for t in weights if not t.is_bad]
+    few = good[:: max(1, math.ceil(len(good) / _MAX_LINES))]
+    lines = [list(zip(t.standard.expected, t.standard.observed, strict=True)) for t in few if t.standard]
     ax.plot([-5, 5], [-5, 5], color=theme.ink, lw=1.0, ls=(0, (4, 3)), zorder=4)
     ax.add_collection(
         LineCollection(
@@ -218,19 +220,17 @@ def _quantiles(ax: Axes, weights: Sequence[TensorReport], problems: Sequence[_Pr
             continue
         if not problem.is_drawn:
             continue
-        asked, std = (
-            tensor.expected.distribution.bound / tensor.expected.distribution.std,
-            tensor.expected.distribution.std,
-        )
-        ax.plot(tensor.standard.asked, tensor.standard.observed, color=color, lw=1.8, zorder=3)
+        std = tensor.expected.distribution.std
+        bound = tensor.expected.distribution.bound / std
+        ax.plot(tensor.standard.expected, tensor.standard.observed, color=color, lw=1.8, zorder=3)
         ends = [tensor.statistics.minimum / std, tensor.statistics.maximum / std]
-        ax.plot([-asked, asked], ends, ls="", marker="o", ms=5, color=color, zorder=3, clip_on=True)
+        ax.plot([-bound, bound], ends, ls="", marker="o", ms=5, color=color, zorder=3, clip_on=True)
         reach = max(reach, min(5.0, 1.08 * max(map(abs, ends))))
     ax.set_xlim(-2.6, 2.6)
     ax.set_ylim(-reach, reach)
-    ax.set_title("Quantile against quantile" + ("; dots: smallest and largest" if problems else ""))
-    ax.set_xlabel("the law's, over its std")
-    ax.set_ylabel("the tensor's, over the law's std")
+    ax.set_title("Quantiles" + ("; dots: smallest and largest value" if problems else ""))
+    ax.set_xlabel("expected quantile / expected std")
+    ax.set_ylabel("observed quantile / expected std")
 
 
 def _scales(ax: Axes, weights: Sequence[TensorReport], problems: Sequence[_Problem], theme: Theme) -> None:
@@ -239,14 +239,14 @@ def _scales(ax: Axes, weights: Sequence[TensorReport], problems: Sequence[_Probl
     ax.set_xlabel("fan-in")
     ax.set_ylabel("std")
     if not with_fans:
-        ax.text(0.5, 0.5, "no fan-in is known", ha="center", transform=ax.transAxes)
+        ax.text(0.5, 0.5, "all fan-ins are unknown", ha="center", transform=ax.transAxes)
         return
     positions = {id(t): i for i, t in enumerate(with_fans)}
     for color, area, some in _crowds(with_fans, problems, theme):
-        # Moved along the law a little, or many tensors of one fan-in would be one dot.
-        moved = [_jitter(positions[id(t)], len(with_fans)) for t in some]
-        xs = [_fan(t) * j for t, j in zip(some, moved, strict=True)]
-        ys = [t.statistics.std / math.sqrt(j) for t, j in zip(some, moved, strict=True) if t.statistics]
+        # Moved along the expected line a little, or many tensors with one fan-in would be one dot.
+        factors = [_jitter(positions[id(t)], len(with_fans)) for t in some]
+        xs = [_fan(t) * j for t, j in zip(some, factors, strict=True)]
+        ys = [t.statistics.std / math.sqrt(j) for t, j in zip(some, factors, strict=True) if t.statistics]
         ax.scatter(xs, ys, s=area, color=color, alpha=0.75, lw=0, zorder=3)
     fans = sorted(_fan(t) for t in with_fans)
     ends = [fans[0] / 2.5, fans[-1] * 2.5]
@@ -256,7 +256,7 @@ def _scales(ax: Axes, weights: Sequence[TensorReport], problems: Sequence[_Probl
 
 
 def _logarithmic(ax: Axes, which: str) -> None:
-    """Logarithmic axes with plain numbers, enough of them on short ranges too."""
+    """Make axes logarithmic, with plain numbers as labels and enough of them on short ranges."""
     from matplotlib.ticker import LogLocator, NullLocator
 
     for letter in which:
@@ -310,9 +310,9 @@ def _ratios(ax: Axes, weights: Sequence[TensorReport], problems: Sequence[_Probl
         low, high = (max(least, 1.15 * far) for far in (1.0 - min(ratios), max(ratios) - 1.0))
         ax.set_ylim(1.0 - max(low, high / 4), 1.0 + max(high, low / 4))
     _numbered(ax, n)
-    ax.set_title("Std over the std that is asked for; bars: four standard errors")
-    ax.set_xlabel("tensors of weights, in the order of the file")
-    ax.set_ylabel("std / asked")
+    ax.set_title("Std over expected std; bars: four standard errors")
+    ax.set_xlabel("tensors of weights, in file order")
+    ax.set_ylabel("std / expected std")
 
 
 def _numbered(ax: Axes, n: int) -> None:
@@ -327,16 +327,12 @@ def _numbered(ax: Axes, n: int) -> None:
     ax.grid(visible=False, axis="x")
 
 
-def _tensors(count: int) -> str:
-    return "1 tensor" if count == 1 else f"{count:,} tensors"
-
-
 def _fan(tensor: TensorReport) -> float:
     return 1.0 if tensor.expected is None or not tensor.expected.fan_in else tensor.expected.fan_in
 
 
 def _jitter(i: int, count: int) -> float:
-    """A little to the side, or many tensors of one fan-in would be one dot."""
+    """Return a factor near 1 that moves a dot, or 1 for few tensors."""
     return 1.0 if count < 30 else 2.0 ** (((i * 0.6180339887) % 1.0 - 0.5) * 0.3)
 
 
@@ -345,7 +341,7 @@ def _size(count: int) -> float:
 
 
 def _error(tensor: TensorReport) -> float:
-    """Standard error of a tensor's std, as a share of it."""
+    """Return the relative standard error of a tensor's std."""
     if tensor.expected is None:
         return 0.0
     spread = tensor.expected.distribution.kurtosis - 1.0

@@ -1,4 +1,4 @@
-"""What is wrong with a tensor, if anything: a short fixed set of words, each with one line of reasons."""
+"""Judge a tensor: compare its statistics with the expected distribution and give verdicts with reasons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lecun_cli.inspection.expected import Expected, as_stored
 from lecun_cli.inspection.measured import Sample, Statistics, shown_distinct
 from lecun_cli.inspection.probabilities import normal_tail
 
-# Worst first. The headline of a tensor is the first of its findings.
+# Worst first. The verdict of a tensor is that of its first finding.
 BAD = (
     "not finite",
     "not random",
@@ -20,30 +20,33 @@ BAD = (
     "wrong value",
     "few values",
     "wrong scale",
-    "off centre",
-    "other law",
+    "off center",
+    "wrong distribution",
     "past the bound",
     "repeated",
 )
 GOOD = ("ok", "constant")
-SILENT = ("too small", "no law", "empty", "not read")
+SILENT = ("too small", "not checked", "empty", "not read")
 VERDICTS = (*BAD, *SILENT, *GOOD)
-"""Every verdict, worst first; `SILENT` ones say nothing for or against a tensor."""
+"""All verdicts, worst first; `SILENT` ones are neither good nor bad."""
 
 LEVEL = 1e-3
-"""The chance that a whole file of sound tensors gets a bad verdict from one of its tests."""
-_LEAST_ELEMENTS = 32
-_LEAST_SCALE = 0.01
-_LEAST_OFFSET = 0.002
+"""Probability that a test gives a bad verdict for a whole file of correct tensors."""
+_MIN_ELEMENTS = 32
+"""Minimum number of elements for statistical tests."""
+_SCALE_TOLERANCE = 0.01
+"""Relative difference of the std that is always accepted."""
+_OFFSET_TOLERANCE = 0.002
+"""Difference of the mean, in stds, that is always accepted."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A verdict on a tensor and the reason.
+    """A verdict on a tensor and its reason.
 
     Attributes:
         verdict: One of `VERDICTS`.
-        reason: One line.
+        reason: Explanation in one line.
     """
 
     verdict: str
@@ -51,18 +54,18 @@ class Finding:
 
     @property
     def is_bad(self) -> bool:
-        """Whether something is wrong."""
+        """Return whether the verdict is bad."""
         return self.verdict in BAD
 
 
 @dataclass(frozen=True)
 class Judgment:
-    """All that is to say of a tensor.
+    """All findings on a tensor.
 
     Attributes:
-        findings: Worst first, at least one.
-        p_value: Of the chi-square test against the expected law; None where there was none.
-        distribution: What was recognised in place of the expected law, or None.
+        findings: Findings, worst first; at least one.
+        p_value: P-value of the chi-square test against the expected distribution; None if not tested.
+        distribution: Name of the distribution that the tensor follows instead, or None.
     """
 
     findings: tuple[Finding, ...]
@@ -73,14 +76,14 @@ class Judgment:
 def judge(
     statistics: Statistics, sample: Sample, expected: Expected | None, shape: Shape, level: float
 ) -> Judgment:
-    """Hold a tensor against its law.
+    """Compare a tensor with its expected distribution.
 
     Args:
-        statistics: Its statistics.
-        sample: Its values on the cells of the dtype.
-        expected: What it should hold, or None where that is not known.
-        shape: Its shape.
-        level: A p-value below is a contradiction: `LEVEL` divided by the number of tests.
+        statistics: Statistics of the tensor.
+        sample: Values of the tensor by cell of the dtype.
+        expected: The expected distribution, or None if it is unknown.
+        shape: Shape of the tensor.
+        level: Significance level: `LEVEL` divided by the number of tests.
     """
     if statistics.n_elements == 0:
         return Judgment((Finding("empty", "it has no elements"),))
@@ -95,16 +98,16 @@ def judge(
     if expected.is_constant:
         return Judgment((_constant(statistics, expected, sample.grid.dtype),))
     if statistics.minimum == statistics.maximum and statistics.n_elements > 1:
-        reason = f"all its values are {statistics.minimum:g}, where {expected.initializer} is asked for"
+        reason = f"all values are {statistics.minimum:g}, expected {expected.initializer}"
         return Judgment((Finding("not random", reason),))
     return _random(statistics, sample, expected, shape, level)
 
 
 def _without_distribution(statistics: Statistics, expected: Expected | None) -> Finding:
     if statistics.minimum == statistics.maximum:
-        return Finding("constant", f"all its values are {statistics.minimum:g}")
-    why = "what it should hold is not known" if expected is None else "it packs weights and constants"
-    return Finding("no law", f"{why}, so its values are held against nothing")
+        return Finding("constant", f"all values are {statistics.minimum:g}")
+    why = "its distribution is unknown" if expected is None else "it packs weights and constants"
+    return Finding("not checked", f"{why}, so its values were not checked")
 
 
 def _constant(statistics: Statistics, expected: Expected, dtype: str) -> Finding:
@@ -115,16 +118,16 @@ def _constant(statistics: Statistics, expected: Expected, dtype: str) -> Finding
     if statistics.minimum == statistics.maximum and (len(values) == 1 or not expected.is_stated):
         if expected.is_stated and statistics.minimum != values[0]:
             return Finding(
-                "wrong value", f"all its values are {statistics.minimum:g}, and {stated} is stated"
+                "wrong value", f"all values are {statistics.minimum:g}, but the manifest states {stated}"
             )
-        return Finding("constant", f"all its values are {statistics.minimum:g}")
+        return Finding("constant", f"all values are {statistics.minimum:g}")
     if n_distinct is not None and n_distinct <= len(values) and expected.is_stated:
         if (statistics.minimum, statistics.maximum) == (values[0], values[-1]):
-            return Finding("constant", f"its values are {stated}, as its parts ask for")
-        return Finding("wrong value", f"its values are others than {stated}")
+            return Finding("constant", f"its values are {stated}, as expected")
+        return Finding("wrong value", f"its values differ from {stated}")
     return Finding(
         "not constant",
-        f"its values vary with a std of {statistics.std:.4g}, and a tensor of its kind starts from {stated}",
+        f"its values vary with a std of {statistics.std:.4g}, expected {stated}",
     )
 
 
@@ -133,8 +136,8 @@ def _random(
 ) -> Judgment:
     n = statistics.n_elements
     past = _past(statistics, expected)
-    if n < _LEAST_ELEMENTS:
-        few = Finding("too small", f"{n} values say little about a law")
+    if n < _MIN_ELEMENTS:
+        few = Finding("too small", f"{n} values are too few for a test")
         return Judgment((past,) if past else (few,))
     p = sample.p_value(expected.distribution)
     is_contradicted = p is not None and p < level
@@ -147,21 +150,24 @@ def _random(
     findings = [
         few_values,
         Finding("wrong scale", scale + follows) if scale else None,
-        _other(p, expected, follows) if is_contradicted and not scale and not few_values else None,
+        _wrong_distribution(p, expected, follows)
+        if is_contradicted and not scale and not few_values
+        else None,
         None if scale and identified else past,
         _center(statistics, expected, level),
     ]
     bad = sorted((f for f in findings if f is not None), key=lambda finding: BAD.index(finding.verdict))
     if not bad:
-        how = "too few values for a test of the law" if p is None else f"p = {p:.2g}"
+        how = "too few values for a chi-square test" if p is None else f"p = {p:.2g}"
         bad = [Finding("ok", f"{how} against {_named(expected)}")]
     return Judgment(tuple(bad), p, identified[0] if identified else None)
 
 
-def _other(p: float | None, expected: Expected, follows: str) -> Finding:
+def _wrong_distribution(p: float | None, expected: Expected, follows: str) -> Finding:
     shown = "< 1e-99" if p is None or p < 1e-99 else f"= {p:.1g}"
     return Finding(
-        "other law", f"p {shown} against {_named(expected)}{follows or '; no known law fits either'}"
+        "wrong distribution",
+        f"p {shown} against {_named(expected)}{follows or '; no known distribution fits'}",
     )
 
 
@@ -169,39 +175,39 @@ def _named(expected: Expected) -> str:
     if expected.fan_in is None:
         return expected.initializer
     guessed = " (guessed from the shape)" if expected.is_guessed else ""
-    return f"{expected.initializer} of fan-in {expected.fan_in:,.10g}{guessed}"
+    return f"{expected.initializer} with fan-in {expected.fan_in:,.10g}{guessed}"
 
 
 def _few_values(statistics: Statistics, sample: Sample, distribution: Distribution) -> Finding | None:
     if statistics.n_distinct is None:
         return None
-    asked = sample.expected_distinct(distribution)
-    if statistics.n_distinct >= 0.5 * asked:
+    expected_count = sample.expected_distinct(distribution)
+    if statistics.n_distinct >= 0.5 * expected_count:
         return None
     reason = (
         f"{shown_distinct(statistics.n_distinct)} distinct values among {statistics.n_elements:,}, "
-        f"where the law in this dtype gives about {asked:,.0f}"
+        f"expected about {expected_count:,.0f} in this dtype"
     )
     return Finding("few values", reason)
 
 
 def _scale(statistics: Statistics, sample: Sample, expected: Expected, level: float) -> str | None:
-    """Why the scale is wrong, or None."""
-    asked = sample.rounded_std(expected.distribution)
-    ratio = statistics.std / asked
+    """Return the reason why the scale is wrong, or None if it is correct."""
+    expected_std = sample.rounded_std(expected.distribution)
+    ratio = statistics.std / expected_std
     error = math.sqrt((expected.distribution.kurtosis - 1.0) / (4.0 * statistics.n_elements))
-    if abs(ratio - 1.0) <= _LEAST_SCALE or normal_tail((ratio - 1.0) / error) >= level:
+    if abs(ratio - 1.0) <= _SCALE_TOLERANCE or normal_tail((ratio - 1.0) / error) >= level:
         return None
-    return f"std {statistics.std:.4g} is {ratio:.3g} times the {asked:.4g} of {_named(expected)}"
+    return f"std {statistics.std:.4g} is {ratio:.3g} times the {expected_std:.4g} of {_named(expected)}"
 
 
 def _center(statistics: Statistics, expected: Expected, level: float) -> Finding | None:
-    away = (statistics.mean - expected.distribution.mean) / statistics.std
-    if abs(away) < _LEAST_OFFSET:
+    offset = (statistics.mean - expected.distribution.mean) / statistics.std
+    if abs(offset) < _OFFSET_TOLERANCE:
         return None
-    if normal_tail(away * math.sqrt(statistics.n_elements)) >= level:
+    if normal_tail(offset * math.sqrt(statistics.n_elements)) >= level:
         return None
-    return Finding("off centre", f"mean {statistics.mean:.3g} is {away:+.3g} std from the law's")
+    return Finding("off center", f"mean {statistics.mean:.3g} is {offset:+.3g} std from the expected mean")
 
 
 def _past(statistics: Statistics, expected: Expected) -> Finding | None:
@@ -211,17 +217,23 @@ def _past(statistics: Statistics, expected: Expected) -> Finding | None:
     farthest = max(abs(statistics.minimum), abs(statistics.maximum)) / bound
     reason = (
         f"{statistics.n_past:,} of {statistics.n_elements:,} values past the bound {bound:.4g} of "
-        f"{_named(expected)}, "
-        f"up to {farthest:.3g} times it"
+        f"{_named(expected)}, up to {farthest:.3g} times the bound"
     )
     return Finding("past the bound", reason)
 
 
 def with_repeated(judged: Judgment, expected: Expected | None, other: Expected | None, name: str) -> Judgment:
-    """A judgement, and that an earlier tensor has the same values, unless they share a stream on purpose."""
+    """Add the finding that an earlier tensor has the same values, unless both share a stream on purpose.
+
+    Args:
+        judged: Judgment of the tensor.
+        expected: Expected distribution of the tensor.
+        other: Expected distribution of the earlier tensor.
+        name: Name of the earlier tensor.
+    """
     if expected and other and expected.identities and expected.identities == other.identities:
         return judged
     findings = [finding for finding in judged.findings if finding.is_bad]
-    findings.append(Finding("repeated", f'it has the same values as "{name}"'))
+    findings.append(Finding("repeated", f'same values as "{name}"'))
     findings.sort(key=lambda finding: BAD.index(finding.verdict))
     return Judgment(tuple(findings), judged.p_value, judged.distribution)

@@ -60,7 +60,7 @@ class TestInspect:
         ran = run("inspect", foreign)
         assert ran.code == 0
         assert "h.0.fc.weight  (and 2 like it)" in ran.out
-        assert ran.out.count("follows normal(0.02) without a cut") == 1
+        assert ran.out.count("follows normal(0.02) without truncation") == 1
         assert "3 wrong scale, 1 constant" in ran.out
 
     @pytest.mark.parametrize(("name", "code"), [("w.safetensors", 0), ("x.safetensors", 3)])
@@ -78,7 +78,7 @@ class TestInspect:
         assert weight["fan_in"] == 64
         assert weight["asked_std"] == 0.125
         assert weight["ratio"] == pytest.approx(weight["std"] / 0.125)
-        assert weight["follows"] == "normal(0.02) without a cut"
+        assert weight["follows"] == "normal(0.02) without truncation"
         assert weight["findings"][0]["verdict"] == weight["verdict"] == "wrong scale"
         assert sum(weight["histogram"]["counts"]) == pytest.approx(4096, abs=2)
 
@@ -167,7 +167,7 @@ class TestBadUsage:
         monkeypatch.setattr(scan, "scan", cut)
         ran = run("inspect", file)
         assert ran.code == 1
-        assert "ends within the tensor" in ran.err
+        assert "ends within tensor" in ran.err
 
 
 class TestHistogram:

@@ -53,10 +53,10 @@ class TestPictures:
     def test_have_four_panels_and_name_every_kind_of_error(self, tmp_path: Path) -> None:
         figure = drawn(inspected(tmp_path, TENSORS))
         assert [ax.get_title(loc="left").split(";")[0] for ax in figure.axes] == [
-            "Histogram against the law",
-            "Quantile against quantile",
+            "Histogram and expected density",
+            "Quantiles",
             "Std against fan-in",
-            "Std over the std that is asked for",
+            "Std over expected std",
         ]
         (legend,) = figure.legends
         labels = [text.get_text() for text in legend.get_texts()]
@@ -76,7 +76,7 @@ class TestPictures:
     def test_of_many_kinds_of_error_gather_the_rest(self, tmp_path: Path) -> None:
         tensors = {f"fc{i}.weight": weights.normal((64, 64), 0.01 * 1.7**i, seed=i) for i in range(9)}
         (legend,) = drawn(inspected(tmp_path, tensors)).legends
-        assert legend.get_texts()[-1].get_text() == "other faults: 4 tensors"
+        assert legend.get_texts()[-1].get_text() == "other problems: 4 tensors"
 
     def test_of_no_weights_say_so(self, tmp_path: Path) -> None:
         figure = drawn(inspected(tmp_path, {"a.bias": np.zeros(64, np.float32)}))
@@ -86,8 +86,8 @@ class TestPictures:
 @pytest.mark.parametrize(
     ("tensors", "title"),
     [
-        ({"a.weight": TENSORS["a.weight"]}, "x.safetensors: 1 tensor, no fault"),
-        (TENSORS, "x.safetensors: 5 tensors, 3 with a fault"),
+        ({"a.weight": TENSORS["a.weight"]}, "x.safetensors: 1 tensor, no problems"),
+        (TENSORS, "x.safetensors: 5 tensors, 3 with problems"),
     ],
 )
 def test_a_title_says_how_many_are_wrong(
