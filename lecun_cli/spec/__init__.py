@@ -1,1 +1,1 @@
-"""Text -> Spec: reading with places, the types that validate, and the layers worked out."""
+"""Specs: parse text with source spans, validate it, and expand groups and repeats into layers."""

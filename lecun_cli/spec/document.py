@@ -1,4 +1,4 @@
-"""The types of a spec above the layers: the document, its groups, repeats and rules."""
+"""The models of a spec around its layers: the document, groups, repeats and rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lecun_cli.layers.base import Model
 from lecun_cli.layers.expressions import NAME
 from lecun_cli.layers.fields import Count, DTypeName, InitializerField, LayerName, Seed, field_error, meant
 
-# What the frameworks, and those that stand on them, are called elsewhere.
+# Other names of the frameworks, and libraries that use their names and storage orders.
 _SYNONYMS = {
     "pytorch": "torch",
     "pt": "torch",
@@ -29,11 +29,12 @@ _SYNONYMS = {
 }
 
 
-def _one_of(what: str, choices: tuple[str, ...]) -> BeforeValidator:
+def _one_of(key: str, choices: tuple[str, ...]) -> BeforeValidator:
     def check(value: object) -> str:
         if value not in choices:
             synonyms = {synonym: name for synonym, name in _SYNONYMS.items() if name in choices}
-            message = f"{what} is one of {', '.join(choices)}, found {describe(value)}"
+            expected = ", ".join(choices) if len(choices) == 1 else f"one of {', '.join(choices)}"
+            message = f"{key}: expected {expected}, got {describe(value)}"
             raise field_error(message, meant(value, choices, synonyms))
         return str(value)
 
@@ -42,7 +43,7 @@ def _one_of(what: str, choices: tuple[str, ...]) -> BeforeValidator:
 
 def _identifier(value: object) -> str:
     if not isinstance(value, str) or not NAME.match(value):
-        raise field_error(f"an index is a name of letters, digits and _, found {describe(value)}")
+        raise field_error(f"index: expected a name of letters, digits and _, got {describe(value)}")
     return value
 
 
@@ -65,53 +66,57 @@ Params = Annotated[
 
 
 class Group(Model):
-    """Layers under one name."""
+    """Layers under a common name."""
 
     type: Annotated[str, _one_of("type", ("group",))] = "group"
-    name: LayerName = Field(description="the group's name, which its layers' names follow")
+    name: LayerName = Field(description="the name of the group, a prefix of the names of its layers")
     model: Literal["functional", "sequential"] = Field(
-        default="functional", description="what Keras builds of it, for Keras weight files"
+        default="functional", description="the Keras model that the group becomes in a Keras weight file"
     )
     layers: Items = Field(description="the layers of the group")
 
 
 class Repeat(Model):
-    """Layers that are written once and stand several times."""
+    """Layers that are written once and occur several times."""
 
-    repeat: Count = Field(description="how often")
+    repeat: Count = Field(description="the number of iterations")
     index: Annotated[str, BeforeValidator(_identifier)] = Field(
-        default="i", description="the name of the index, which counts from 0"
+        default="i", description="the name of the index, which counts the iterations from 0"
     )
-    name: LayerName | None = Field(default=None, description="a name for each round, with {i} in it")
+    name: LayerName | None = Field(default=None, description="the name of each iteration; contains {i}")
     model: Literal["functional", "sequential"] = Field(
         default="functional",
-        description="what Keras builds of a round that has a name, for Keras weight files",
+        description="the Keras model that an iteration with a name becomes in a Keras weight file",
     )
-    layers: Items = Field(description="the layers of one round")
+    layers: Items = Field(description="the layers of one iteration")
 
 
 class Rule(Model):
-    """What is changed for the tensors whose name matches; later rules win."""
+    """A change to the tensors with a matching name; later rules take precedence."""
 
     match: Annotated[str, Field(min_length=1)] = Field(
-        description="a glob over tensor names (or identities): * any text, ? one character"
+        description="a glob that matches names or identities of tensors: * is any text, ? one character"
     )
-    dtype: DTypeName | None = Field(default=None, description="their dtype")
-    initializer: InitializerField | None = Field(default=None, description="their initializer")
+    dtype: DTypeName | None = Field(default=None, description="the dtype of these tensors")
+    initializer: InitializerField | None = Field(default=None, description="the initializer of these tensors")
 
 
 class Document(Model):
-    """A spec: layers and raw tensors, and what holds for all of them."""
+    """A spec: layers, raw tensors, and settings for all of them."""
 
     seed: Seed | None = Field(
-        default=None, description="the seed of every stream; drawn and recorded if not given"
+        default=None, description="the seed of every stream; if not given, one is drawn and recorded"
     )
-    framework: FrameworkName = Field(default="keras", description="whose names and storage orders")
-    dtype: DTypeName = Field(default="float32", description="dtype of every tensor that says nothing else")
-    fan_rule: FanRuleName = Field(default=EXACT, description="exact, or what a framework would compute")
+    framework: FrameworkName = Field(
+        default="keras", description="the framework whose names and storage orders are used"
+    )
+    dtype: DTypeName = Field(default="float32", description="the default dtype")
+    fan_rule: FanRuleName = Field(
+        default=EXACT, description="how fans are computed: exact, or as a framework computes them"
+    )
     params: Params = Field(
-        default_factory=dict, description="integers that sizes and names may be computed from"
+        default_factory=dict, description="integers for the expressions in sizes and names"
     )
     layers: Items = Field(default_factory=list, description="the layers, in the order of the network")
     tensors: Tensors = Field(default_factory=list, description="raw tensors")
-    rules: list[Rule] = Field(default_factory=list, description="changes for tensors whose name matches")
+    rules: list[Rule] = Field(default_factory=list, description="changes to the tensors with a matching name")

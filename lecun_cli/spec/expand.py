@@ -1,4 +1,4 @@
-"""Layers as written -> layers as they stand: groups, repeats and expressions worked out."""
+"""Expand groups, repeats and expressions into a flat list of layers."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
+from lecun_cli.display.text import clip
 from lecun_cli.errors import Diagnostic, Span, describe
 from lecun_cli.layers import LAYER_TYPES, AnyLayer, RawTensor
 from lecun_cli.layers.expressions import Environment, ExpressionError, Template, evaluate
 from lecun_cli.layers.fields import MAX_NAME, split_path
 from lecun_cli.spec.document import Group, Repeat
-from lecun_cli.spec.nodes import Mapping, Node, Scalar, Sequence, plain, walk
+from lecun_cli.spec.nodes import Mapping, Node, Scalar, Sequence, describe_node, plain, walk
 from lecun_cli.spec.validate import Diagnostics, unknown_key, validate
 
 MAX_LAYERS = 1_000_000
 
 
 class Container(NamedTuple):
-    """A group, or a round of a repeat that has a name; a tuple, for there may be a million.
+    """A group, or an iteration of a repeat with a name; a tuple, since there can be a million of them.
 
     Attributes:
-        path: Its whole path.
-        model: What Keras builds of it: `functional` or `sequential`.
+        path: The full path.
+        model: The Keras model that it becomes: `functional` or `sequential`.
     """
 
     path: tuple[str, ...]
@@ -31,16 +32,16 @@ class Container(NamedTuple):
 
 
 class ExpandedLayer(NamedTuple):
-    """A layer with its whole path; a tuple, for there may be a million.
+    """A layer with its full path; a tuple, since there can be a million of them.
 
     Attributes:
-        path: The names of its groups, and its own unless it is a raw tensor.
-        name: Its own name.
-        layer: The validated layer, all sizes plain integers. Rounds of a repeat that differ in its name
-            alone share that of the first round, with the name of the first round.
-        layer_type: Its `type`; `tensor` for raw tensors.
-        span: Where its name stands in the text.
-        parents: The groups that hold it, outermost first.
+        path: The names of the groups around the layer, and its name unless it is a raw tensor.
+        name: The name of the layer.
+        layer: The validated layer, all sizes plain integers. Iterations of a repeat in which only the name
+            differs share the layer of the first iteration, with the name of the first iteration.
+        layer_type: The `type` of the layer; `tensor` for raw tensors.
+        span: The span of the name in the text.
+        parents: The groups around the layer, outermost first.
     """
 
     path: tuple[str, ...]
@@ -52,10 +53,19 @@ class ExpandedLayer(NamedTuple):
 
 
 def expand(root: Mapping, env: Environment, diagnostics: Diagnostics) -> tuple[ExpandedLayer, ...]:
-    """Every layer and raw tensor of a spec, in the order of the text; faults are noted."""
+    """Expand a spec.
+
+    Args:
+        root: The spec.
+        env: The values of its params.
+        diagnostics: Receives the errors.
+
+    Returns:
+        The layers and raw tensors, in the order of the text.
+    """
     expander = _Expander(diagnostics)
     layers = root.get("layers")
-    if _fewest(layers, env) > MAX_LAYERS:  # before the first is made: this is told at once
+    if _min_layers(layers, env) > MAX_LAYERS:  # before the first layer, to fail at once
         expander.too_many(root.keys["layers"])
         return ()
     expander.items(layers, env, ())
@@ -63,16 +73,19 @@ def expand(root: Mapping, env: Environment, diagnostics: Diagnostics) -> tuple[E
     return tuple(expander.layers)
 
 
-def _fewest(node: Node | None, env: Environment) -> int:
-    """Layers and rounds that a list makes at the least; a count that needs an index counts as zero."""
+def _min_layers(node: Node | None, env: Environment) -> int:
+    """Return a lower bound on the number of layers and iterations.
+
+    A count that depends on an index counts as 0.
+    """
     if not isinstance(node, Sequence):
         return 0
     total = 0
     for item in node.items:
         if isinstance(item, Mapping) and "repeat" in item.entries:
-            total += _iterations(item.entries["repeat"], env) * max(1, _fewest(item.get("layers"), env))
+            total += _iterations(item.entries["repeat"], env) * max(1, _min_layers(item.get("layers"), env))
         elif isinstance(item, Mapping) and "layers" in item.entries:
-            total += _fewest(item.get("layers"), env)
+            total += _min_layers(item.get("layers"), env)
         else:
             total += 1
     return total
@@ -92,19 +105,19 @@ Parents = tuple[Container, ...]
 
 
 def _inside(parents: Parents, name: str, model: str) -> Parents:
-    """The groups around a layer, and one more."""
+    """Return the groups around a layer with one more inside."""
     above = parents[-1].path if parents else ()
     return (*parents, Container(above + split_path(name), model))
 
 
 @dataclass(frozen=True, slots=True)
 class _Validated:
-    """A layer that is validated, and whose rounds differ in its name alone.
+    """A validated layer of a repeat in which only its name differs between iterations.
 
     Attributes:
-        first: The layer of the first round.
-        own_path: The path that its name makes, where that is the same in every round.
-        template: What its name is made of.
+        first: The layer in the first iteration.
+        own_path: The segments of the name in the first iteration.
+        template: The template of the name.
     """
 
     first: ExpandedLayer
@@ -113,6 +126,8 @@ class _Validated:
 
 
 class _Expander:
+    """Walks the lists of a spec and collects the layers."""
+
     def __init__(self, diagnostics: Diagnostics) -> None:
         self.diagnostics = diagnostics
         self.layers: list[ExpandedLayer] = []
@@ -122,22 +137,22 @@ class _Expander:
         self._validated: dict[int, _Validated] = {}
 
     def too_many(self, span: Span) -> None:
-        """Note that there are more layers than a spec may have."""
+        """Report that the spec has too many layers."""
         self.diagnostics.add(
-            Diagnostic(f"a spec has at most {MAX_LAYERS:,} layers, and this one has more", span)
+            Diagnostic(f"the spec has too many layers: expected at most {MAX_LAYERS:,}", span)
         )
 
     def _stops(self, span: Span) -> bool:
-        """Whether to go no further: too many faults, or too many layers and rounds."""
+        """Count a layer or an iteration, and return whether there are too many of them, or of diagnostics."""
         self.steps += 1
-        if self.steps <= MAX_LAYERS and not self.diagnostics.collected:  # asked for every layer and round
+        if self.steps <= MAX_LAYERS and not self.diagnostics.collected:
             return False
         if self.steps == MAX_LAYERS + 1:
             self.too_many(span)
         return self.steps > MAX_LAYERS or self.diagnostics.full
 
     def items(self, node: Node | None, env: Environment, parents: Parents) -> None:
-        """Find the layers of a list."""
+        """Collect the layers of a list."""
         if not isinstance(node, Sequence):
             return
         for item in node.items:
@@ -150,26 +165,26 @@ class _Expander:
             elif isinstance(item, Mapping) and "repeat" in item.entries:
                 self._repeat(item, env, parents)
             elif isinstance(item, Mapping) and ("layers" in item.entries or _type(item) == "group"):
-                group = validate(Group, item, env, "a group", self.diagnostics)
+                group = validate(Group, item, env, "group", self.diagnostics)
                 if group is not None:
                     self.items(item.get("layers"), env, _inside(parents, group.name, group.model))
             else:
                 self._layer(item, env, parents)
 
     def _repeat(self, node: Mapping, env: Environment, parents: Parents) -> None:
-        # The name may hold the index, so a first look is taken with the index at zero.
+        # The name can contain the index, so the repeat is first validated with the index 0.
         index = plain(node.entries["index"]) if "index" in node.entries else "i"
         probe = {**env, index: 0} if isinstance(index, str) else env
-        repeat = validate(Repeat, node, probe, "a repeat", self.diagnostics)
+        repeat = validate(Repeat, node, probe, "repeat", self.diagnostics)
         if repeat is None:
             return
         if repeat.index in env:
             span = node.entries.get("index", node).span
             self.diagnostics.add(
                 Diagnostic(
-                    f'the index "{repeat.index}" is already a name here',
+                    f'the index "{repeat.index}" is already defined',
                     span,
-                    "give it another with `index:`",
+                    "choose another name with `index:`",
                 )
             )
             return
@@ -187,7 +202,7 @@ class _Expander:
             if name is not None and i:
                 name = None if template is None else _filled(template, inner)
                 if name is None:
-                    again = validate(Repeat, node, inner, "a repeat", self.diagnostics)
+                    again = validate(Repeat, node, inner, "repeat", self.diagnostics)
                     name = again.name if again is not None else None
             inside = _inside(parents, name, repeat.model) if name else parents
             self.items(layers, inner, inside)
@@ -195,20 +210,20 @@ class _Expander:
     def _layer(self, node: Node, env: Environment, parents: Parents) -> None:
         if not isinstance(node, Mapping):
             self.diagnostics.add(
-                Diagnostic(f"a layer is a mapping, found {describe(plain(node))}", node.span)
+                Diagnostic(f"invalid layer: expected a mapping, got {describe_node(node)}", node.span)
             )
             return
         type_node = node.get("type")
         if type_node is None and "<<" in node.entries:
-            self.diagnostics.add(unknown_key("<<", "a layer", [], node))
+            self.diagnostics.add(unknown_key("<<", "layer", [], node))
             return
         if type_node is None:
             self.diagnostics.add(
                 Diagnostic(
-                    'a layer needs the key "type"',
+                    'missing key "type" in a layer',
                     (node.get("name") or node).span,
-                    f"kinds are: {', '.join(LAYER_TYPES)}; or give `layers:` for a group, `repeat:` for "
-                    f"a repeat",
+                    f"the layer types are: {', '.join(LAYER_TYPES)}; a group has `layers:`, and a repeat has "
+                    "`repeat:` and `layers:`",
                 )
             )
             return
@@ -217,7 +232,7 @@ class _Expander:
         if model is None:
             self.diagnostics.add(_unknown_layer_type(plain(type_node), type_node.span))
             return
-        layer = validate(model, node, env, f"a {name} layer", self.diagnostics)
+        layer = validate(model, node, env, f"{name} layer", self.diagnostics)
         if layer is None:
             return
         above = parents[-1].path if parents else ()
@@ -232,7 +247,7 @@ class _Expander:
 
     @staticmethod
     def _again(validated: _Validated, env: Environment, parents: Parents) -> ExpandedLayer | None:
-        """A known layer in another round; None where its name fails, which validation tells."""
+        """Return a validated layer in another iteration, or None if its name is invalid there."""
         _, name, layer, layer_type, span, _ = validated.first
         own_path = validated.own_path
         if validated.template.expressions:
@@ -245,30 +260,30 @@ class _Expander:
         return ExpandedLayer(above + own_path, name, layer, layer_type, span, parents)
 
     def tensors(self, node: Node | None, env: Environment) -> None:
-        """Find the raw tensors at the top of a spec."""
+        """Collect the raw tensors at the top level of a spec."""
         if not isinstance(node, Sequence):
             return
         for item in node.items:
             if isinstance(item, Mapping) and "repeat" in item.entries:
                 self.diagnostics.add(
                     Diagnostic(
-                        "`tensors:` does not repeat",
+                        "`repeat:` is not supported in `tensors:`",
                         item.keys["repeat"],
-                        "under `layers:`, `type: tensor` makes a raw tensor that can",
+                        "use layers of `type: tensor` under `layers:`",
                     )
                 )
                 continue
-            tensor = validate(RawTensor, item, env, "a raw tensor", self.diagnostics)
+            tensor = validate(RawTensor, item, env, "raw tensor", self.diagnostics)
             if tensor is not None:
                 span = item.entries["name"].span  # type: ignore[union-attr]
                 self.layers.append(ExpandedLayer((), tensor.name, tensor, "tensor", span))
 
 
 def _filled(template: Template, env: Environment) -> str | None:
-    """A name that was sound in one round, in another; None where it is not.
+    """Fill in a template that was valid in another iteration; return None if the name is invalid.
 
-    Rounds differ in integers, which are never empty and hold no character that a name may not: so only
-    the length and the arithmetic can fail.
+    Iterations differ in integers, which are never empty and contain no invalid character, so only the
+    length and the arithmetic can fail.
     """
     try:
         name = template.render(env)
@@ -281,12 +296,12 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def _names_in_fields(node: Mapping) -> frozenset[str]:
-    """The words in all texts of a layer but its name: what its fields could ask the rounds for."""
+    """Return the names that the fields of a layer other than its name may refer to."""
     return frozenset().union(*(_names_in_node(value) for key, value in node.entries.items() if key != "name"))
 
 
 def _names_in_node(node: Node) -> frozenset[str]:
-    """The words in all texts of a node."""
+    """Return the names in all strings of a node."""
     values = (inner.value for inner in walk(node) if isinstance(inner, Scalar))
     return frozenset(name for value in values if isinstance(value, str) for name in _NAME.findall(value))
 
@@ -299,22 +314,22 @@ def _type(node: Mapping) -> object:
 _WITHOUT_WEIGHTS = re.compile(
     r"dropout|flatten|pool|reshape|padding|upsampling|relu$|softmax|sigmoid|tanh|gelu"
 )
-"""What frameworks call layers that hold nothing."""
+"""Names of layers without parameters in the frameworks."""
 
 
 def _unknown_layer_type(value: object, span: Span) -> Diagnostic:
     names = [*LAYER_TYPES, "group"]
-    close = difflib.get_close_matches(str(value).lower(), names, n=1)
+    all_names = f"the layer types are: {', '.join(names)}"
+    if not isinstance(value, str):
+        return Diagnostic(f"type: expected a layer type, got {describe(value)}", span, all_names)
+    message = f'unknown layer type "{clip(value)}"'
+    text = value.lower()
     squeezed = {name.replace("_", ""): name for name in names}
-    nearest = _LAYER_TYPE_SYNONYMS.get(str(value).lower()) or squeezed.get(
-        str(value).lower().replace("_", "")
-    )
-    if nearest is None and _WITHOUT_WEIGHTS.search(str(value).lower()):
-        return Diagnostic(f"{describe(value)} is no layer kind", span, "leave it out: it has no weights")
-    if nearest is None and close:
-        nearest = close[0]
-    advice = f"did you mean {nearest}?" if nearest else f"kinds are: {', '.join(names)}"
-    return Diagnostic(f"{describe(value)} is no layer kind", span, advice)
+    similar = _LAYER_TYPE_SYNONYMS.get(text) or squeezed.get(text.replace("_", ""))
+    if similar is None and _WITHOUT_WEIGHTS.search(text):
+        return Diagnostic(message, span, "remove it: it has no weights")
+    similar = similar or next(iter(difflib.get_close_matches(text, names, n=1)), None)
+    return Diagnostic(message, span, f"did you mean {similar}?" if similar else all_names)
 
 
 _LAYER_TYPE_SYNONYMS = {

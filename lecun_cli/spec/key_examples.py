@@ -1,7 +1,7 @@
-"""What an editor shows about a field of a spec: a description and examples for every key of the schema.
+"""Descriptions and examples for the keys of the JSON Schema, which editors show.
 
-A description stands beside its field where it says something of that field alone; what a key means everywhere
-is here, with examples, which are the same wherever the key stands.
+A field of a model has its own description where its meaning is special to the model. The descriptions of keys
+that mean the same everywhere are here, with the examples of all keys.
 """
 
 from __future__ import annotations
@@ -59,22 +59,22 @@ EXAMPLES: dict[str, tuple[Any, ...]] = {
     "unit_forget_bias": (True,),
     "vdim": (256,),
 }
-"""By key. Keys that end in `initializer` share theirs."""
+"""Examples by key. Keys that end in `initializer` share `_INITIALIZER`."""
 
-_SCALE = "what the variance is multiplied by"  # a normalisation has a key `scale` too
+_SCALE = "the factor of the variance"  # normalization layers also have a key `scale`
 
 _INITIALIZER = ("lecun_normal", {"name": "truncated_normal", "stddev": 0.02})
 
 DESCRIPTIONS = {
-    "distribution": "the law: truncated_normal is cut at two standard deviations",
+    "distribution": "the distribution; truncated_normal is truncated at two standard deviations",
     "maxval": "the largest value",
-    "minval": "the least value",
+    "minval": "the smallest value",
     "mode": "the fan that the variance is divided by",
     "name": "the initializer's name",
-    "stddev": "standard deviation of the normal before it is cut",
+    "stddev": "the standard deviation of the normal distribution before truncation",
     "value": "the value of every element",
 }
-"""By key, where the field has none of its own."""
+"""Descriptions by key, for fields without their own."""
 
 _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "distribution": ("truncated_normal",),
@@ -88,18 +88,18 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
 
 
 def describe(definition: dict[str, Any]) -> None:
-    """Give every property of a definition, in place, a description and examples.
+    """Add a description and examples to every property of a definition, in place.
 
     Args:
-        definition: A JSON Schema of an object: the spec itself, a layer kind, a rule.
+        definition: The JSON Schema of an object: the spec, a layer type, or a rule.
     """
     for key, field in definition.get("properties", {}).items():
         if key == "type":
-            field.setdefault("description", definition.get("description", "the kind"))
+            field.setdefault("description", definition.get("description", "the layer type"))
             field.setdefault("examples", [field.get("const", field.get("default"))])
         elif key.endswith("initializer"):
             param_name = key.removesuffix("initializer").rstrip("_") or "values"
-            field["description"] = f"initializer of its {param_name}: a name, or a name with arguments"
+            field["description"] = f"the initializer of the {param_name}: a name, or a name with arguments"
             field["examples"] = list(_INITIALIZER)
             _describe_arguments(field)
         else:

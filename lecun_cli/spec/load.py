@@ -1,4 +1,4 @@
-"""A spec's text and the overrides of the command line -> Spec."""
+"""Load a spec: parse, validate and expand its text, with overrides from the command line."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from lecun_cli.spec.validate import Diagnostics, validate
 
 @dataclass(frozen=True, repr=False)
 class Spec(TableRepr):
-    """A spec worked out: every layer with its whole path, all sizes plain integers.
+    """A validated and expanded spec: every layer with its full path, all sizes plain integers.
 
     Attributes:
         layers: The layers and raw tensors, in the order of the text.
-        rules: Changes by name; later ones win.
-        seed: The seed, or None if none is given.
+        rules: Changes to tensors by name; later rules take precedence.
+        seed: The seed, or None if it is to be drawn.
         framework: A key of `FRAMEWORKS`.
-        dtype: The dtype of what says nothing else.
-        fan_rule: `exact` or a framework's.
-        overrides: The `--set` values that were in force.
-        sha256: SHA-256 of the spec's bytes.
-        source: The spec's name, for messages.
-        text: The spec's text, for messages.
+        dtype: The default dtype.
+        fan_rule: `exact` or the fan rule of a framework.
+        overrides: The params that `--set` overrode, with their values.
+        sha256: SHA-256 of the bytes of the spec, in hexadecimal.
+        source: The name of the spec, for messages.
+        text: The text of the spec, for messages.
     """
 
     layers: tuple[ExpandedLayer, ...]
@@ -46,15 +46,15 @@ class Spec(TableRepr):
     text: str = field(default="", repr=False)
 
     def error(self, *diagnostics: Diagnostic) -> SpecError:
-        """An error about this spec."""
+        """Return an error about this spec, with excerpts of its text."""
         return SpecError(diagnostics, source=self.source, text=self.text)
 
     def table(self) -> Table:
-        """What `repr`, rich and notebooks show."""
+        """Return the table that `repr`, rich and notebooks show."""
         return of_spec(self)
 
 
-def load_spec(  # noqa: D417 - the options are those of the command line
+def load_spec(
     path: str,
     *,
     seed: int | None = None,
@@ -63,14 +63,24 @@ def load_spec(  # noqa: D417 - the options are those of the command line
     fan_rule: str | None = None,
     params: MappingABC[str, int | str] | None = None,
 ) -> Spec:
-    """Read a spec from a file, from a sample by its name, or from standard input for `-`.
+    """Read a spec from a file, a sample or stdin.
 
     Args:
-        path: The spec; a file goes before a sample of that name.
+        path: The path of a spec, the name of a sample, or `-` for stdin. A file takes precedence over a
+            sample of the same name.
+        seed: Overrides the seed of the spec.
+        framework: Overrides the framework of the spec; a key of `FRAMEWORKS`.
+        dtype: Overrides the default dtype of the spec.
+        fan_rule: Overrides the fan rule of the spec; `exact` or the fan rule of a framework.
+        params: Overrides params of the spec: an integer or an expression for each name.
 
     Raises:
-        UsageError: The file is not there or cannot be read.
-        SpecError: The spec has faults; all that one run can find are in it.
+        UsageError: The file does not exist or cannot be read.
+        SpecError: The spec is invalid; the error contains as many diagnostics as one run can find.
+
+    Example:
+        >>> load_spec("selu_mlp", seed=7).seed
+        7
     """
     sample = sample_path(path)
     source, data = read_bytes(path) if sample is None else (path, sample.read_bytes())
@@ -89,39 +99,43 @@ def parse_spec(
     fan_rule: str | None = None,
     params: MappingABC[str, int | str] | None = None,
 ) -> Spec:
-    """A spec from its text.
+    """Parse the text of a spec.
 
     Args:
         data: The text, or its UTF-8 bytes.
-        source: What messages call it.
-        seed: In place of the spec's own, as are the next three.
-        framework: A key of `FRAMEWORKS`.
-        dtype: The dtype of what says nothing else.
-        fan_rule: `exact` or a framework's.
-        params: Values in place of the spec's own `params`.
+        source: The name of the spec, for messages.
+        seed: Overrides the seed of the spec.
+        framework: Overrides the framework of the spec; a key of `FRAMEWORKS`.
+        dtype: Overrides the default dtype of the spec.
+        fan_rule: Overrides the fan rule of the spec; `exact` or the fan rule of a framework.
+        params: Overrides params of the spec: an integer or an expression for each name.
 
     Raises:
-        SpecError: The spec has faults; all that one run can find are in it.
+        SpecError: The spec is invalid; the error contains as many diagnostics as one run can find.
+
+    Example:
+        >>> layer = "{type: dense, name: a, in_features: d, out_features: 10}"
+        >>> text = f"{{params: {{d: 64}}, layers: [{layer}]}}"
+        >>> parse_spec(text, params={"d": 128}).layers[0].layer.in_features
+        128
     """
     data = data.encode() if isinstance(data, str) else data
     text = decode(data, source)
     root = read_nodes(text, source)
-    _refuse_what_is_no_spec(root, source)
+    _reject_other_documents(root, source)
     diagnostics = Diagnostics()
 
     env = _params(root, params or {}, diagnostics)
     overrides = {"seed": seed, "framework": framework, "dtype": dtype, "fan_rule": fan_rule}
     top = _with_overrides(root, {key: value for key, value in overrides.items() if value is not None})
-    document = validate(Document, top, env, "a spec", diagnostics)
+    document = validate(Document, top, env, "spec", diagnostics)
     if "layers" not in root.entries and "tensors" not in root.entries and not diagnostics.collected:
-        diagnostics.add(
-            Diagnostic("a spec has layers or tensors, and this one has neither", root.span, _EXAMPLE)
-        )
+        diagnostics.add(Diagnostic("the spec has neither layers nor tensors", root.span, _EXAMPLE))
     layers = expand(root, env, diagnostics)
     if document is not None and not layers and not diagnostics.collected:
-        diagnostics.add(Diagnostic("the spec makes no tensor: its lists are empty", root.span, _EXAMPLE))
+        diagnostics.add(Diagnostic("the spec has no tensors: its lists are empty", root.span, _EXAMPLE))
     if diagnostics.collected or document is None:
-        ordered = tuple(_of_the_command_line(diagnostic) for diagnostic in diagnostics.in_order())
+        ordered = tuple(_with_option_name(diagnostic) for diagnostic in diagnostics.in_order())
         raise SpecError(ordered, source=source, text=text)
     return Spec(
         layers=layers,
@@ -146,10 +160,9 @@ def _params(root: Mapping, overrides: MappingABC[str, int | str], diagnostics: D
         spans = {name: value.span for name, value in node.entries.items()}
     for name, value in overrides.items():
         if name not in expressions:
-            names = ", ".join(expressions) or "none"
-            diagnostics.add(
-                Diagnostic(f'--set {name}: the spec has no param "{name}"', help=f"its params are: {names}")
-            )
+            names = ", ".join(expressions)
+            advice = f"the params are: {names}" if names else "the spec has no params"
+            diagnostics.add(Diagnostic(f'--set: unknown param "{name}"', help=advice))
         expressions[name] = value
         spans.pop(name, None)
     values, unresolved = resolve(expressions, spans)
@@ -161,7 +174,7 @@ _OPTIONS = {
     Span(0, k): (key, f"--{key.replace('_', '-')}")
     for k, key in enumerate(("seed", "framework", "dtype", "fan_rule"))
 }
-"""Where the values of the command line stand: on no line of the text."""
+"""The key and the option of each value from the command line, by a span outside the text."""
 
 
 def _with_overrides(root: Mapping, overrides: dict[str, int | str]) -> Mapping:
@@ -174,33 +187,38 @@ def _with_overrides(root: Mapping, overrides: dict[str, int | str]) -> Mapping:
     return Mapping(entries, keys, root.span)
 
 
-def _of_the_command_line(diagnostic: Diagnostic) -> Diagnostic:
-    """A fault of an option with the option's name, where it would have had a place in the text."""
+def _with_option_name(diagnostic: Diagnostic) -> Diagnostic:
+    """Name the option instead of the key in a diagnostic about a value from the command line."""
     if diagnostic.span not in _OPTIONS:
         return diagnostic
-    return replace(diagnostic, message=f"{_OPTIONS[diagnostic.span][1]}: {diagnostic.message}", span=None)
+    key, option = _OPTIONS[diagnostic.span]
+    return replace(diagnostic, message=f"{option}: {diagnostic.message.removeprefix(f'{key}: ')}", span=None)
 
 
 _EXAMPLE = (
-    "begin with `layers:`, and under it `- {type: dense, name: hidden, in_features: 100, out_features: 64}`"
+    "start with `layers:`, and under it `- {type: dense, name: hidden, in_features: 100, out_features: 64}`"
 )
 
-# What people give for a spec, by the keys that only it has.
-_OTHERS = (
-    ({"manifest", "files"}, "a manifest", "lecun-init verify takes it; give the spec that it was made of"),
-    ({"weight_map"}, "an index of shards", "lecun-init inspect and lecun-init derive take it"),
-    ({"class_name", "config"}, "a config of Keras", "lecun-init derive writes the spec of it"),
-    ({"architectures"}, "a config of transformers", "lecun-init derive writes the spec of it"),
-    ({"model_type"}, "a config of transformers", "lecun-init derive writes the spec of it"),
+_OTHER_DOCUMENTS = (
+    (
+        {"manifest", "files"},
+        "a manifest",
+        "lecun-init verify reads it; give the spec that it was generated from",
+    ),
+    ({"weight_map"}, "an index of shards", "lecun-init inspect and lecun-init derive read it"),
+    ({"class_name", "config"}, "a Keras config", "lecun-init derive writes a spec for it"),
+    ({"architectures"}, "a transformers config", "lecun-init derive writes a spec for it"),
+    ({"model_type"}, "a transformers config", "lecun-init derive writes a spec for it"),
 )
+"""Other documents that are mistaken for specs: keys that only they have, a description, and advice."""
 
 
-def _refuse_what_is_no_spec(root: Mapping, source: str) -> None:
-    """One word about a file of another sort, in place of a fault for each of its keys.
+def _reject_other_documents(root: Mapping, source: str) -> None:
+    """Reject a document of another known type with one error, instead of one for each of its keys.
 
     Raises:
-        SpecError: It is one that is known.
+        SpecError: The document is a manifest, an index of shards, or a config.
     """
-    for keys, what, advice in _OTHERS:
+    for keys, description, advice in _OTHER_DOCUMENTS:
         if keys <= root.entries.keys() and "layers" not in root.entries:
-            raise SpecError((Diagnostic(f"this is {what}, and no spec", help=advice),), source=source)
+            raise SpecError((Diagnostic(f"this is {description}, not a spec", help=advice),), source=source)

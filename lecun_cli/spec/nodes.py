@@ -1,4 +1,4 @@
-"""The text of a spec as a tree of plain values that know their places."""
+"""The tree of a spec: plain values with their spans in the text."""
 
 from __future__ import annotations
 
@@ -31,14 +31,20 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """A mapping with string keys, each given once; `keys` holds the places of the keys themselves."""
+    """A mapping with unique string keys.
+
+    Attributes:
+        entries: The value of each key.
+        keys: The span of each key itself.
+        span: The span of the start of the mapping.
+    """
 
     entries: dict[str, Node]
     keys: dict[str, Span]
     span: Span
 
     def get(self, key: str) -> Node | None:
-        """The value of `key`, or None."""
+        """Return the value of `key`, or None."""
         return self.entries.get(key)
 
 
@@ -46,7 +52,7 @@ Node = Scalar | Sequence | Mapping
 
 
 def plain(node: Node) -> Any:  # noqa: ANN401 - the value of a YAML document is any value
-    """The tree as dicts, lists and scalars, which is what the validator reads."""
+    """Convert a tree to dicts, lists and scalars, for the validator."""
     if isinstance(node, Scalar):
         return node.value
     if isinstance(node, Sequence):
@@ -55,12 +61,12 @@ def plain(node: Node) -> Any:  # noqa: ANN401 - the value of a YAML document is 
 
 
 def locate(node: Node, path: tuple[int | str, ...], *, key: bool = False) -> Span:
-    """The place of what `path` leads to, or of the deepest part of it that is in the text.
+    """Return the span of the value at a path, or of the deepest value on the path that exists.
 
     Args:
-        node: Where `path` starts.
+        node: The root of the path.
         path: Keys and indices, as the validator reports them.
-        key: Whether the last key itself is meant, and not its value.
+        key: If true, return the span of the last key instead of its value.
     """
     for depth, step in enumerate(path):
         last = depth == len(path) - 1
@@ -76,7 +82,7 @@ def locate(node: Node, path: tuple[int | str, ...], *, key: bool = False) -> Spa
 
 
 def describe_node(node: Node) -> str:
-    """What a node is, in words for a message."""
+    """Describe a node for a message: `a list`, `the number 0.5`."""
     if isinstance(node, Mapping):
         return "a mapping"
     if isinstance(node, Sequence):
@@ -85,7 +91,7 @@ def describe_node(node: Node) -> str:
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """Every node of the tree, parents first."""
+    """Iterate over all nodes of a tree, parents first."""
     stack = [node]
     while stack:
         here = stack.pop()

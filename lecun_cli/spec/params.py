@@ -1,4 +1,4 @@
-"""The parameters of a spec: integers and expressions over one another, in any order."""
+"""The params of a spec: integers, and expressions that use other params, in any order."""
 
 from __future__ import annotations
 
@@ -11,71 +11,97 @@ from lecun_cli.layers.expressions import NAME, ExpressionError, evaluate, names_
 def resolve(
     expressions: Mapping[str, object], spans: Mapping[str, Span]
 ) -> tuple[dict[str, int], tuple[Diagnostic, ...]]:
-    """The value of every parameter.
+    """Compute the value of every param.
 
     Args:
         expressions: An integer or an expression for each name.
-        spans: Where each stands in the text, if it does.
+        spans: The span of each value that is in the text.
 
     Returns:
-        The values that could be computed, and a fault for each that could not: what is neither a
-        number nor an expression, an unknown name, a circle.
+        The values that could be computed, and a diagnostic for each value that could not: it is neither a
+        number nor an expression, uses an unknown name, or is defined in terms of itself.
+
+    Example:
+        >>> resolve({"d": 512, "heads": "d // 64"}, {})
+        ({'d': 512, 'heads': 8}, ())
     """
-    diagnostics: list[Diagnostic] = []
-    values: dict[str, int] = {}
-    needs: dict[str, frozenset[str]] = {}
-    for name, value in expressions.items():
-        span = spans.get(name)
+    resolver = _Resolver(expressions, spans)
+    for name in expressions:
+        resolver.read(name)
+    resolver.evaluate()
+    for name in resolver.dependencies:
+        resolver.explain(name)
+    return resolver.values, tuple(resolver.diagnostics)
+
+
+class _Resolver:
+    """Computes params in the order of their dependencies.
+
+    Attributes:
+        values: The values so far.
+        dependencies: The names that each param without a value uses.
+        diagnostics: The errors so far.
+    """
+
+    def __init__(self, expressions: Mapping[str, object], spans: Mapping[str, Span]) -> None:
+        self.values: dict[str, int] = {}
+        self.dependencies: dict[str, frozenset[str]] = {}
+        self.diagnostics: list[Diagnostic] = []
+        self._expressions = expressions
+        self._spans = spans
+
+    def read(self, name: str) -> None:
+        """Read one param: take its number, or the names that its expression uses."""
+        value = self._expressions[name]
         if not NAME.match(name):
-            diagnostics.append(
-                Diagnostic(f'"{name}" is no name for a param', span, "use letters, digits and _")
-            )
+            self._add(name, f'invalid param name "{name}": expected letters, digits and _')
         elif isinstance(value, int) and not isinstance(value, bool):
-            values[name] = value
+            self.values[name] = value
         elif isinstance(value, str):
             try:
-                needs[name] = names_in(value)
+                self.dependencies[name] = names_in(value)
             except ExpressionError as error:
-                diagnostics.append(Diagnostic(f'param "{name}": {error.message}', span, error.help))
+                self._add_error(name, error)
         else:
             text = describe(value)
-            diagnostics.append(
-                Diagnostic(f'param "{name}" is an integer or an expression, found {text}', span)
-            )
+            self._add(name, f'param "{name}": expected an integer or an expression, got {text}')
 
-    waiting = dict(needs)
-    while ready := [name for name, names in waiting.items() if names <= values.keys()]:
-        for name in ready:
-            del waiting[name]
-            try:
-                values[name] = evaluate(str(expressions[name]), values)
-            except ExpressionError as error:
-                diagnostics.append(
-                    Diagnostic(f'param "{name}": {error.message}', spans.get(name), error.help)
-                )
-    for name, names in waiting.items():
-        missing = sorted(names - expressions.keys())
+    def evaluate(self) -> None:
+        """Evaluate every param whose dependencies have values, until no such param remains."""
+        while ready := [name for name, names in self.dependencies.items() if names <= self.values.keys()]:
+            for name in ready:
+                del self.dependencies[name]
+                try:
+                    self.values[name] = evaluate(str(self._expressions[name]), self.values)
+                except ExpressionError as error:
+                    self._add_error(name, error)
+
+    def explain(self, name: str) -> None:
+        """Report why a param has no value, unless another param is to blame."""
+        missing = sorted(self.dependencies[name] - self._expressions.keys())
         if missing:
-            unknown = unknown_name(missing[0], dict.fromkeys((n for n in expressions if n != name), 0))
-            diagnostics.append(
-                Diagnostic(f'param "{name}": {unknown.message}', spans.get(name), unknown.help)
-            )
-        elif circle := _circle(name, waiting):
-            text = " -> ".join(circle)
-            diagnostics.append(Diagnostic(f'param "{name}" is defined by itself: {text}', spans.get(name)))
-    return values, tuple(diagnostics)
+            others = dict.fromkeys((other for other in self._expressions if other != name), 0)
+            self._add_error(name, unknown_name(missing[0], others))
+        elif cycle := _cycle(name, self.dependencies):
+            self._add(name, f'param "{name}" is defined in terms of itself: {" -> ".join(cycle)}')
+
+    def _add(self, name: str, message: str, help: str | None = None) -> None:
+        self.diagnostics.append(Diagnostic(message, self._spans.get(name), help))
+
+    def _add_error(self, name: str, error: ExpressionError) -> None:
+        self._add(name, f'param "{name}": {error.message}', error.help)
 
 
-def _circle(start: str, needs: Mapping[str, frozenset[str]]) -> list[str] | None:
-    """The way from a name back to itself, or None if it only waits for others."""
+def _cycle(start: str, dependencies: Mapping[str, frozenset[str]]) -> list[str] | None:
+    """Return a path of dependencies from a name back to itself, or None if it is not part of a cycle."""
     stack = [[start]]
     seen = set()
     while stack:
-        way = stack.pop()
-        for name in sorted(needs.get(way[-1], ())):
+        path = stack.pop()
+        for name in sorted(dependencies.get(path[-1], ())):
             if name == start:
-                return [*way, name]
+                return [*path, name]
             if name not in seen:
                 seen.add(name)
-                stack.append([*way, name])
+                stack.append([*path, name])
     return None

@@ -1,9 +1,9 @@
-"""Text -> nodes: YAML 1.2 (and so JSON), every value with its place.
+"""Parse YAML 1.2, and therefore JSON, into nodes with source spans.
 
-libyaml gives the events; the meanings of plain scalars are those of the YAML 1.2 core schema
-(https://yaml.org/spec/1.2.2/#103-core-schema), since PyYAML's own are YAML 1.1 (`1e-3` a string,
-`no` a boolean, `017` an octal). The tree is built without recursion, and what a text can cost is
-bounded: its bytes, its depth, and its values counted with every alias written out.
+libyaml produces the events. Plain scalars have the meaning of the YAML 1.2 core schema
+(https://yaml.org/spec/1.2.2/#103-core-schema); PyYAML implements YAML 1.1, where `1e-3` is a string, `no` is
+a boolean and `017` is octal. The tree is built without recursion, and the cost of a text is bounded: by its
+size in bytes, its depth, and its number of values with all aliases expanded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lecun_cli.errors import Diagnostic, LecunInitError, Span, SpecError, UsageError
 from lecun_cli.spec.advice import missing_spec_help
-from lecun_cli.spec.nodes import Mapping, Node, Scalar, Sequence
+from lecun_cli.spec.nodes import Mapping, Node, Scalar, Sequence, describe_node
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -24,7 +24,7 @@ MAX_NBYTES = 32 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_VALUES = 4_000_000
 _MAX_DIGITS = 400
-_TOO_DEEP = f"values are nested more than {MAX_DEPTH} deep here"
+_TOO_DEEP = f"values are nested too deeply: expected at most {MAX_DEPTH} levels"
 
 _NULL = re.compile(r"(?:null|Null|NULL|~|)\Z")
 _BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z")
@@ -39,11 +39,17 @@ _SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u(
 
 
 def read_bytes(path: str) -> tuple[str, bytes]:
-    """The name to show and the bytes of a spec; `-` is standard input.
+    """Read the bytes of a spec.
+
+    Args:
+        path: A path, or `-` for stdin.
+
+    Returns:
+        The name of the spec for messages, and its bytes.
 
     Raises:
-        UsageError: The spec is not there, is a directory, or may not be read.
-        SpecError: It is larger than `MAX_NBYTES`.
+        UsageError: The file does not exist, is a directory, or cannot be read.
+        SpecError: The spec is larger than `MAX_NBYTES`.
     """
     if path == "-":
         return "<stdin>", _bounded(sys.stdin.buffer, "<stdin>")
@@ -51,15 +57,15 @@ def read_bytes(path: str) -> tuple[str, bytes]:
     try:
         if file.is_dir():
             raise UsageError(
-                f"{path} is a directory, and a spec is one file",
-                help="name the spec inside it, or - for stdin",
+                f"{path} is a directory, not a spec",
+                help="give a file in it, or - for stdin",
             )
         with file.open("rb") as stream:
             return path, _bounded(stream, path)
-    except LecunInitError:  # ours are ValueErrors too
+    except LecunInitError:  # some of these are ValueErrors
         raise
     except FileNotFoundError:
-        raise UsageError(f"there is no spec {path}", help=missing_spec_help(file)) from None
+        raise UsageError(f"the spec {path} does not exist", help=missing_spec_help(file)) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"the spec {path!r} cannot be read: {reason}") from error
@@ -70,18 +76,21 @@ def _bounded(stream: BinaryIO, source: str) -> bytes:
     if len(data) > MAX_NBYTES:
         raise _spec_error(
             source,
-            f"a spec is at most {MAX_NBYTES // 2**20} MiB, and this one is larger",
-            help="repeat blocks with `repeat:`; if this is a weight file, it is not a spec",
+            f"the spec is too large: expected at most {MAX_NBYTES // 2**20} MiB",
+            help="write repeated blocks with `repeat:`; if this is a weight file, it is not a spec",
         )
     return data
 
 
 def decode(data: bytes, source: str) -> str:
-    """The text of a spec, which is UTF-8.
+    """Decode the text of a spec.
+
+    Args:
+        data: UTF-8, with or without a byte order mark.
+        source: The name of the spec, for messages.
 
     Raises:
-        SpecError: The bytes are those of a weight file, are not UTF-8, or hold control characters as no
-            text does.
+        SpecError: The bytes are a weight file, are not UTF-8, or contain a NUL.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -90,14 +99,14 @@ def decode(data: bytes, source: str) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         raise _spec_error(
             source,
-            f"a spec is UTF-8 text, and byte {error.start} (line {line}) is not",
+            f"the spec is not UTF-8 text: byte {error.start} (line {line}) is invalid",
             help="save the file as UTF-8; if this is a weight file, it is not a spec",
         ) from None
     if "\0" in text:
         _check_not_weights(data, source)
         raise _spec_error(
             source,
-            "a spec is text, and this file is binary (it holds a NUL)",
+            "the spec is not text: it contains a NUL",
             help="give a YAML or JSON file",
         )
     return text
@@ -109,17 +118,21 @@ def _check_not_weights(data: bytes, source: str) -> None:
     if is_weight_data(data):
         raise _spec_error(
             source,
-            "this is a weight file, and no spec",
-            help="lecun-init inspect shows what is in it, and lecun-init derive writes a spec of it",
+            "this is a weight file, not a spec",
+            help="lecun-init inspect checks it, and lecun-init derive writes a spec for it",
         )
 
 
 def read_nodes(text: str, source: str) -> Mapping:
-    """The tree of one spec.
+    """Parse a spec into a tree of nodes.
+
+    Args:
+        text: YAML or JSON.
+        source: The name of the spec, for messages.
 
     Raises:
-        SpecError: The text is not YAML 1.2, is empty, holds more than one document, repeats a key,
-            or is larger, deeper or more aliased than a spec may be.
+        SpecError: The text is not YAML 1.2, is empty, contains more than one document, repeats a key,
+            or exceeds a limit of depth or size.
     """
     if text.lstrip().startswith("{"):
         text = _SURROGATES.sub(_join_surrogates, text)
@@ -132,73 +145,69 @@ def read_nodes(text: str, source: str) -> Mapping:
         mark = error.problem_mark or error.context_mark
         span = Span(mark.line + 1, mark.column + 1) if mark else None
         problem = ", ".join(part for part in (error.context, error.problem) if part)
-        if "nesting" in problem:  # newer releases of libyaml have a bound of their own
+        if "nesting" in problem:  # newer releases of libyaml have their own limit
             raise _spec_error(source, _TOO_DEEP, span=span, text=text) from None
         opened = error.context_mark if "flow" in problem else None
         related = (
-            (Span(opened.line + 1, opened.column + 1), "it begins here")
+            (Span(opened.line + 1, opened.column + 1), "it starts here")
             if opened and span and opened.line + 1 != span.line
             else None
         )
-        diagnostic = Diagnostic(
-            f"this is not YAML: {problem}", span, _yaml_help(text, span, problem), related
-        )
+        diagnostic = Diagnostic(f"invalid YAML: {problem}", span, _yaml_help(text, span, problem), related)
         raise SpecError((diagnostic,), source=source, text=text) from None
     except yaml.YAMLError as error:
         problem = " ".join(str(error).split())
-        raise _spec_error(source, f"this is not YAML: {problem}", text=text) from None
+        raise _spec_error(source, f"invalid YAML: {problem}", text=text) from None
     if root is None:
-        raise _spec_error(source, "the spec is empty", help=f"a spec has `layers:` or `tensors:`; {_BEGIN}")
+        raise _spec_error(source, "the spec is empty", help=f"a spec needs `layers:` or `tensors:`; {_START}")
     if not isinstance(root, Mapping):
         raise _spec_error(
             source,
-            "a spec is a mapping (`layers:`, `tensors:`, ...), and this text is not",
+            f"the spec is not a mapping: expected keys such as `layers:`, got {describe_node(root)}",
             span=root.span,
             text=text,
-            help="write `layers:` on a line before the list" if isinstance(root, Sequence) else _BEGIN,
+            help="write `layers:` on the line before the list" if isinstance(root, Sequence) else _START,
         )
     return root
 
 
 def _join_surrogates(match: re.Match[str]) -> str:
-    """JSON writes what lies outside the basic plane as two escapes, YAML as one."""
+    """Join the two escapes that JSON writes for a character outside the basic plane; YAML writes one."""
     high, low = int(match[2], 16), int(match[3], 16)
     return f"{match[1]}\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
 
 
 def _yaml_help(text: str, span: Span | None, problem: str) -> str | None:
-    """Advice for the mistakes that this language invites, by the line and by what libyaml says."""
+    """Return advice for frequent mistakes, recognized by the line or by the message of libyaml."""
     lines = text.splitlines()
     line = lines[span.line - 1] if span and span.line <= len(lines) else ""
     if _BARE_TEMPLATE.search(line):
-        return 'between { and }, a name with a template in it needs quotes: {name: "block_{i}"}'
+        return 'between { and }, quote names that contain a template: {name: "block_{i}"}'
     if "\t" in line[: len(line) - len(line.lstrip())]:
-        return "indent with spaces: YAML takes no tabs there"
+        return "indent with spaces, not with tabs"
     if span and any(
-        _NO_BLANK.match(lines[k]) for k in range(span.line - 2, span.line) if 0 <= k < len(lines)
+        _NO_SPACE.match(lines[k]) for k in range(span.line - 2, span.line) if 0 <= k < len(lines)
     ):
-        return "a blank follows the colon: `type: dense`"
+        return "put a space after the colon: `type: dense`"
     return next((advice for part, advice in _ADVICE if part in problem), None)
 
 
-_NO_BLANK = re.compile(r"\s*(?:- )?\w+:[\w\"'\[{]")
-_BEGIN = "lecun-init samples selu_mlp > spec.yaml gives one to begin with"
-_COLUMNS = (
-    "a list has a dash before each item, all in one column, and the keys of an item stand in one column"
-)
-# A part of what libyaml says, and what to do.
+_NO_SPACE = re.compile(r"\s*(?:- )?\w+:[\w\"'\[{]")
+_START = "lecun-init samples selu_mlp > spec.yaml writes one to start from"
+_COLUMNS = "put a dash before each item of a list, align the dashes, and align the keys of each item"
 _ADVICE = (
     ("expected '-' indicator", _COLUMNS),
     ("block mapping", _COLUMNS),
-    ("did not find expected ',' or '}'", "put a comma between two keys, and close what { opens with a }"),
-    ("did not find expected ',' or ']'", "put a comma between two items, and close what [ opens with a ]"),
-    ("flow", "put a comma between two items, and close every { and ["),
-    ("mapping values are not allowed", f"one line holds one `key: value`; {_COLUMNS}"),
+    ("did not find expected ',' or '}'", "put a comma between keys, and close every { with a }"),
+    ("did not find expected ',' or ']'", "put a comma between items, and close every [ with a ]"),
+    ("flow", "put a comma between items, and close every { and ["),
+    ("mapping values are not allowed", f"write one `key: value` per line; {_COLUMNS}"),
     ("could not find expected ':'", "write `key: value`"),
     ("quoted scalar, found unexpected end", "close the quotes"),
-    ("tab character", "indent with spaces: YAML takes no tabs there"),
+    ("tab character", "indent with spaces, not with tabs"),
     ("cannot start any token", "put the value in quotes"),
 )
+"""A part of a message of libyaml, and the advice for it."""
 
 
 def _spec_error(
@@ -208,7 +217,7 @@ def _spec_error(
 
 
 class _Open:
-    """A list or a mapping that is still being read."""
+    """A list or a mapping whose end has not been reached."""
 
     __slots__ = ("anchor", "is_mapping", "items", "span")
 
@@ -220,7 +229,7 @@ class _Open:
 
 
 class _Builder:
-    """Events -> nodes."""
+    """Builds nodes from the events of libyaml."""
 
     def __init__(self, source: str, text: str) -> None:
         self.source = source
@@ -241,7 +250,7 @@ class _Builder:
                 case yaml.DocumentStartEvent():
                     documents += 1
                     if documents > 1:
-                        raise self._fatal(event, "a spec is one YAML document, and here a second one starts")
+                        raise self._fatal(event, "a second YAML document starts here: expected one")
                     continue
                 case yaml.ScalarEvent():
                     done = self._scalar(event)
@@ -282,16 +291,14 @@ class _Builder:
         pairs = iter(opened.items)
         for key, value in zip(pairs, pairs, strict=True):
             if not isinstance(key, Scalar) or not isinstance(key.value, str):
-                self.diagnostics.append(
-                    Diagnostic("a key is a string, and this one is not", key.span, "put it in quotes")
-                )
+                self.diagnostics.append(Diagnostic("the key is not a string", key.span, "put it in quotes"))
             elif key.value in entries:
                 self.diagnostics.append(
                     Diagnostic(
-                        f'the key "{key.value}" stands twice in one mapping',
+                        f'duplicate key "{key.value}"',
                         key.span,
-                        "keep one of the two",
-                        (keys[key.value], "it was first given here"),
+                        "remove one of the two",
+                        (keys[key.value], "it first occurs here"),
                     )
                 )
             else:
@@ -308,7 +315,9 @@ class _Builder:
         if not event.implicit[0]:  # quoted, a block, or tagged as a string
             return Scalar(event.value, span)
         if len(event.value) > _MAX_DIGITS and (_INT.match(event.value) or _HEX.match(event.value)):
-            self.diagnostics.append(Diagnostic(f"a number has at most {_MAX_DIGITS} digits", span))
+            self.diagnostics.append(
+                Diagnostic(f"the number is too long: expected at most {_MAX_DIGITS} digits", span)
+            )
             return Scalar(0, span)
         return Scalar(core_scalar(event.value), span)
 
@@ -321,13 +330,13 @@ class _Builder:
         if self.values > MAX_VALUES:
             raise self._fatal(
                 event,
-                f"with its aliases written out, this spec has more than {MAX_VALUES:,} values",
-                help="use `repeat:` for blocks that repeat",
+                f"the spec is too large: expected at most {MAX_VALUES:,} values, with all aliases expanded",
+                help="use `repeat:` for repeated blocks",
             )
 
     def _check_tag(self, event: Any) -> None:  # noqa: ANN401
         if event.tag is not None and event.tag not in _CORE_TAGS and event.tag != "!":
-            raise self._fatal(event, f"a spec has no tags, and here is {event.tag}", help="remove the tag")
+            raise self._fatal(event, f"unsupported tag {event.tag}", help="remove the tag")
 
     def _fatal(self, event: Any, message: str, *, help: str | None = None) -> SpecError:  # noqa: ANN401
         diagnostics = (*self.diagnostics, Diagnostic(message, _start(event), help))
@@ -339,7 +348,12 @@ def _start(event: Any) -> Span:  # noqa: ANN401
 
 
 def core_scalar(text: str) -> str | int | float | bool | None:
-    """The value of a plain scalar in the YAML 1.2 core schema."""
+    """Return the value of a plain scalar in the YAML 1.2 core schema.
+
+    Example:
+        >>> core_scalar("1e-3"), core_scalar("no")
+        (0.001, 'no')
+    """
     if _NULL.match(text):
         return None
     if _BOOL.match(text):

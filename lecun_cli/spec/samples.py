@@ -15,30 +15,37 @@ _FOLDER = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.with_name("sample_spec
 
 
 def sample_names() -> tuple[str, ...]:
-    """The names of the samples, sorted."""
+    """Return the names of the samples, sorted."""
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
 
 
 def sample_path(name: str) -> Path | None:
-    """The file of the sample of a name; None where a file of that name lies here, or no sample has it."""
+    """Return the file of a sample.
+
+    Args:
+        name: The name of a sample, such as `selu_mlp`.
+
+    Returns:
+        The path, or None if no sample has that name or the working directory contains a file of that name.
+    """
     if Path(name).exists() or name not in sample_names():
         return None
     return _FOLDER / f"{name}.yaml"
 
 
 def sample_text(name: str) -> str:
-    """A sample's text.
+    """Return the text of a sample.
 
     Raises:
-        UsageError: There is no such sample.
+        UsageError: No sample has that name.
     """
     if name not in sample_names():
-        raise UsageError(f"there is no sample {name}", help=f"samples are: {', '.join(sample_names())}")
+        raise UsageError(f'unknown sample "{name}"', help=f"the samples are: {', '.join(sample_names())}")
     return (_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def describe(name: str) -> str:
-    """The first sentence of a sample's own comment."""
+    """Return the first sentence of the comment at the top of a sample."""
     first = sample_text(name).partition("\n\n")[0]
     text = " ".join(line.lstrip("# ").strip() for line in first.split("\n#\n")[0].splitlines())
     return text.split(". ")[0].rstrip(".")

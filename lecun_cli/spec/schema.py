@@ -1,4 +1,4 @@
-"""The JSON Schema of a spec, from the same types that validate it."""
+"""The JSON Schema of specs, from the models that validate them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema() -> dict[str, Any]:
-    """The schema as plain values.
+    """Return the schema as plain values.
 
-    An item of `layers:` is a repeat if it has the key `repeat`, a group if it has `layers`, and else the
-    layer that its `type` names; so a fault is reported against the one that is meant.
+    An item of `layers:` is a repeat if it has the key `repeat`, a group if it has the key `layers`, and
+    otherwise a layer of its `type`, so that a validator reports errors against the intended definition.
     """
     models = [Document, Group, Repeat, RawTensor, *LAYER_TYPES.values()]
     by_model, schema = models_json_schema([(model, "validation") for model in models])
@@ -48,10 +48,12 @@ def json_schema() -> dict[str, Any]:
             "else": {**by_type, "allOf": layers},
         },
     }
-    del definitions["Initializer"]  # pydantic's own account of a type that has its schema from us
+    del definitions["Initializer"]  # pydantic's definition of a type that has a schema of its own
     for definition in definitions.values():
         describe(definition)
     document = definitions.pop("Document")
     result = {"$schema": DIALECT, **document, "title": "lecun-init spec", "$defs": definitions}
-    plain: dict[str, Any] = json.loads(json.dumps(result))  # releases of pydantic leave tuples in defaults
+    plain: dict[str, Any] = json.loads(
+        json.dumps(result)
+    )  # some releases of pydantic leave tuples in defaults
     return plain

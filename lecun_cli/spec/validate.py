@@ -1,4 +1,4 @@
-"""Nodes -> validated models, and the validator's errors as faults with places and advice."""
+"""Validate nodes against models, and turn the errors of pydantic into diagnostics with advice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from lecun_cli.errors import Diagnostic, describe
-from lecun_cli.spec.nodes import Mapping, Node, locate, plain
+from lecun_cli.spec.nodes import Mapping, Node, describe_node, locate, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +21,7 @@ M = TypeVar("M", bound=BaseModel)
 MAX_DIAGNOSTICS = 100
 MAX_LIKENESSES = 5000
 
-# Keys that other tools use for the same thing.
+# Names of the keys in other tools.
 _SYNONYMS = {
     "units": ("out_features", "hidden_size"),
     "filters": ("out_channels",),
@@ -62,7 +62,7 @@ _NUMBER = re.compile(r"-?[0-9]+")
 
 
 class Diagnostics:
-    """The faults found so far: each is told once, and there is an end to them."""
+    """The diagnostics so far, without duplicates and up to a limit."""
 
     def __init__(self) -> None:
         self.collected: list[Diagnostic] = []
@@ -70,7 +70,10 @@ class Diagnostics:
         self._likenesses = 0
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Note a fault, unless its like is noted at its place (a repeated block repeats its faults)."""
+        """Add a diagnostic, unless one at the same span differs from it only in numbers.
+
+        Every iteration of a repeat produces the same diagnostics.
+        """
         key = (diagnostic.span, _NUMBER.sub("#", diagnostic.message))
         if key in self._seen:
             self._likenesses += 1
@@ -79,34 +82,37 @@ class Diagnostics:
             self.collected.append(diagnostic)
 
     def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
-        """Note several faults."""
+        """Add several diagnostics."""
         for diagnostic in diagnostics:
             self.add(diagnostic)
 
     @property
     def full(self) -> bool:
-        """Whether more would be noise."""
+        """Whether there are so many diagnostics that more would not help."""
         return len(self.collected) >= MAX_DIAGNOSTICS or self._likenesses >= MAX_LIKENESSES
 
     def in_order(self) -> tuple[Diagnostic, ...]:
-        """The faults in the order of the text."""
+        """Return the diagnostics in the order of the text."""
         return tuple(sorted(self.collected, key=lambda d: (d.span.line, d.span.column) if d.span else (0, 0)))
 
 
-def validate(model: type[M], node: Node, env: Environment, what: str, diagnostics: Diagnostics) -> M | None:
-    """The model of a node, or None with its faults noted.
+def validate(model: type[M], node: Node, env: Environment, noun: str, diagnostics: Diagnostics) -> M | None:
+    """Validate a node.
 
     Args:
-        model: What the node is to be.
-        node: A mapping; anything else is a fault.
-        env: The parameters that expressions may name.
-        what: The thing in words, for messages ("a dense layer").
-        diagnostics: Where faults go.
+        model: The model to validate against.
+        node: A mapping; any other node is an error.
+        env: The params that expressions may use.
+        noun: The name of the model in messages, such as `dense layer`.
+        diagnostics: Receives the errors.
+
+    Returns:
+        The validated model, or None if the node is invalid.
     """
-    if what.startswith("a ") and what[2] in "aeiou":
-        what = f"an {what[2:]}"
     if not isinstance(node, Mapping):
-        diagnostics.add(Diagnostic(f"{what} is a mapping, found {describe(plain(node))}", node.span))
+        diagnostics.add(
+            Diagnostic(f"invalid {noun}: expected a mapping, got {describe_node(node)}", node.span)
+        )
         return None
     try:
         return model.model_validate(plain(node), context={"env": env})
@@ -116,9 +122,9 @@ def validate(model: type[M], node: Node, env: Environment, what: str, diagnostic
             _nearest(str(e["loc"][-1]), _allowed_keys(model, e["loc"])) for e in errors if e["type"] == _EXTRA
         }
         for e in errors:
-            # A key that is only misspelt is not also missing.
+            # A misspelled key is not reported as missing, too.
             if not (e["type"] == "missing" and len(e["loc"]) == 1 and e["loc"][0] in meant):
-                diagnostics.add(_diagnostic(e, model, node, what))
+                diagnostics.add(_diagnostic(e, model, node, noun))
         return None
 
 
@@ -126,12 +132,12 @@ _EXTRA = "extra_forbidden"
 
 
 def _allowed_keys(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """The keys that may stand where `path` ends."""
+    """Return the keys that are allowed where `path` ends."""
     return list(model.model_fields) if len(path) == 1 else ["match", "dtype", "initializer"]
 
 
 def _nearest(key: str, allowed: list[str]) -> str | None:
-    """The known key that is meant by another, or None."""
+    """Return the allowed key that an unknown key probably means, or None."""
     if key in _NO_EFFECT:
         return None
     for other in _SYNONYMS.get(key, ()):
@@ -140,15 +146,15 @@ def _nearest(key: str, allowed: list[str]) -> str | None:
     close = difflib.get_close_matches(key, allowed, n=1)
     if close:
         return close[0]
-    begun = [name for name in allowed if len(key) > 2 and name.startswith(key)]  # `out`, for out_features
-    return begun[0] if len(begun) == 1 else None
+    longer = [name for name in allowed if len(key) > 2 and name.startswith(key)]  # `out` for out_features
+    return longer[0] if len(longer) == 1 else None
 
 
-def _diagnostic(error: Any, model: type[BaseModel], node: Mapping, what: str) -> Diagnostic:  # noqa: ANN401
+def _diagnostic(error: Any, model: type[BaseModel], node: Mapping, noun: str) -> Diagnostic:  # noqa: ANN401
     path: tuple[int | str, ...] = error["loc"]
     if path[:1] == ("rules",) and len(path) > 2:
-        what = "a rule"
-    field = ".".join(str(step) for step in path) or what
+        noun = "rule"
+    field = ".".join(str(step) for step in path) or noun
     text = describe(error["input"])
     span = locate(node, path)
     match error["type"]:
@@ -162,24 +168,26 @@ def _diagnostic(error: Any, model: type[BaseModel], node: Mapping, what: str) ->
         case "missing":
             name = node.entries.get("name")
             at = (name or node).span if len(path) == 1 else span
-            return Diagnostic(f'{what} needs the key "{path[-1]}"', at, _missing_help(model, str(path[-1])))
+            return Diagnostic(
+                f'missing key "{path[-1]}" in {_with_article(noun)}', at, _missing_help(model, str(path[-1]))
+            )
         case "extra_forbidden":
-            return unknown_key(str(path[-1]), what, _allowed_keys(model, path), node, path)
+            return unknown_key(str(path[-1]), noun, _allowed_keys(model, path), node, path)
         case "bool_type":
-            advice = "YAML 1.2 writes true and false" if isinstance(error["input"], str) else None
-            return Diagnostic(f"{field} is true or false, found {text}", span, advice)
+            advice = "write true or false" if isinstance(error["input"], str) else None
+            return Diagnostic(f"{field}: expected true or false, got {text}", span, advice)
         case "literal_error":
             choices = re.findall(r"'([^']+)'", error["ctx"]["expected"])
             close = difflib.get_close_matches(str(error["input"]), choices, n=1)
             advice = f"did you mean {close[0]}?" if close else None
-            return Diagnostic(f"{field} is one of {', '.join(choices)}; found {text}", span, advice)
+            return Diagnostic(f"{field}: expected one of {', '.join(choices)}, got {text}", span, advice)
         case "list_type":
-            return Diagnostic(f"{field} is a list, found {text}", span, _list_help(str(path[-1])))
+            return Diagnostic(f"{field}: expected a list, got {text}", span, _list_help(str(path[-1])))
         case "string_type" | "string_too_short":
-            return Diagnostic(f"{field} is a string that is not empty, found {text}", span)
+            return Diagnostic(f"{field}: expected a nonempty string, got {text}", span)
         case "dict_type" | "model_type":
-            return Diagnostic(f"{field} is a mapping, found {text}", span)
-    return Diagnostic(f"{field}: {error['msg']}, found {text}", span)
+            return Diagnostic(f"{field}: expected a mapping, got {text}", span)
+    return Diagnostic(f"{field}: {error['msg']}, got {text}", span)
 
 
 def _list_help(key: str) -> str:
@@ -193,17 +201,31 @@ def _missing_help(model: type[BaseModel], key: str) -> str | None:
 
 
 def unknown_key(
-    key: str, what: str, allowed: list[str], node: Mapping, path: tuple[int | str, ...] | None = None
+    key: str, noun: str, allowed: list[str], node: Mapping, path: tuple[int | str, ...] | None = None
 ) -> Diagnostic:
-    """The fault of a key that nothing knows, with the nearest that is known."""
+    """Return the diagnostic of an unknown key, with the key that it probably means.
+
+    Args:
+        key: The unknown key.
+        noun: The name of the mapping in messages, such as `dense layer`.
+        allowed: The keys that are allowed there.
+        node: The mapping, or one around it.
+        path: The path from `node` to the key; just the key if not given.
+    """
     span = locate(node, path or (key,), key=True)
     if key == "<<":
-        return Diagnostic("YAML 1.2 has no merge keys", span, "write the keys out, or use `repeat:`")
+        return Diagnostic(
+            'unsupported key "<<": YAML 1.2 has no merge keys', span, "write the keys out, or use `repeat:`"
+        )
     nearest = _nearest(key, allowed)
     if nearest:
         advice = f"did you mean {nearest}?"
     elif key in _NO_EFFECT:
-        advice = f"leave it out: {key} has no effect on initial weights"
+        advice = f"remove it: {key} has no effect on initial weights"
     else:
-        advice = f"the keys here are: {', '.join(allowed)}"
-    return Diagnostic(f'{what} has no key "{key}"', span, advice)
+        advice = f"the keys are: {', '.join(allowed)}"
+    return Diagnostic(f'unknown key "{key}" in {_with_article(noun)}', span, advice)
+
+
+def _with_article(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"

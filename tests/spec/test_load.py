@@ -17,7 +17,7 @@ DTYPES = (
     "int64, uint32, int32, uint16, int16, int8, uint8, bool"
 )
 EXAMPLE = (
-    "begin with `layers:`, and under it `- {type: dense, name: hidden, in_features: 100, out_features: 64}`"
+    "start with `layers:`, and under it `- {type: dense, name: hidden, in_features: 100, out_features: 64}`"
 )
 LAYER_LIST = "put each item under `layers:` on a line of its own, after a dash: `- {type: dense, ...}`"
 GRAMMAR = "integers, params, + - * // % ** and parentheses make an expression"
@@ -48,39 +48,37 @@ TOP = [
     ExpectFail(
         "an unknown key",
         f"tesnors: []\n{LAYERS}",
-        'a spec has no key "tesnors"',
+        'unknown key "tesnors" in a spec',
         (1, 1),
         "did you mean tensors?",
     ),
     ExpectFail(
         "another tool's key",
         f"variables: {{}}\n{LAYERS}",
-        'a spec has no key "variables"',
+        'unknown key "variables" in a spec',
         (1, 1),
         "did you mean params?",
     ),
     ExpectFail(
         "a key with none near",
         f"zzz: 1\n{LAYERS}",
-        'a spec has no key "zzz"',
+        'unknown key "zzz" in a spec',
         (1, 1),
-        "the keys here are: seed, framework, dtype, fan_rule, params, layers, tensors, rules",
+        "the keys are: seed, framework, dtype, fan_rule, params, layers, tensors, rules",
     ),
-    ExpectFail(
-        "no layers", "seed: 1\n", "a spec has layers or tensors, and this one has neither", (1, 1), EXAMPLE
-    ),
+    ExpectFail("no layers", "seed: 1\n", "the spec has neither layers nor tensors", (1, 1), EXAMPLE),
     ExpectFail(
         "empty lists",
         "layers: []\ntensors: []\n",
-        "the spec makes no tensor: its lists are empty",
+        "the spec has no tensors: its lists are empty",
         (1, 1),
         EXAMPLE,
     ),
-    ExpectFail("layers of nothing", "layers:\n", "layers is a list, found no value", (1, 8), LAYER_LIST),
+    ExpectFail("layers of nothing", "layers:\n", "layers: expected a list, got no value", (1, 8), LAYER_LIST),
     ExpectFail(
         "layers that are a mapping",
         "layers: {a: 1}\n",
-        "layers is a list, found a mapping",
+        "layers: expected a list, got a mapping",
         (1, 9),
         LAYER_LIST,
     ),
@@ -109,12 +107,12 @@ TOP = [
         "write 1000",
     ),
     ExpectFail(
-        "params that are a list", f"params: [1]\n{LAYERS}", "params is a mapping, found a list", (1, 9)
+        "params that are a list", f"params: [1]\n{LAYERS}", "params: expected a mapping, got a list", (1, 9)
     ),
     ExpectFail(
         "a param that is no integer",
         f"params: {{d: 1.5}}\n{LAYERS}",
-        'param "d" is an integer or an expression, found the number 1.5',
+        'param "d": expected an integer or an expression, got the number 1.5',
         (1, 13),
     ),
     ExpectFail(
@@ -127,20 +125,20 @@ TOP = [
     ExpectFail(
         "rules that are a mapping",
         f"{LAYERS}rules: {{match: a}}\n",
-        "rules is a list, found a mapping",
+        "rules: expected a list, got a mapping",
         (2, 8),
         "put each item under `rules:` on a line of its own, after a dash: `- ...`",
     ),
     ExpectFail(
         "a rule without match",
         f"{LAYERS}rules:\n  - {{dtype: float16}}\n",
-        'a rule needs the key "match"',
+        'missing key "match" in a rule',
         (3, 5),
     ),
     ExpectFail(
         "a rule with an unknown key",
         f"{LAYERS}rules:\n  - {{match: a, dtyp: float16}}\n",
-        'a rule has no key "dtyp"',
+        'unknown key "dtyp" in a rule',
         (3, 16),
         "did you mean dtype?",
     ),
@@ -150,70 +148,70 @@ FIELDS = [
     ExpectFail(
         "a missing key",
         dense("type: dense, name: a, in_features: 2"),
-        'a dense layer needs the key "out_features"',
+        'missing key "out_features" in a dense layer',
         (2, 25),
         "out_features: width of the output",
     ),
     ExpectFail(
         "no name",
         dense("type: dense, in_features: 2, out_features: 3"),
-        'a dense layer needs the key "name"',
+        'missing key "name" in a dense layer',
         (2, 5),
         "name: the layer's name",
     ),
     ExpectFail(
         "no type",
         dense("name: a, in_features: 2"),
-        'a layer needs the key "type"',
+        'missing key "type" in a layer',
         (2, 12),
-        "kinds are: ",
+        "the layer types are: ",
     ),
     ExpectFail(
         "a misspelt key",
         dense("type: dense, name: a, in_features: 2, out_features: 3, bais: true"),
-        'a dense layer has no key "bais"',
+        'unknown key "bais" in a dense layer',
         (2, 61),
         "did you mean bias?",
     ),
     ExpectFail(
         "Keras's name of a key, which is not missing besides",
         dense("type: dense, name: a, in_features: 2, units: 3"),
-        'a dense layer has no key "units"',
+        'unknown key "units" in a dense layer',
         (2, 44),
         "did you mean out_features?",
     ),
     ExpectFail(
         "a key without effect",
         dense("type: conv2d, name: a, in_channels: 2, out_channels: 3, kernel_size: 3, stride: 2"),
-        'a conv2d layer has no key "stride"',
+        'unknown key "stride" in a conv2d layer',
         (2, 78),
-        "leave it out: stride has no effect on initial weights",
+        "remove it: stride has no effect on initial weights",
     ),
     ExpectFail(
         "a merge key",
         "layers:\n  - &a {type: dense, name: a, in_features: 2, out_features: 3}\n  - {<<: *a, name: b}\n",
-        "YAML 1.2 has no merge keys",
+        'unsupported key "<<": YAML 1.2 has no merge keys',
         (3, 6),
         "write the keys out, or use `repeat:`",
     ),
     ExpectFail(
         "a boolean of YAML 1.1",
         dense("type: dense, name: a, in_features: 2, out_features: 3, bias: no"),
-        'bias is true or false, found the string "no"',
+        'bias: expected true or false, got the string "no"',
         (2, 67),
-        "YAML 1.2 writes true and false",
+        "write true or false",
     ),
     ExpectFail(
         "a boolean that is a number",
         dense("type: dense, name: a, in_features: 2, out_features: 3, bias: 0"),
-        "bias is true or false, found the number 0",
+        "bias: expected true or false, got the number 0",
         (2, 67),
     ),
     ExpectFail(
         "an activation that is none",
         dense("type: dense, name: a, in_features: 2, out_features: 3, activation: sellu"),
-        "activation is one of linear, relu, relu6, leaky_relu, elu, selu, gelu, silu, sigmoid, tanh, "
-        'softmax, softplus, softsign, mish, exponential; found the string "sellu"',
+        "activation: expected one of linear, relu, relu6, leaky_relu, elu, selu, gelu, silu, sigmoid, tanh, "
+        'softmax, softplus, softsign, mish, exponential, got the string "sellu"',
         (2, 73),
         "did you mean selu?",
     ),
@@ -359,82 +357,84 @@ FIELDS = [
     ExpectFail(
         "a layer that is a string",
         "layers:\n  - dense\n",
-        'a layer is a mapping, found the string "dense"',
+        'invalid layer: expected a mapping, got the string "dense"',
         (2, 5),
     ),
     ExpectFail(
         "a kind that is misspelt",
         dense("type: dens, name: a"),
-        'the string "dens" is no layer kind',
+        'unknown layer type "dens"',
         (2, 12),
         "did you mean dense?",
     ),
     ExpectFail(
         "PyTorch's name of a kind",
         dense("type: Linear, name: a"),
-        'the string "Linear" is no layer kind',
+        'unknown layer type "Linear"',
         (2, 12),
         "did you mean dense?",
     ),
     ExpectFail(
         "another of PyTorch's names",
         dense("type: BatchNorm2d, name: a"),
-        'the string "BatchNorm2d" is no layer kind',
+        'unknown layer type "BatchNorm2d"',
         (2, 12),
         "did you mean batch_normalization?",
     ),
     ExpectFail(
         "Keras's name of a kind",
         dense("type: Conv2D, name: a"),
-        'the string "Conv2D" is no layer kind',
+        'unknown layer type "Conv2D"',
         (2, 12),
         "did you mean conv2d?",
     ),
     ExpectFail(
         "a layer that holds nothing",
         dense("type: MaxPooling2D, name: a"),
-        'the string "MaxPooling2D" is no layer kind',
+        'unknown layer type "MaxPooling2D"',
         (2, 12),
-        "leave it out: it has no weights",
+        "remove it: it has no weights",
     ),
     ExpectFail(
         "a kind with none near",
         dense("type: xyzzy, name: a"),
-        'the string "xyzzy" is no layer kind',
+        'unknown layer type "xyzzy"',
         (2, 12),
-        "kinds are: ",
+        "the layer types are: ",
     ),
     ExpectFail(
         "a kind that is a list",
         dense("type: [1], name: a"),
-        "a list is no layer kind",
+        "type: expected a layer type, got a list",
         (2, 12),
-        "kinds are: ",
+        "the layer types are: ",
     ),
 ]
 
 TENSORS = [
-    ExpectFail("a string", "tensors: [t]\n", 'a raw tensor is a mapping, found the string "t"', (1, 11)),
+    ExpectFail(
+        "a string", "tensors: [t]\n", 'invalid raw tensor: expected a mapping, got the string "t"', (1, 11)
+    ),
     ExpectFail(
         "no shape",
         "tensors: [{name: t}]\n",
-        'a raw tensor needs the key "shape"',
+        'missing key "shape" in a raw tensor',
         (1, 18),
         "shape: its shape, outermost axis first; [] is a scalar",
     ),
     ExpectFail(
         "a type",
         "tensors: [{type: tensor, name: t, shape: [2], initializer: zeros}]\n",
-        'a raw tensor has no key "type"',
+        'unknown key "type" in a raw tensor',
         (1, 12),
         "did you mean dtype?",
     ),
     ExpectFail(
         "a repeat",
         "tensors: [{repeat: 2, layers: []}]\n",
-        "`tensors:` does not repeat",
+        "`repeat:` is not supported in `tensors:`",
         (1, 12),
-        "under `layers:`, `type: tensor` makes a raw tensor that can",
+        "use layers of `type: tensor` under `layers:`",
     ),
     ExpectFail(
         "an axis past the shape",
@@ -493,28 +493,28 @@ GROUPS = [
     ExpectFail(
         "no name",
         "layers: [{layers: []}]\n",
-        'a group needs the key "name"',
+        'missing key "name" in a group',
         (1, 10),
-        "name: the group's name, which its layers' names follow",
+        "name: the name of the group, a prefix of the names of its layers",
     ),
     ExpectFail(
         "layers of a number",
         "layers: [{name: g, layers: 3}]\n",
-        "layers is a list, found the number 3",
+        "layers: expected a list, got the number 3",
         (1, 28),
         LAYER_LIST,
     ),
     ExpectFail(
         "no layers",
         "layers: [{type: group, name: g}]\n",
-        'a group needs the key "layers"',
+        'missing key "layers" in a group',
         (1, 30),
         "layers: the layers of the group",
     ),
     ExpectFail(
         "another type",
         "layers: [{type: dense, name: g, layers: []}]\n",
-        'type is one of group, found the string "dense"',
+        'type: expected group, got the string "dense"',
         (1, 17),
     ),
     ExpectFail(
@@ -532,22 +532,22 @@ GROUPS = [
     ExpectFail(
         "repeat of nothing",
         "layers: [{repeat: 3}]\n",
-        'a repeat needs the key "layers"',
+        'missing key "layers" in a repeat',
         (1, 10),
-        "layers: the layers of one round",
+        "layers: the layers of one iteration",
     ),
     ExpectFail(
         "an index that is no name",
         "layers: [{repeat: 3, index: 1x, layers: []}]\n",
-        'an index is a name of letters, digits and _, found the string "1x"',
+        'index: expected a name of letters, digits and _, got the string "1x"',
         (1, 29),
     ),
     ExpectFail(
         "an index that is a param",
         "params: {i: 3}\nlayers: [{repeat: 3, layers: []}]\n",
-        'the index "i" is already a name here',
+        'the index "i" is already defined',
         (2, 10),
-        "give it another with `index:`",
+        "choose another name with `index:`",
     ),
 ]
 
@@ -606,7 +606,7 @@ class TestDiagnostics:
         with pytest.raises(SpecError) as caught:
             parse_spec("seed: 1\nlayers:\n  - {type: dens, name: a}\n", "net.yaml")
         assert str(caught.value) == (
-            'net.yaml:3:12: error: the string "dens" is no layer kind\n'
+            'net.yaml:3:12: error: unknown layer type "dens"\n'
             "  |\n"
             "3 |   - {type: dens, name: a}\n"
             "  |            ^^^^\n"
@@ -650,9 +650,9 @@ class TestOverrides:
 
     def test_an_unknown_param_is_refused_without_a_place(self) -> None:
         (diagnostic,) = diagnostics_of(self.TEXT, params={"g": 3})
-        assert diagnostic.message == '--set g: the spec has no param "g"'
+        assert diagnostic.message == '--set: unknown param "g"'
         assert diagnostic.span is None
-        assert diagnostic.help == "its params are: d, f"
+        assert diagnostic.help == "the params are: d, f"
 
     def test_a_param_that_overrides_a_faulty_one_mends_it(self) -> None:
         text = self.TEXT.replace("d: 8", "d: huge")
@@ -671,7 +671,7 @@ class TestOverrides:
         assert parse_spec(self.TEXT, seed=0).seed == 0
 
     def test_a_wrong_one_is_refused(self) -> None:
-        with pytest.raises(SpecError, match="framework is one of keras, torch"):
+        with pytest.raises(SpecError, match="framework: expected one of keras, torch"):
             parse_spec(self.TEXT, framework="caffe")
 
 
@@ -694,7 +694,7 @@ class TestSpec:
         assert spec.source == str(path)
 
     def test_a_missing_file_is_bad_usage(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match="there is no spec"):
+        with pytest.raises(UsageError, match="does not exist"):
             load_spec(str(tmp_path / "spec.yaml"))
 
     def test_a_seed_may_be_an_expression(self) -> None:

@@ -51,15 +51,17 @@ class TestDiagnostics:
                 "a circle of two",
                 {"a": "b", "b": "a + 1"},
                 (
-                    ('param "a" is defined by itself: a -> b -> a', None),
-                    ('param "b" is defined by itself: b -> a -> b', None),
+                    ('param "a" is defined in terms of itself: a -> b -> a', None),
+                    ('param "b" is defined in terms of itself: b -> a -> b', None),
                 ),
             ),
-            ExpectFail("itself", {"a": "a + 1"}, (('param "a" is defined by itself: a -> a', None),)),
+            ExpectFail(
+                "itself", {"a": "a + 1"}, (('param "a" is defined in terms of itself: a -> a', None),)
+            ),
             ExpectFail(
                 "what waits for a circle is not told",
                 {"a": "a", "b": "a + 1", "c": 2},
-                (('param "a" is defined by itself: a -> a', None),),
+                (('param "a" is defined in terms of itself: a -> a', None),),
                 {"c": 2},
             ),
             ExpectFail(
@@ -77,20 +79,22 @@ class TestDiagnostics:
             ExpectFail(
                 "a number with a fraction",
                 {"a": 1.5},
-                (('param "a" is an integer or an expression, found the number 1.5', None),),
+                (('param "a": expected an integer or an expression, got the number 1.5', None),),
             ),
             ExpectFail(
                 "a boolean",
                 {"a": True},
-                (('param "a" is an integer or an expression, found the boolean true', None),),
+                (('param "a": expected an integer or an expression, got the boolean true', None),),
             ),
             ExpectFail(
-                "nothing", {"a": None}, (('param "a" is an integer or an expression, found no value', None),)
+                "nothing",
+                {"a": None},
+                (('param "a": expected an integer or an expression, got no value', None),),
             ),
             ExpectFail(
                 "a name that is none",
                 {"d-x": 1},
-                (('"d-x" is no name for a param', "use letters, digits and _"),),
+                (('invalid param name "d-x": expected letters, digits and _', None),),
             ),
             ExpectFail(
                 "what is no expression",
@@ -107,7 +111,7 @@ class TestDiagnostics:
                 "several",
                 {"a": 0.5, "b": "x", "c": "1 / 2"},
                 (
-                    ('param "a" is an integer or an expression, found the number 0.5', None),
+                    ('param "a": expected an integer or an expression, got the number 0.5', None),
                     ('param "c": "1 / 2" divides with /', "write // for the whole quotient"),
                     ('param "b": there is no param "x"', "the params here are: a, c"),
                 ),

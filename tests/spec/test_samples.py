@@ -34,6 +34,6 @@ class TestSamples:
         assert [t.name for t in make_plan(load_spec("selu_mlp")).tensors] == ["a"]
 
     def test_that_are_none_are_told(self) -> None:
-        with pytest.raises(UsageError, match="there is no sample alexnet") as caught:
+        with pytest.raises(UsageError, match='unknown sample "alexnet"') as caught:
             sample_text("alexnet")
         assert "selu_mlp" in (caught.value.help or "")
