@@ -1,6 +1,6 @@
-"""The dtypes that a tensor can be stored in: one row each.
+"""Dtypes of stored tensors, one row each.
 
-Importing this module loads neither numpy nor ml_dtypes; `DType.numpy()` does.
+Importing this module does not import numpy and ml_dtypes; `DType.numpy()` does.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ Kind = Literal["float", "int", "uint", "bool"]
 
 @dataclass(frozen=True)
 class DType:
-    """One storage type. All are stored little-endian.
+    """A dtype of stored tensors, always little-endian.
 
     Attributes:
-        name: The name in specs and manifests, NumPy's and PyTorch's own (`float8_e4m3fn`).
-        itemsize: Bytes an element.
+        name: Name in specs and manifests, which is that of NumPy and PyTorch (`float8_e4m3fn`).
+        itemsize: Bytes per element.
         kind: `float`, `int`, `uint` or `bool`.
-        largest: The largest finite magnitude, as a float for float kinds and an int for the others.
+        largest: Largest finite value: a float for floats, an int for the other kinds.
     """
 
     name: str
@@ -33,11 +33,11 @@ class DType:
 
     @property
     def is_float(self) -> bool:
-        """Whether random weights can be stored in it."""
+        """If true, random weights can be stored in this dtype."""
         return self.kind == "float"
 
     def numpy(self) -> np.dtype[np.generic]:
-        """The NumPy dtype, little-endian; the narrow floats are those of ml_dtypes."""
+        """Return the little-endian NumPy dtype; bfloat16 and float8 are those of ml_dtypes."""
         return _numpy_dtype(self.name)
 
 
@@ -53,8 +53,8 @@ def _numpy_dtype(name: str) -> np.dtype[np.generic]:
     return np.dtype(name).newbyteorder("<")
 
 
-# In the order in which the safetensors library lays tensors out (its own enum, descending), which keeps
-# every tensor on a multiple of its element size.
+# The order in which the safetensors library lays tensors out (its own enum, descending). It keeps every
+# tensor aligned to a multiple of its element size.
 DTYPES: dict[str, DType] = {
     d.name: d
     for d in (

@@ -1,16 +1,16 @@
-"""Every error that a user can meet, each with its exit code.
+"""Errors that a user can cause, each with its exit code.
 
-    LecunInitError                1  anything of ours
-    |-- UsageError                2  options that do not go together, a path that is not there
-    |-- SpecError                 2  faults in a spec, each with its place
-    |   `-- PlanError             2  a spec that reads well and cannot be laid out
-    |-- DeriveError               2  a model or a checkpoint that no spec can be derived from
+    LecunInitError                1  base of all errors
+    |-- UsageError                2  contradicting options, a missing path
+    |-- SpecError                 2  diagnostics about a spec, each with its span
+    |   `-- PlanError             2  a valid spec that cannot be laid out
+    |-- DeriveError               2  a model or a checkpoint without a spec
     |-- OutputError               1  the disk, the folder, the pipe
-    |-- ManifestError             1  a manifest that cannot be read or does not hold together
-    `-- WeightFileError           1  a weight file that cannot be read
+    |-- ManifestError             1  an unreadable or inconsistent manifest
+    `-- WeightFileError           1  an unreadable weight file
 
-A message says the rule, what was found, where, and what to do. Foreign exceptions are turned into
-one of these where they arise.
+A message has the form `<what is wrong>: expected <rule>, got <value>`, and `help` says what to do. Foreign
+exceptions are converted to one of these where they arise.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class LecunInitError(Exception):
     """Base of every error that lecun-init raises on purpose.
 
     Attributes:
-        message: One sentence: the rule, what was found, and where.
-        help: What to do about it, or None.
+        message: One sentence: what is wrong, the rule, and the value.
+        help: Advice for the user, or None.
     """
 
     exit_code = 1
@@ -38,14 +38,14 @@ class LecunInitError(Exception):
 
 
 class UsageError(LecunInitError, ValueError):
-    """Options or arguments that cannot be carried out."""
+    """Invalid or contradicting options or arguments."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True)
 class Span:
-    """A range of one line of a spec. Lines and columns count from 1."""
+    """Range of characters in one line of a spec. Lines and columns count from 1."""
 
     line: int
     column: int
@@ -54,13 +54,13 @@ class Span:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One fault in a spec.
+    """One error in a spec.
 
     Attributes:
-        message: The rule and what was found.
-        span: Where, if it has a place.
-        help: What to do about it.
-        related: A second place with a word about it ("first given here").
+        message: The rule and the value.
+        span: Location in the text, or None.
+        help: Advice for the user, or None.
+        related: A second location with a note about it ("first given here"), or None.
     """
 
     message: str
@@ -70,11 +70,11 @@ class Diagnostic:
 
 
 class SpecError(LecunInitError, ValueError):
-    """One or more faults in a spec, each with its place.
+    """One or more errors in a spec, each with its location.
 
     Attributes:
-        diagnostics: Every fault found in one run, in the order of the text.
-        source: The name of the spec as the user gave it.
+        diagnostics: All diagnostics of one run, in the order of the text.
+        source: Name of the spec, as the user gave it.
     """
 
     exit_code = 2
@@ -87,29 +87,29 @@ class SpecError(LecunInitError, ValueError):
 
 
 class PlanError(SpecError):
-    """A spec that reads well but cannot be laid out (duplicate names, sizes that overflow)."""
+    """A valid spec that cannot be laid out (duplicate names, sizes that overflow)."""
 
 
 class DeriveError(LecunInitError, ValueError):
-    """A model or a checkpoint that no spec can be derived from."""
+    """A model or a checkpoint from which a spec cannot be derived."""
 
     exit_code = 2
 
 
 class OutputError(LecunInitError, OSError):
-    """The output cannot be written: the fault is the machine's (disk, folder, pipe)."""
+    """Output that the machine cannot write (disk, folder, pipe)."""
 
 
 class ManifestError(LecunInitError, ValueError):
-    """A manifest that cannot be read, or does not hold together."""
+    """An unreadable or inconsistent manifest."""
 
 
 class WeightFileError(LecunInitError, ValueError):
-    """A weight file that cannot be read."""
+    """An unreadable weight file."""
 
 
 def render(diagnostic: Diagnostic, source: str, lines: list[str]) -> str:
-    """One fault as text: `spec.yaml:12:14: message`, the source line, a caret, and what to do."""
+    """Return a diagnostic as text: `spec.yaml:12:14: error: message`, the line, carets, and the help."""
     out = []
     span = diagnostic.span
     head = f"{source}:{span.line}:{span.column}" if span else source
@@ -142,7 +142,7 @@ def _excerpt(span: Span, lines: list[str]) -> list[str]:
 
 
 def describe(value: object) -> str:
-    """A value and its type in words: `the string "64"`, `the number 0.5`, `no value`."""
+    """Return a value with its type, for messages: `the string "64"`, `the number 0.5`, `no value`."""
     match value:
         case None:
             return "no value"

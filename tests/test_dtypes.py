@@ -1,4 +1,4 @@
-"""The table of dtypes against NumPy's and ml_dtypes' own numbers."""
+"""The table of dtypes agrees with NumPy and ml_dtypes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROWS = pytest.mark.parametrize("dtype", DTYPES.values(), ids=lambda dtype: dtype
 
 class TestTable:
     @ROWS
-    def test_size_and_kind_are_those_of_numpy(self, dtype: DType) -> None:
+    def test_size_and_kind_agree_with_numpy(self, dtype: DType) -> None:
         numpy_dtype = dtype.numpy()
         assert numpy_dtype.itemsize == dtype.itemsize
         assert numpy_dtype.name == dtype.name
@@ -24,7 +24,7 @@ class TestTable:
         assert dtype.is_float == (dtype.name in FLOAT_DTYPES)
 
     @ROWS
-    def test_largest_is_that_of_numpy(self, dtype: DType) -> None:
+    def test_largest_agrees_with_numpy(self, dtype: DType) -> None:
         numpy_dtype: Any = dtype.numpy()
         info: Any = ml_dtypes.finfo
         if dtype.is_float:
@@ -40,7 +40,7 @@ class TestTable:
             assert dtype.numpy().newbyteorder("<") == dtype.numpy()
 
     @ROWS
-    def test_is_made_once(self, dtype: DType) -> None:
+    def test_the_numpy_dtype_is_created_once(self, dtype: DType) -> None:
         assert dtype.numpy() is dtype.numpy()
 
     def test_wider_ones_come_first(self) -> None:

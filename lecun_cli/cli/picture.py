@@ -71,11 +71,13 @@ class PictureOptions:
             OutputError: The file cannot be written.
         """
         from lecun_cli.cli.report import warn
-        from lecun_cli.display.figures import check_path, save
+        from lecun_cli.display.figures import check_path, render
+        from lecun_cli.output.destinations.local_file import write_whole
 
         if self.plot is None:
             return
         path = check_path(self.plot)
-        warn(save(draw, path, self.theme, title=title, force=self.force), quiet=quiet)
+        picture = render(draw, path.suffix.lower(), self.theme, title=title)
+        warn(write_whole(path, picture, force=self.force), quiet=quiet)
         if not quiet:
             typer.echo(f"wrote    {path}", err=True)

@@ -1,1 +1,1 @@
-"""What people see: tables, figures and units."""
+"""Output for people: tables, figures, units and short texts."""

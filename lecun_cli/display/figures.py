@@ -1,6 +1,6 @@
-"""Figures: one look in light and dark, as PNG, SVG or a page that follows the reader's own theme.
+"""Figures with one style in light and dark: PNG, SVG, or an HTML page that follows the theme of its reader.
 
-matplotlib comes with the extra `plot` and is imported only here and where a figure is drawn.
+matplotlib is the extra `plot`. It is imported only inside functions, here and where a figure is drawn.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _DPI = 160
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours of a figure.
+    """Colors of a figure.
 
     Attributes:
         name: `light` or `dark`.
-        background: Behind everything.
-        ink: Text.
-        faint: Grid lines, axes and what stands back.
-        series: The colours of data, most important first; they differ in lightness too, for those who see
-            no hue.
-        good: What is as it should be.
-        bad: What is not.
+        background: Color behind everything.
+        ink: Color of text.
+        faint: Color of grid lines, axes and secondary elements.
+        series: Colors of data, most important first. They also differ in lightness, so that readers who do
+            not distinguish hues can tell them apart.
+        good: Color of data without problems.
+        bad: Color of data with problems.
     """
 
     name: str
@@ -68,25 +68,32 @@ THEMES = {
 }
 
 Draw = Callable[[Theme], "Figure"]
-"""Draws a whole figure in a theme, inside `look(theme)`."""
+"""Function that draws a whole figure in a theme; called inside `look(theme)`."""
 
 
 def check_path(path: str | Path) -> Path:
-    """The path of a picture, before anything is measured for it.
+    """Check that a picture can be drawn, before the work that it needs.
+
+    Args:
+        path: Path of the picture.
+
+    Returns:
+        The path.
 
     Raises:
-        UsageError: Its suffix means no picture, or matplotlib is not installed.
+        UsageError: The suffix is not one of `SUFFIXES`, or matplotlib is not installed.
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(
-            f'the suffix of "{path.name}" names no picture', help=f"end it in {', '.join(SUFFIXES)}"
+            f'unrecognized type of picture: expected {", ".join(SUFFIXES)}, got "{path.name}"',
+            help="choose another suffix",
         )
     try:
-        import matplotlib as mpl  # noqa: F401 - asked for here, so that nothing is measured in vain
+        import matplotlib as mpl  # noqa: F401 - a missing package is reported before any work
     except ImportError as error:
         raise UsageError(
-            "pictures need matplotlib, which is not installed",
+            "matplotlib is not installed, and pictures need it",
             help="pip install matplotlib; in a clone of lecun-init, pip install '.[plot]'",
         ) from error
     return path
@@ -94,7 +101,7 @@ def check_path(path: str | Path) -> Path:
 
 @contextmanager
 def look(theme: Theme) -> Iterator[None]:
-    """Settings of matplotlib while a figure is made and saved; the user's own are put back."""
+    """Apply a theme to matplotlib while a figure is drawn and saved, then restore the user's settings."""
     import matplotlib as mpl
     from cycler import cycler
 
@@ -123,7 +130,7 @@ def look(theme: Theme) -> Iterator[None]:
         "font.family": "DejaVu Sans",  # comes with matplotlib, so a picture is the same everywhere
         "legend.frameon": False,
         "svg.fonttype": "path",
-        # The same picture has the same bytes; a page holds two, whose names for their parts must differ.
+        # Equal pictures have equal bytes. A page contains two, so the ids of their elements must differ.
         "svg.hashsalt": f"lecun-init {theme.name}",
         "figure.constrained_layout.use": True,
     }
@@ -132,13 +139,16 @@ def look(theme: Theme) -> Iterator[None]:
 
 
 def render(draw: Draw, suffix: str, theme: str, *, title: str) -> bytes:
-    """A picture as bytes.
+    """Draw a picture and return its bytes.
 
     Args:
-        draw: Draws it.
+        draw: Function that draws the figure.
         suffix: One of `SUFFIXES`.
-        theme: A key of `THEMES`; a page holds both and follows its reader's.
-        title: The page's title, and the picture's description.
+        theme: A key of `THEMES`. Ignored for an HTML page, which contains both themes.
+        title: Title of the page.
+
+    Returns:
+        The bytes of the file.
     """
     if suffix == ".html":
         light, dark = (_saved(draw, THEMES[name], "svg").decode() for name in ("light", "dark"))
@@ -146,23 +156,6 @@ def render(draw: Draw, suffix: str, theme: str, *, title: str) -> bytes:
             title=escape(title), light=_inline(light), dark=_inline(dark), **_backgrounds()
         ).encode()
     return _saved(draw, THEMES[theme], suffix.lstrip("."))
-
-
-def save(draw: Draw, path: Path, theme: str, *, title: str, force: bool = False) -> tuple[str, ...]:
-    """Write a picture; see `render`.
-
-    Returns:
-        Warnings, as `write_whole` gives them.
-
-    Raises:
-        UsageError: The file exists and may not be replaced, or there is no such theme.
-        OutputError: It cannot be written.
-    """
-    from lecun_cli.output.destinations.local_file import write_whole
-
-    if theme not in THEMES:
-        raise UsageError(f'there is no theme "{theme}"', help=f"themes are: {', '.join(THEMES)}")
-    return write_whole(path, render(draw, path.suffix.lower(), theme, title=title), force=force)
 
 
 def _saved(draw: Draw, theme: Theme, kind: str) -> bytes:
@@ -174,7 +167,7 @@ def _saved(draw: Draw, theme: Theme, kind: str) -> bytes:
 
 
 def _inline(svg: str) -> str:
-    """What stands inside a page: without the XML prologue, and as wide as the page is."""
+    """Return the SVG without its XML prologue, for use inside a page."""
     start = svg.index("<svg")
     return svg[start:]
 
@@ -191,7 +184,7 @@ _PAGE = """<!doctype html>
 <style>
   body {{ margin: 1rem; background: {light_background}; }}
   svg {{ display: block; margin: auto; max-width: 100%; height: auto; }}
-  /* Not `display: none`, with which some browsers lose what one picture's parts share with the other's. */
+  /* Not `display: none`: some browsers would then lose the elements that both pictures share. */
   .dark {{ position: absolute; width: 0; height: 0; overflow: hidden; }}
   @media (prefers-color-scheme: dark) {{
     body {{ background: {dark_background}; }}

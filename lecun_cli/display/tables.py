@@ -1,4 +1,4 @@
-"""A Spec, Plan or Manifest at a glance: one line, a table for a terminal, or HTML for a notebook."""
+"""Short views of a Spec, Plan or Manifest: one line, a table for a terminal, or HTML for a notebook."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from lecun_cli.display.text import shape_text
 from lecun_cli.display.units import format_nbytes
 
 if TYPE_CHECKING:
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
     from lecun_cli.spec.load import Spec
 
 MOST_ROWS = 40
-"""Rows of an overview; a model has thousands, and a glance takes in fewer."""
+"""Maximum number of rows of a table; a model may have thousands of tensors."""
 
 Row = tuple[str, ...]
 
 TENSOR_COLUMNS = ("tensor", "dtype", "shape", "initializer", "fan_in", "std", "weights")
 RIGHT = frozenset({"fan_in", "std", "weights"})
-"""Columns of numbers."""
+"""Columns of numbers, which are aligned to the right."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class Table:
 
     Attributes:
         title: One line.
-        columns: The headings.
-        rows: The first cells, as many as are shown.
-        n_rows: How many there are in all.
+        columns: Headings of the columns.
+        rows: The first rows, at most `MOST_ROWS`.
+        n_rows: Number of all rows.
     """
 
     title: str
@@ -44,10 +45,10 @@ class Table:
 
 
 class TableRepr:
-    """Shown by its overview: in one line, by rich, and in notebooks."""
+    """Mixin that shows an object as its table: one line for `repr`, a table for rich and notebooks."""
 
     def table(self) -> Table:
-        """What is shown."""
+        """Return the table that represents this object."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -61,12 +62,12 @@ class TableRepr:
 
 
 def tensor_row(tensor: TensorPlan) -> Row:
-    """A planned tensor under `TENSOR_COLUMNS`."""
+    """Return the row of a planned tensor, with the columns `TENSOR_COLUMNS`."""
     first = tensor.parts[0]
     return (
         tensor.name,
         tensor.dtype,
-        "x".join(map(str, tensor.shape)) or "scalar",
+        shape_text(tensor.shape),
         first.initializer.name,
         fan_in(first),
         f"{first.distribution.std:.4g}" if first.initializer.is_random else "",
@@ -75,7 +76,7 @@ def tensor_row(tensor: TensorPlan) -> Row:
 
 
 def fan_in(part: PackedParameter) -> str:
-    """The fan-in in force, and the exact one beside it where the two differ."""
+    """Return the fan-in of a parameter, with the exact fan-in if the two differ; empty if it has none."""
     if part.fans is None or not part.initializer.needs_fans:
         return ""
     shown = f"{part.fans.fan_in:.10g}"
@@ -85,7 +86,7 @@ def fan_in(part: PackedParameter) -> str:
 
 
 def of_plan(plan: Plan) -> Table:
-    """A plan's tensors."""
+    """Return the table of the tensors of a plan."""
     seed = "no seed yet" if plan.seed is None else f"seed {plan.seed}"
     title = (
         f"Plan: {len(plan.tensors):,} tensors, {plan.n_elements:,} weights, {format_nbytes(plan.nbytes)}, "
@@ -96,7 +97,7 @@ def of_plan(plan: Plan) -> Table:
 
 
 def of_manifest(manifest: Manifest) -> Table:
-    """A manifest's tensors, each with the beginning of its digest."""
+    """Return the table of the tensors of a manifest, each with the first digits of its digest."""
     nbytes = sum(file.nbytes for file in manifest.files)
     files = ", ".join(file.name for file in manifest.files[:3]) + (", …" if len(manifest.files) > 3 else "")
     title = (
@@ -108,14 +109,14 @@ def of_manifest(manifest: Manifest) -> Table:
 
 
 def of_spec(spec: Spec) -> Table:
-    """A spec's layers, with the fields that were given."""
+    """Return the table of the layers of a spec, with the fields that the spec sets."""
     seed = "no seed" if spec.seed is None else f"seed {spec.seed}"
     title = f"Spec {spec.source}: {len(spec.layers):,} layers, {spec.framework}, {spec.dtype}, {seed}"
     rows = tuple(
         ("/".join(expanded.path), expanded.layer_type, _fields(expanded.layer))
         for expanded in spec.layers[:MOST_ROWS]
     )
-    return Table(title, ("layer", "kind", "fields"), rows, len(spec.layers))
+    return Table(title, ("layer", "type", "fields"), rows, len(spec.layers))
 
 
 def _fields(layer: object) -> str:
@@ -130,12 +131,12 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
-        return "x".join(map(str, value)) or "scalar"
+        return shape_text(value)
     return str(getattr(value, "name", value))
 
 
 def to_rich(table: Table) -> RenderableType:
-    """A table for `rich.print` and for consoles."""
+    """Convert a table for `rich.print` and consoles."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
@@ -151,7 +152,7 @@ def to_rich(table: Table) -> RenderableType:
 
 
 def to_html(table: Table) -> str:
-    """A table for notebooks."""
+    """Convert a table to HTML for notebooks."""
     head = "".join(_cell("th", name, name) for name in table.columns)
     body = "".join(
         "<tr>"

@@ -169,8 +169,11 @@ class TestUsage:
         [
             (("spec.yaml",), "Missing option '--output'"),
             (("verfy", "x"), "did you mean verify?"),
-            (("spec.yaml", "-o", "w.safetensors", "--chunk-size", "big"), "--chunk-size is a size"),
-            (("spec.yaml", "-o", "w.safetensors", "--chunk-size", "3"), "--chunk-size is at least 32 bytes"),
+            (("spec.yaml", "-o", "w.safetensors", "--chunk-size", "big"), "--chunk-size: expected a size"),
+            (
+                ("spec.yaml", "-o", "w.safetensors", "--chunk-size", "3"),
+                "--chunk-size: expected at least 32 bytes",
+            ),
             (("spec.yaml", "-o", "w.safetensors", "--workers", "0"), "--workers: expected 1 to 256, got 0"),
             (("spec.yaml", "-o", "w.safetensors", "--set", "d"), "--set: expected NAME=VALUE"),
             (("spec.yaml", "-o", "w.safetensors", "--format", "npz"), 'there is no format "npz"'),

@@ -134,7 +134,7 @@ class TestBadUsage:
             (["x.safetensors", "--sort", "taste"], "--sort: expected one of"),
             (["x.safetensors", "--limit", "0"], "--limit: expected at least 1"),
             (["x.safetensors", "--json", "--csv"], "contradict"),
-            (["x.safetensors", "--plot", "x.gif"], "names no picture"),
+            (["x.safetensors", "--plot", "x.gif"], "unrecognized type of picture"),
             (
                 ["x.safetensors", "--plot", "x.png", "--theme", "pink"],
                 '--theme: expected light or dark, got "pink"',

@@ -132,7 +132,7 @@ MISTAKES = [
     Mistake("params with a blank between", "plan spec.yaml --set a=1 b=2", "unexpected extra argument", "--set a=1,b=2"),
     Mistake("a comparison with nothing", "propagate spec.yaml --compare foo", 'the initializer "foo" is not offered', "offered are: lecun_normal"),
     Mistake("a comparison with blanks", "propagate spec.yaml --compare he_normal, lecun_uniform", "unexpected extra argument", "an option takes one value"),
-    Mistake("a picture of another kind", "propagate spec.yaml --plot out.pdf", 'the suffix of "out.pdf" names no picture', "end it in .png, .svg, .html"),
+    Mistake("a picture of another kind", "propagate spec.yaml --plot out.pdf", 'unrecognized type of picture: expected .png, .svg, .html, got "out.pdf"', "choose another suffix"),
     Mistake("a sample that is none", "samples nosuch", 'unknown sample "nosuch"', "the samples are: gpt2"),
 ]  # fmt: skip
 
@@ -208,7 +208,7 @@ def test_a_picture_without_matplotlib_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     ran = run("propagate", "spec.yaml", "--plot", "out.png")
     assert (ran.code, ran.out) == (2, "")
-    assert "pictures need matplotlib" in ran.err
+    assert "matplotlib is not installed" in ran.err
     assert "pip install matplotlib" in ran.err
 
 

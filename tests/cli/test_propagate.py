@@ -180,7 +180,10 @@ class TestRefused:
                 ("spec.yaml", "--image-size", "28by28"),
                 '--image-size: expected sizes such as 32 or 28x28, got "28by28"',
             ),
-            (("spec.yaml", "--plot", "p.gif"), 'the suffix of "p.gif" names no picture'),
+            (
+                ("spec.yaml", "--plot", "p.gif"),
+                'unrecognized type of picture: expected .png, .svg, .html, got "p.gif"',
+            ),
             (
                 ("spec.yaml", "--plot", "p.png", "--theme", "blue"),
                 '--theme: expected light or dark, got "blue"',

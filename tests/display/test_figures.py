@@ -8,12 +8,10 @@ import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
 
-from lecun_cli.display.figures import SUFFIXES, THEMES, check_path, look, render, save
+from lecun_cli.display.figures import SUFFIXES, THEMES, check_path, look, render
 from lecun_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lecun_cli.display.figures import Theme
 
 
@@ -39,22 +37,13 @@ def test_a_page_has_both_themes_and_an_escaped_title() -> None:
         assert theme.background in page
 
 
-def test_a_picture_is_replaced_only_by_force(tmp_path: Path) -> None:
-    path = tmp_path / "a.svg"
-    save(draw, path, "light", title="a")
-    with pytest.raises(UsageError):
-        save(draw, path, "dark", title="a")
-    save(draw, path, "dark", title="a", force=True)
-    assert THEMES["dark"].background.encode() in path.read_bytes()
-
-
 @pytest.mark.parametrize("name", ["a.gif", "a", "png"])
-def test_other_suffixes_are_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="names no picture"):
+def test_other_suffixes_are_errors(name: str) -> None:
+    with pytest.raises(UsageError, match="unrecognized type of picture"):
         check_path(name)
 
 
-def test_settings_of_the_user_are_put_back() -> None:
+def test_the_settings_of_the_user_are_restored() -> None:
     before = mpl.rcParams["axes.facecolor"]
     with look(THEMES["dark"]):
         assert mpl.rcParams["axes.facecolor"] == THEMES["dark"].background

@@ -1,4 +1,4 @@
-"""A Spec, Plan or Manifest at a glance."""
+"""Tables that represent a Spec, a Plan, a Manifest and results."""
 
 from __future__ import annotations
 
@@ -41,28 +41,28 @@ def rich_text(value: TableRepr) -> str:
 
 class TestTable:
     @pytest.mark.parametrize(
-        ("kind", "line"),
+        ("name", "line"),
         [
             ("spec", "<Spec <spec>: 2 layers, torch, float32, seed 7>"),
             ("plan", "<Plan: 3 tensors, 378 weights, 1.5 KiB, torch, fan rule exact, seed 7>"),
         ],
     )
-    def test_is_one_line_for_repr(self, shown: dict[str, TableRepr], kind: str, line: str) -> None:
-        assert repr(shown[kind]) == line
+    def test_is_one_line_for_repr(self, shown: dict[str, TableRepr], name: str, line: str) -> None:
+        assert repr(shown[name]) == line
 
     def test_of_a_manifest_names_its_files(self, shown: dict[str, TableRepr]) -> None:
         assert repr(shown["manifest"]).startswith("<Manifest of w.safetensors: 3 tensors,")
 
-    @pytest.mark.parametrize("kind", ["spec", "plan", "manifest"])
-    def test_is_a_table_for_rich_and_html_for_notebooks(self, shown: dict[str, TableRepr], kind: str) -> None:
-        text, html = rich_text(shown[kind]), shown[kind]._repr_html_()
+    @pytest.mark.parametrize("name", ["spec", "plan", "manifest"])
+    def test_is_a_table_for_rich_and_html_for_notebooks(self, shown: dict[str, TableRepr], name: str) -> None:
+        text, html = rich_text(shown[name]), shown[name]._repr_html_()
         assert "a<b>" in text
         assert "a&lt;b&gt;" in html
         assert "a<b>" not in html
         assert "he_normal" in text
         assert "he_normal" in html
 
-    def test_of_a_spec_shows_what_was_given(self, shown: dict[str, TableRepr]) -> None:
+    def test_of_a_spec_shows_the_fields_that_it_sets(self, shown: dict[str, TableRepr]) -> None:
         assert "in_channels 3, out_channels 8, kernel_size 3x5, bias no" in rich_text(shown["spec"])
 
     def test_shows_the_first_of_many(self) -> None:
@@ -73,7 +73,7 @@ class TestTable:
             assert f"and {n - MOST_ROWS} more" in value._repr_html_()
 
 
-class TestOfFindings:
+class TestOfResults:
     SPEC = parse_spec(
         "seed: 1\nlayers: [{type: dense, name: a, in_features: 64, out_features: 64, activation: selu}]",
         "s.yaml",

@@ -1,4 +1,4 @@
-"""Byte sizes and times in words."""
+"""Sizes and times as text."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class TestParse:
         "text",
         ["", "MiB", "four", "1 2", "-1", "+1", "1e3", ".5k", "1.", "1PB", "1KiBs", "1,000", "0x10", "²"],
     )
-    def test_else_it_is_told(self, text: str) -> None:
+    def test_other_texts_are_errors(self, text: str) -> None:
         with pytest.raises(UsageError) as caught:
             parse_nbytes(text, what="--chunk-size")
-        assert caught.value.message == f'--chunk-size is a size, found "{text}"'
+        assert caught.value.message == f'--chunk-size: expected a size, got "{text}"'
         assert caught.value.help == "write it as 4MiB, 512KiB or 5GB"
 
-    def test_too_small_is_told(self) -> None:
-        with pytest.raises(UsageError, match='--chunk-size is at least 32 bytes, found "31"'):
+    def test_a_size_that_is_too_small_is_an_error(self) -> None:
+        with pytest.raises(UsageError, match='--chunk-size: expected at least 32 bytes, got "31"'):
             parse_nbytes("31", what="--chunk-size", least=32)
         assert parse_nbytes("32", what="--chunk-size", least=32) == 32
 
@@ -78,7 +78,7 @@ class TestFormat:
         assert again == pytest.approx(nbytes, rel=0.06)
 
 
-class TestWords:
+class TestSeconds:
     @pytest.mark.parametrize(
         ("seconds", "text"),
         [
