@@ -1,4 +1,4 @@
-"""What a source is, by its form, and the reader for it."""
+"""Derive a spec from a source: recognize the kind of source and call its reader."""
 
 from __future__ import annotations
 
@@ -8,33 +8,40 @@ from dataclasses import replace
 from pathlib import Path
 
 from lecun_cli.derive.described_model import DescribedModel
-from lecun_cli.derive.readers.json_text import read_json
+from lecun_cli.derive.readers.json_config import read_json
+from lecun_cli.derive.readers.messages import initializers_not_kept
 from lecun_cli.derive.writing.derivation import Derivation, write_spec
 from lecun_cli.errors import DeriveError, UsageError, WeightFileError
 from lecun_cli.formats.checkpoint import INDEX_SUFFIX, KERAS_ARCHIVE, find_checkpoint, recognize_file
 
 _CALLABLE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z", re.ASCII)
-_FORMS = (
-    "a .safetensors file, a folder with *.safetensors.index.json, a .keras archive, a Keras or transformers "
-    "config.json, an HDF5 file, or package.module:callable"
+_HELP = (
+    "give a .safetensors file, a folder with *.safetensors.index.json, a .keras archive, a Keras or "
+    "transformers config.json, an HDF5 file, or package.module:callable"
 )
 
 
 def derive_spec(source: str, *, keep_initializers: bool = False) -> Derivation:
-    """A spec from a model or a checkpoint: the very names, shapes and dtypes of it.
+    """Derive a spec from a model or checkpoint, with exactly the same names, shapes and dtypes.
 
     Args:
         source: A file, a folder, or `package.module:callable`, which is imported and called.
-        keep_initializers: Whether kernels keep the initializers that the source names; else they
+        keep_initializers: If true, kernels keep the initializers that the source names; otherwise they
             become lecun_normal.
 
+    Returns:
+        The spec, its plan and warnings.
+
     Raises:
-        DeriveError: There is no such source, it is damaged, or no spec can hold it.
+        DeriveError: The source does not exist or is corrupt, or a spec cannot describe it.
+
+    Example:
+        >>> print(derive_spec("model.safetensors").text)  # doctest: +SKIP
     """
     path = Path(source)
     try:
         exists = path.exists()
-    except (OSError, ValueError):  # a name that no file can have
+    except (OSError, ValueError):  # not a valid file name
         exists = False
     if exists:
         described = _read(path, keep_initializers)
@@ -44,7 +51,7 @@ def derive_spec(source: str, *, keep_initializers: bool = False) -> Derivation:
         described = from_callable(source, keep_initializers=keep_initializers)
     else:
         raise DeriveError(
-            f"there is no {source} to derive a spec from", help=_spec_help(source) or f"give {_FORMS}"
+            f"cannot derive a spec from {source}: it does not exist", help=_spec_help(source) or _HELP
         )
     return write_spec(described, source)
 
@@ -53,7 +60,7 @@ def _read(path: Path, keep_initializers: bool) -> DescribedModel:
     if path.is_dir():
         return _folder(path, keep_initializers)
     if not path.is_file():
-        raise DeriveError(f"{path} is a pipe or a device, and a source is a file", help=f"give {_FORMS}")
+        raise DeriveError(f"{path} is a pipe or a device, not a file", help=_HELP)
     if path.name.lower().endswith(".json"):
         return _json(path, keep_initializers)
     try:
@@ -63,14 +70,14 @@ def _read(path: Path, keep_initializers: bool) -> DescribedModel:
     except UsageError as error:
         raise DeriveError(error.message, help=f"{error.help}, or give package.module:callable") from error
     if file_type is None:
-        raise DeriveError(f"{path}: unrecognized file type", help=_spec_help(str(path)) or f"give {_FORMS}")
+        raise DeriveError(f"{path}: unrecognized file type", help=_spec_help(str(path)) or _HELP)
     return _READERS[file_type.name](path, keep_initializers)
 
 
 def _spec_help(source: str) -> str | None:
     from lecun_cli.spec.advice import names_spec
 
-    advice = f"it is a spec already: lecun-init plan {source} shows what it makes"
+    advice = f"it is already a spec; lecun-init plan {source} lists its tensors"
     return advice if names_spec(source) else None
 
 
@@ -84,7 +91,7 @@ def _folder(path: Path, keep_initializers: bool) -> DescribedModel:
     config = path / "config.json"
     if config.is_file():
         return _json(config, keep_initializers)
-    raise DeriveError(f"{path} contains no checkpoint and no config.json", help=f"give {_FORMS}")
+    raise DeriveError(f"{path} contains neither a checkpoint nor a config.json", help=_HELP)
 
 
 def _json(path: Path, keep_initializers: bool) -> DescribedModel:
@@ -104,17 +111,16 @@ def _json(path: Path, keep_initializers: bool) -> DescribedModel:
 
         return from_transformers(config, path, keep_initializers=keep_initializers)
     raise DeriveError(
-        f"{path} is no config of Keras, none of transformers, and no index of shards",
-        help="model.to_json() writes that of a Keras model",
+        f"{path} is neither a config of Keras or transformers nor a shard index",
+        help="write the config of a Keras model with model.to_json()",
     )
 
 
 def _weights(described: DescribedModel, keep_initializers: bool) -> DescribedModel:
-    """What a file of weights gives, which names no initializers."""
+    """Add a warning if initializers should be kept, since a weight file does not name them."""
     if not keep_initializers:
         return described
-    warning = "a file of weights does not name its initializers, so none could be kept"
-    return replace(described, warnings=(*described.warnings, warning))
+    return replace(described, warnings=(*described.warnings, initializers_not_kept("a weight file")))
 
 
 def _safetensors(path: Path, keep_initializers: bool) -> DescribedModel:

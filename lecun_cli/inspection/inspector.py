@@ -137,7 +137,7 @@ def inspect(
         progress: Callback `(bytes_done, tensor_name)`, called periodically.
 
     Raises:
-        UsageError: There is no weight file, or no tensor matches.
+        UsageError: The path does not exist or contains no weight file, or no tensor matches.
         WeightFileError: A file is corrupt or cannot be read.
         ManifestError: The path is an invalid manifest.
 

@@ -1,4 +1,4 @@
-"""Which files a path means, what tensors they hold, and what each of these should hold."""
+"""Find the weight files of a path, their tensors, and the expected distribution of each tensor."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from lecun_cli.spec.advice import spec_help
 if TYPE_CHECKING:
     from lecun_cli.formats.stored_tensor import StoredTensor
 
-_HELP = "give a safetensors or HDF5 file, a manifest, an index of shards, or a folder of one of these"
+_HELP = "give a safetensors or HDF5 file, a manifest, a shard index, or a folder of one of these"
+_FROM_LAYERS = "fan-ins are derived from layer types"
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class SourceTensor:
 
     Attributes:
         path: The file.
-        stored: Where it lies and what the file calls it.
-        name: What people call it: the manifest's name for it, or the file's.
-        expected: What it should hold, or None where that is not known.
+        stored: Its location, and its name in the file.
+        name: Its name in the manifest, or in the file without a manifest.
+        expected: The expected distribution, or None if it is unknown.
     """
 
     path: Path
@@ -46,13 +47,13 @@ class SourceTensor:
 
 @dataclass(frozen=True)
 class Source:
-    """What a path means.
+    """Weight files of a path, with their tensors.
 
     Attributes:
-        path: As it was given.
+        path: The path as the caller passed it.
         files: The weight files, in order.
         tensors: Their tensors, in the order of files and offsets.
-        warnings: What could not be known, and why.
+        warnings: Missing knowledge and its reasons.
     """
 
     path: str
@@ -62,39 +63,42 @@ class Source:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the tensors in the files."""
+        """Total size of the tensors in bytes."""
         return sum(tensor.stored.nbytes for tensor in self.tensors)
 
     def matching(self, globs: Sequence[str]) -> Source:
-        """The same with only the tensors whose names one of the globs matches; all without globs.
+        """Return the same source with only the tensors whose names match a glob.
+
+        Args:
+            globs: Globs for whole names; if empty, all tensors match.
 
         Raises:
-            UsageError: There are none.
+            UsageError: No tensor matches.
         """
         if not self.tensors:
-            raise UsageError(f"there are no tensors in {self.path}")
+            raise UsageError(f"{self.path} contains no tensors")
         if not globs:
             return self
         tensors = tuple(t for t in self.tensors if any(fnmatchcase(t.name, glob) for glob in globs))
         if not tensors:
             raise UsageError(
-                f"none of the {len(self.tensors):,} tensors matches {', '.join(globs)}",
-                help=f'a glob matches a whole name, such as "{self.tensors[0].name}"',
+                f"no tensor of {self.path} matches {' or '.join(globs)}",
+                help=f'a glob must match a whole name, such as "{self.tensors[0].name}"',
             )
         return replace(self, tensors=tensors)
 
 
 def find(path: str | Path, *, use_manifest: bool = True) -> Source:
-    """The files and tensors that a path means.
+    """Find the weight files and tensors of a path.
 
     Args:
-        path: A weight file, a manifest, an index of shards, or a folder that holds some of these.
-        use_manifest: Whether what a manifest states is believed; else all follows from the layers' kinds.
+        path: A weight file, a manifest, a shard index, or a folder that contains some of these.
+        use_manifest: If false, ignore manifests and derive expectations from layer types.
 
     Raises:
-        UsageError: It means no weight files.
-        ManifestError: It is a manifest, and a damaged one.
-        WeightFileError: A file is damaged.
+        UsageError: The path does not exist, or there are no weight files.
+        ManifestError: The path is an invalid manifest.
+        WeightFileError: A file is corrupt or cannot be read.
     """
     path = Path(path)
     groups, manifests = _groups(path)
@@ -106,8 +110,8 @@ def find(path: str | Path, *, use_manifest: bool = True) -> Source:
             stored = _read(file)
             manifest = None
             if use_manifest:
-                manifest, why = _manifest_of(file, manifests, stored)
-                warnings += why
+                manifest, reasons = _manifest_of(file, manifests, stored)
+                warnings += reasons
             if manifest is not None:
                 entries = {e.stored_name: e.tensor for e in manifest.tensors if e.file == file.name}
                 tensors += [
@@ -116,8 +120,8 @@ def find(path: str | Path, *, use_manifest: bool = True) -> Source:
                 ]
                 continue
             if derived is None:
-                derived, why = _expected_from_layers(group.origin)
-                warnings += why
+                derived, reasons = _expected_from_layers(group.origin)
+                warnings += reasons
             tensors += [SourceTensor(file, t, t.name, derived.get(t.name)) for t in stored]
     files = tuple(file for group in groups for file in group.files)
     return Source(str(path), files, tuple(tensors), tuple(dict.fromkeys(warnings)))
@@ -135,8 +139,8 @@ class _Group:
     """Files that make up one checkpoint.
 
     Attributes:
-        origin: What a spec of it can be derived from.
-        files: Its files.
+        origin: The path from which a spec can be derived: an index, or the file itself.
+        files: The weight files.
     """
 
     origin: Path
@@ -144,13 +148,13 @@ class _Group:
 
 
 def _groups(path: Path) -> tuple[tuple[_Group, ...], dict[str, Manifest]]:
-    """(checkpoints, manifests by the name of their file)."""
+    """Return the checkpoints of a path, and manifests by the name of their weight file."""
     if not path.exists():
-        raise UsageError(f"there is no {path}", help=spec_help(str(path)) or f"check the path; {_HELP}")
+        raise UsageError(f"{path} does not exist", help=spec_help(str(path)) or f"check the path; {_HELP}")
     if path.is_dir():
         return _folder(path), {}
     if not path.is_file():
-        raise UsageError(f"{path} is a pipe or a device, and only a file can be inspected", help=_HELP)
+        raise UsageError(f"{path} is a pipe or a device, not a file", help=_HELP)
     if path.name.endswith(SUFFIX):
         manifest = read_manifest(path)
         files = _of_manifest(path.parent, manifest)
@@ -164,7 +168,7 @@ def _folder(folder: Path) -> tuple[_Group, ...]:
         if not any(path in group.files for group in groups):  # indexes come first, so shards are skipped
             groups.append(_Group(path, checkpoint_files(path)))
     if not groups:
-        raise UsageError(f"there is no weight file in {folder}", help=_HELP)
+        raise UsageError(f"{folder} contains no weight file", help=_HELP)
     return tuple(groups)
 
 
@@ -172,32 +176,29 @@ def _of_manifest(folder: Path, manifest: Manifest) -> tuple[Path, ...]:
     files = tuple(folder / file.name for file in manifest.files)
     for file in files:
         if not file.is_file():
-            raise UsageError(f"there is no {file.name} in {folder}, which the manifest names")
+            raise UsageError(f"{file.name}, which the manifest names, is missing from {folder}")
     return files
 
 
 def _manifest_of(
     file: Path, manifests: Mapping[str, Manifest], stored: tuple[StoredTensor, ...]
 ) -> tuple[Manifest | None, list[str]]:
-    """The manifest of a file, if there is one and the file holds just what it says; and why not."""
+    """Return the manifest of a file if the file has exactly the tensors that it states, and warnings."""
     manifest = manifests.get(file.name)
-    beside = file.with_name(file.name + SUFFIX)
+    manifest_path = file.with_name(file.name + SUFFIX)
     if manifest is None:
-        if not beside.is_file():
+        if not manifest_path.is_file():
             return None, []
         try:
-            manifest = read_manifest(beside)
+            manifest = read_manifest(manifest_path)
         except LecunInitError as error:
-            return None, [f"{error.message}; fan-ins are taken from the layers' kinds"]
+            return None, [f"{error.message}; {_FROM_LAYERS}"]
     stated = {
         (e.stored_name, e.tensor.dtype, e.tensor.shape) for e in manifest.tensors if e.file == file.name
     }
     if stated == {(t.name, t.dtype, t.shape) for t in stored}:
         return manifest, []
-    warning = (
-        f"{file.name} holds other tensors than its manifest says; fan-ins are taken from the layers' kinds"
-    )
-    return None, [warning]
+    return None, [f"the tensors of {file.name} differ from those of its manifest; {_FROM_LAYERS}"]
 
 
 def _expected_from_layers(origin: Path) -> tuple[Mapping[str, Expected], list[str]]:
@@ -206,15 +207,15 @@ def _expected_from_layers(origin: Path) -> tuple[Mapping[str, Expected], list[st
     try:
         plan = derive_spec(str(origin)).plan
     except LecunInitError as error:
-        return {}, [f"fan-ins are not known: {error.message}"]
+        return {}, [f"fan-ins are unknown: {error.message}"]
     file_format = None if origin.name.endswith(INDEX_SUFFIX) else weight_format(origin)
     names = {} if file_format is None else file_format.stored_names(plan)
     raw = {name for layer in plan.layers if layer.layer_type == "tensor" for _, name in layer.tensors}
     expected_by_name: dict[str, Expected] = {}
     for tensor in plan.tensors:
         expected = expected_of(tensor, is_stated=False, is_guessed=tensor.name in raw)
-        # A counter or a table of positions is no zeros because it is no weights, and what a tensor of no
-        # known kind starts from is anybody's guess.
+        # Derived specs fill counters and position tables with zeros because these are not weights, and the
+        # initial values of a tensor with an unknown layer type are a guess: neither is an expectation.
         if not (expected.is_constant and (expected.is_guessed or not tensor.storage.is_float)):
             expected_by_name[names.get(tensor.name, tensor.name)] = expected
     return expected_by_name, []

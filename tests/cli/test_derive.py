@@ -87,14 +87,17 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("args", "message"),
         [
-            (("nosuch.safetensors",), "error: there is no nosuch.safetensors to derive a spec from"),
+            (
+                ("nosuch.safetensors",),
+                "error: cannot derive a spec from nosuch.safetensors: it does not exist",
+            ),
             (("empty.safetensors",), "not a valid safetensors file"),
             (("empty.keras",), "not a valid .keras archive"),
             (("unbuilt.json",), "it was never built"),
             (("unknown.json",), "unknown class, so its weights are unknown"),
             (("no_such_package.models:model",), "cannot import the module"),
             (("weights.bin",), "a pickle runs code when it is opened"),
-            ((".",), "contains no checkpoint and no config.json"),
+            ((".",), "contains neither a checkpoint nor a config.json"),
             ((), "Missing argument 'SOURCE'"),
         ],
     )

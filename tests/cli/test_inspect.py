@@ -128,7 +128,7 @@ class TestBadUsage:
     @pytest.mark.parametrize(
         ("args", "message"),
         [
-            (["none.safetensors"], "there is no none.safetensors"),
+            (["none.safetensors"], "none.safetensors does not exist"),
             (["."], "no weight file"),
             (["spec.yaml"], "unrecognized file type"),
             (["x.safetensors", "--sort", "taste"], "--sort: expected one of"),

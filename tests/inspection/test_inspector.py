@@ -110,7 +110,7 @@ class TestOurs:
         path = generated(tmp_path)
         weights.write(path, {"x.weight": weights.truncated((50, 60), 60**-0.5)})
         inspection = inspect(path)
-        assert "other tensors than its manifest" in inspection.warnings[0]
+        assert "differ from those of its manifest" in inspection.warnings[0]
         assert verdicts(inspection) == {"x.weight": "ok"}
 
     def test_a_damaged_manifest_beside_is_told_and_left(self, tmp_path: Path) -> None:
@@ -296,11 +296,11 @@ class TestReading:
             inspect(tmp_path / name)
 
     def test_what_is_not_there_is_said(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match="there is no"):
+        with pytest.raises(UsageError, match="does not exist"):
             inspect(tmp_path / "x.safetensors")
-        with pytest.raises(UsageError, match="no weight file"):
+        with pytest.raises(UsageError, match="contains no weight file"):
             inspect(tmp_path)
-        with pytest.raises(UsageError, match="none of the 1 tensors matches"):
+        with pytest.raises(UsageError, match=r"no tensor of .* matches b"):
             inspect(weights.write(tmp_path / "x.safetensors", {"a": np.ones(3)}), match=["b"])
 
 

@@ -10,9 +10,8 @@ from lecun_cli.derive.layer_fields import compact_sizes, with_bias, with_center
 from lecun_cli.derive.readers.messages import error_text, initializers_not_kept
 from lecun_cli.derive.recognition.layer_check import check_tensors
 from lecun_cli.derive.recognition.recognizer import recognize
+from lecun_cli.derive.recognition.tensor_index import COLLECTIONS
 from lecun_cli.errors import DeriveError
-
-_WEIGHTS = ("params", "batch_stats")
 
 
 def from_flax(
@@ -41,9 +40,9 @@ def from_flax(
     tensors = tuple(
         Tensor(name, tuple(leaf.shape), str(leaf.dtype))
         for name, leaf in variables.items()
-        if name.startswith(tuple(f"{c}/" for c in _WEIGHTS))
+        if name.partition("/")[0] in COLLECTIONS
     )
-    others = sorted({name.partition("/")[0] for name in variables} - set(_WEIGHTS))
+    others = sorted({name.partition("/")[0] for name in variables} - set(COLLECTIONS))
     check_tensors(tensors, source)
     recognized = recognize(tensors, "flax", layers)
     warnings = (initializers_not_kept("a Flax module"),) if keep_initializers else ()

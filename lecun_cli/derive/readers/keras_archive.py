@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from lecun_cli.derive.readers.json_text import MAX_NBYTES, parse_json
+from lecun_cli.derive.readers.json_config import MAX_NBYTES, parse_json
 from lecun_cli.errors import DeriveError
 
 MAX_MEMBERS = 10_000

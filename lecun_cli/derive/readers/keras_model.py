@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lecun_cli.derive.described_model import DescribedModel, Tensor
-from lecun_cli.derive.readers.json_text import parse_json
+from lecun_cli.derive.readers.json_config import parse_json
 from lecun_cli.derive.readers.keras_config import from_config
 from lecun_cli.derive.readers.messages import initializers_not_kept
 from lecun_cli.derive.recognition.layer_check import check_tensors

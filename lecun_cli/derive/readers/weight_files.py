@@ -1,4 +1,4 @@
-"""safetensors files, folders of the Hub and plain HDF5: names, shapes and dtypes, without the weights."""
+"""Read names, shapes and dtypes of safetensors files, sharded checkpoints and plain HDF5 files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lecun_cli.derive.described_model import DescribedModel, Tensor
 from lecun_cli.derive.recognition.layer_check import check_tensors
 from lecun_cli.derive.recognition.recognizer import RECOGNIZERS, recognize
+from lecun_cli.derive.recognition.tensor_index import COLLECTIONS
 from lecun_cli.errors import DeriveError, WeightFileError
 from lecun_cli.formats import hdf5, safetensors
 from lecun_cli.formats.checkpoint import read_index
@@ -92,10 +93,10 @@ def _described_model(tensors: tuple[Tensor, ...], stated: str | None, source: st
 
 
 def _framework(tensors: tuple[Tensor, ...], stated: str | None) -> str:
-    """Whose names these are: what the file says, unless the names say otherwise."""
+    """Return the framework that the file states, else the one whose names the tensors have."""
     if stated is not None:
         return stated
-    if all(t.name.startswith(("params/", "batch_stats/")) for t in tensors):
+    if all(t.name.partition("/")[0] in COLLECTIONS for t in tensors):
         return "flax"
     votes = dict.fromkeys(("torch", "keras"), 0)
     for tensor in tensors:
@@ -109,6 +110,6 @@ def _framework(tensors: tuple[Tensor, ...], stated: str | None) -> str:
 
 
 def natural(name: str) -> tuple[tuple[int, int | str], ...]:
-    """A key by which `layer.10` comes after `layer.2`."""
+    """Return a sort key by which `layer.10` comes after `layer.2`."""
     parts = re.split(r"([./])|(\d{1,18})", name)
     return tuple((0, int(p)) if p.isascii() and p.isdigit() else (1, p) for p in parts if p)

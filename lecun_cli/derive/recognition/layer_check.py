@@ -70,7 +70,7 @@ def check_tensors(tensors: tuple[Tensor, ...], source: str) -> None:
         source: Name of the source for messages.
 
     Raises:
-        DeriveError: There are no tensors or too many, or a spec does not allow a name, shape or dtype.
+        DeriveError: The source has no tensors or too many, or a spec does not allow a name, shape or dtype.
     """
     if not tensors:
         raise DeriveError(f"{source} contains no tensors", help="check that it is the intended file")

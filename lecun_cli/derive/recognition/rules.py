@@ -19,7 +19,7 @@ class Recognizer:
     Attributes:
         nested: Rule for layers whose tensors are up to three levels below their name, such as attention.
         direct: Rule for layers whose tensors are directly below their name.
-        stray: Rule for a tensor that belongs to no recognized layer, or None if there is no such rule.
+        stray: Rule for a tensor outside all recognized layers, or None if the framework has no such rule.
         leaf_names: Last parts of tensor names that are typical of the framework.
     """
 

@@ -10,7 +10,8 @@ from lecun_cli.derive.described_model import Tensor
 from lecun_cli.frameworks import FRAMEWORKS
 from lecun_cli.initializers.fans import Shape
 
-_COLLECTIONS = ("params", "batch_stats")
+COLLECTIONS = ("params", "batch_stats")
+"""The collections of Flax that contain weights."""
 EMBEDDING = re.compile(
     r"(^|[._/])(\w*embed\w*|wte|wpe|shared|tok_embeddings|relative_attention_bias|\w*_emb)\Z", re.IGNORECASE
 )
@@ -45,7 +46,7 @@ class TensorIndex:
     def prefixes(self, name: str) -> tuple[str, ...]:
         """Return the names of layers that a tensor may belong to, shortest first, at most three parts up."""
         path = name.split(self.framework.separator)
-        if self.framework.collection is not None and path[0] in _COLLECTIONS:
+        if self.framework.collection is not None and path[0] in COLLECTIONS:
             path = path[1:]
         return tuple(self.framework.separator.join(path[:-n]) for n in (3, 2, 1) if len(path) > n)
 

@@ -67,5 +67,5 @@ class TestCallables:
 
     @pytest.mark.parametrize("source", ["os;rm:x", "a b:c", "a:b()", ":x", "a:", "../x:y", "C:\\x"])
     def test_of_another_form_are_no_callables(self, source: str) -> None:
-        with pytest.raises(DeriveError, match="to derive a spec from"):
+        with pytest.raises(DeriveError, match="cannot derive a spec from"):
             derive_spec(source)

@@ -340,7 +340,7 @@ class TestBadConfigs:
             ("[" * 200_000, "nested too deeply|not valid JSON"),
             ('{"class_name": ' + "[" * 500 + "]" * 500 + "}", "nested too deeply"),
             ('{"a": ' + "9" * 5000 + "}", "not valid JSON"),
-            ('{"a": 1}', "no config of Keras"),
+            ('{"a": 1}', "neither a config of Keras"),
             ("\xff", "not valid JSON"),
         ],
     )

@@ -363,7 +363,7 @@ class TestBadFiles:
             derive_spec(str(tmp_path / "w.txt"))
 
     def test_what_is_not_there_is_named(self) -> None:
-        with pytest.raises(DeriveError, match=r"there is no nosuch\.safetensors"):
+        with pytest.raises(DeriveError, match=r"nosuch\.safetensors: it does not exist"):
             derive_spec("nosuch.safetensors")
 
 

@@ -1,4 +1,4 @@
-"""Parse JSON from untrusted sources: bounded size and depth, no duplicate keys."""
+"""Parse JSON configs from untrusted sources: bounded size and depth, no duplicate keys."""
 
 from __future__ import annotations
 
