@@ -81,7 +81,7 @@ def tensor(
     name: str = "t",
 ) -> TensorPlan:
     """A tensor of one parameter of its own name."""
-    return TensorPlan(name, dtype, shape, (part(shape, axes, initializer, name),))
+    return TensorPlan.of(name, dtype, shape, (part(shape, axes, initializer, name),))
 
 
 def plan_with(*tensors: TensorPlan, seed: int = SEED) -> Plan:

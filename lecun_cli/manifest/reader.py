@@ -172,7 +172,7 @@ class _Reader:
         else:
             rows, concat_axis = [entry], 0
         parts = tuple(self._part(row, shape, DTYPES[dtype], name) for row in rows)
-        return TensorPlan(name, dtype, shape, parts, concat_axis)
+        return TensorPlan.of(name, dtype, shape, parts, concat_axis)
 
     def _part(self, row: dict[str, Any], shape: Shape, dtype: DType, name: str) -> PackedParameter:
         arguments = dict(self._mapping(row.get("initializer"), f'the initializer of "{name}"'))

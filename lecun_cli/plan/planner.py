@@ -203,7 +203,7 @@ class _Planner:
                 parts.append(part)
         if len(self.diagnostics) > before:
             return None
-        tensor = TensorPlan(name, dtype, shape, tuple(parts), slot.concat_axis, expanded.span)
+        tensor = TensorPlan.of(name, dtype, shape, tuple(parts), slot.concat_axis, expanded.span)
         stored.planned[matching_rules] = tensor
         return tensor
 

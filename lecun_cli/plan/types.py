@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 from lecun_cli.display.tables import Table, TableRepr, of_plan
 from lecun_cli.dtypes import DTYPES, DType
@@ -13,7 +13,7 @@ from lecun_cli.errors import Diagnostic, PlanError, Span
 from lecun_cli.initializers.distributions import Constant, Distribution
 from lecun_cli.initializers.family import Initializer
 from lecun_cli.initializers.fans import Fans, Shape
-from lecun_cli.spec.expand import Container
+from lecun_cli.layers.container import Container
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,36 @@ class PackedParameter:
         return tuple(shape)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class TensorTemplate:
-    """What tensors have in common that differ in names alone; a key for what follows from all but the names.
+    """Everything about a tensor except the names: tensors of a repeat share one template.
 
     Attributes:
-        parts: The parts of the first of them.
-        fields: What all of them have alike.
+        dtype: A key of `DTYPES`.
+        shape: Shape in the file, outermost axis first.
+        parts: The parameters that the tensor packs, in order, without their identities.
+        concat_axis: The axis along which the parts are packed.
+        span: Location in the spec, for messages.
     """
 
+    dtype: str
+    shape: Shape
     parts: tuple[PackedParameter, ...]
-    fields: dict[str, Any]
+    concat_axis: int = 0
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+    def __hash__(self) -> int:
+        return hash((self.dtype, self.shape))  # fast, because every tensor of a file is looked up by it
+
+    @cached_property
+    def n_elements(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Size in the file, in bytes."""
+        return self.n_elements * DTYPES[self.dtype].itemsize
 
 
 @dataclass(frozen=True)
@@ -80,69 +99,84 @@ class TensorPlan:
     """A tensor as it will be stored.
 
     Attributes:
-        name: Its name in the file.
-        dtype: A key of `DTYPES`.
-        shape: Its shape, outermost axis first.
-        parts: The parameters that it packs, in order; most tensors have one.
-        concat_axis: The axis of packing. Along the first, parts follow each other in the file, whatever
-            their shapes; along another they have all axes in common.
-        span: Where the spec names it, for messages.
+        name: Name of the tensor in the file.
+        identities: Identity of each parameter that the tensor packs, in order; most tensors pack one.
+        template: Everything else, shared by tensors that differ in their names only.
     """
 
     name: str
-    dtype: str
-    shape: Shape
-    parts: tuple[PackedParameter, ...]
-    concat_axis: int = 0
-    span: Span | None = field(default=None, compare=False, repr=False)
+    identities: tuple[str, ...]
+    template: TensorTemplate
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        dtype: str,
+        shape: Shape,
+        parts: tuple[PackedParameter, ...],
+        concat_axis: int = 0,
+        span: Span | None = None,
+    ) -> TensorPlan:
+        """Return a tensor with a template of its own.
+
+        Args:
+            name: Name of the tensor in the file.
+            dtype: A key of `DTYPES`.
+            shape: Shape in the file, outermost axis first.
+            parts: The parameters that the tensor packs, in order, with their identities.
+            concat_axis: The axis along which the parts are packed. Along axis 0, they follow each other in
+                the file, whatever their shapes; along another axis, all their other axes are equal.
+            span: Location in the spec, for messages.
+        """
+        identities = tuple(part.identity for part in parts)
+        parts = tuple(replace(part, identity="") for part in parts)
+        return cls(name, identities, TensorTemplate(dtype, shape, parts, concat_axis, span))
+
+    def renamed(self, name: str, identities: tuple[str, ...]) -> TensorPlan:
+        """Return the same tensor with another name, and with other identities of its parts."""
+        return TensorPlan(name, identities, self.template)
+
+    @cached_property
+    def parts(self) -> tuple[PackedParameter, ...]:
+        """The parameters that the tensor packs, with their identities."""
+        pairs = zip(self.template.parts, self.identities, strict=True)
+        return tuple(replace(part, identity=identity) for part, identity in pairs)
+
+    @property
+    def dtype(self) -> str:
+        """The dtype, a key of `DTYPES`."""
+        return self.template.dtype
 
     @property
     def storage(self) -> DType:
-        """The row of its dtype."""
-        return DTYPES[self.dtype]
+        """The entry of `DTYPES` for the dtype."""
+        return DTYPES[self.template.dtype]
 
-    @cached_property
+    @property
+    def shape(self) -> Shape:
+        """Shape in the file, outermost axis first."""
+        return self.template.shape
+
+    @property
+    def concat_axis(self) -> int:
+        """The axis along which the parts are packed."""
+        return self.template.concat_axis
+
+    @property
+    def span(self) -> Span | None:
+        """Location in the spec, for messages."""
+        return self.template.span
+
+    @property
     def n_elements(self) -> int:
-        """Elements, not bytes."""
-        return math.prod(self.shape)
+        """Number of elements."""
+        return self.template.n_elements
 
-    @cached_property
+    @property
     def nbytes(self) -> int:
-        """Bytes in the file."""
-        return self.n_elements * self.storage.itemsize
-
-    @cached_property
-    def identities(self) -> tuple[str, ...]:
-        """The identity of each part."""
-        return tuple(part.identity for part in self.parts)
-
-    @cached_property
-    def template(self) -> TensorTemplate:
-        """What it shares with all that `renamed` makes of it."""
-        alike = ("dtype", "shape", "concat_axis", "span", "n_elements", "nbytes")
-        return TensorTemplate(self.parts, {name: getattr(self, name) for name in alike})
-
-    def renamed(self, name: str, identities: tuple[str, ...]) -> TensorPlan:
-        """The same tensor under another name, with other identities of its parts.
-
-        A plan may have a million of them, so its fields are set all at once, and its parts are made when
-        they are asked for: to draw it and to say how it was drawn, `template` and `identities` are enough.
-        """
-        template = self.template
-        tensor = object.__new__(TensorPlan)
-        fields = {**template.fields, "name": name, "identities": identities, "template": template}
-        object.__setattr__(tensor, "__dict__", fields)
-        return tensor
-
-    if not TYPE_CHECKING:  # which would take any attribute for one that is there
-
-        def __getattr__(self, attribute: str) -> object:
-            """The parts of what `renamed` made, when they are first asked for."""
-            if attribute != "parts" or "template" not in self.__dict__:
-                raise AttributeError(f"a TensorPlan has no {attribute!r}", name=attribute, obj=self)
-            pairs = zip(self.template.parts, self.identities, strict=True)
-            parts = tuple(replace(part, identity=identity) for part, identity in pairs)
-            return self.__dict__.setdefault("parts", parts)
+        """Size in the file, in bytes."""
+        return self.template.nbytes
 
 
 class PlannedLayer(NamedTuple):

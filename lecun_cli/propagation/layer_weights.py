@@ -114,7 +114,7 @@ def drawn(seed: int, initializer: Initializer | None = None) -> ReadParameter:
             part = replace(part, initializer=initializer, distribution=initializer.distribution(part.fans))
         # In the canonical layout no axis is permuted or reversed, whatever the file does with them.
         part = replace(part, shape=part.canonical_shape, axes=None, flip=())
-        canonical = TensorPlan(tensor.name, tensor.dtype, part.shape, (part,))
+        canonical = TensorPlan.of(tensor.name, tensor.dtype, part.shape, (part,))
         out = np.empty(box.dims, tensor.storage.numpy())
         if box == full_box(part.shape):
             generator.draw_range(canonical, 0, out.reshape(-1))

@@ -36,7 +36,7 @@ def inputs(link: Link, samples: int, seed: int) -> Array:
     part = PackedParameter(
         f"propagate/{link.name}", shape, None, initializer, fans, fans, initializer.distribution(fans)
     )
-    values: Any = draw_tensor(TensorPlan("input", dtype, shape, (part,)), seed)
+    values: Any = draw_tensor(TensorPlan.of("input", dtype, shape, (part,)), seed)
     if link.entry == TOKENS:
         count = link.layer.num_embeddings  # type: ignore[union-attr]
         return np.minimum((values * count).astype(np.int64), count - 1)  # type: ignore[no-any-return]

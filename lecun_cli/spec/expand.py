@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 from lecun_cli.display.text import clip
 from lecun_cli.errors import Diagnostic, Span, describe
 from lecun_cli.layers import LAYER_TYPES, AnyLayer, RawTensor
+from lecun_cli.layers.container import Container
 from lecun_cli.layers.expressions import Environment, ExpressionError, Template, evaluate
 from lecun_cli.layers.fields import MAX_NAME, split_path
 from lecun_cli.spec.document import Group, Repeat
@@ -17,18 +18,6 @@ from lecun_cli.spec.nodes import Mapping, Node, Scalar, Sequence, describe_node,
 from lecun_cli.spec.validate import Diagnostics, unknown_key, validate
 
 MAX_LAYERS = 1_000_000
-
-
-class Container(NamedTuple):
-    """A group, or an iteration of a repeat with a name; a tuple, since there can be a million of them.
-
-    Attributes:
-        path: The full path.
-        model: The Keras model that it becomes: `functional` or `sequential`.
-    """
-
-    path: tuple[str, ...]
-    model: str
 
 
 class ExpandedLayer(NamedTuple):

@@ -58,5 +58,5 @@ def lecun_normal(
     initializer = make("lecun_normal")
     fans = Fans(fan_in, fan_in)
     part = PackedParameter(identity, shape, None, initializer, fans, fans, initializer.distribution(fans))
-    tensor = TensorPlan(identity, dtype, shape, (part,))
+    tensor = TensorPlan.of(identity, dtype, shape, (part,))
     return draw_tensor(tensor, seed, full_box(shape))

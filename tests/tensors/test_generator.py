@@ -137,7 +137,7 @@ def packed(case: Packing, dtype: str = "float32") -> TensorPlan:
     parts = tuple(part(shape, case.axes, identity=f"p{i}") for i, shape in enumerate(case.shapes))
     shape = list(case.shapes[0])
     shape[case.concat_axis] = sum(s[case.concat_axis] for s in case.shapes)
-    return TensorPlan("packed", dtype, case.shape or tuple(shape), parts, case.concat_axis)
+    return TensorPlan.of("packed", dtype, case.shape or tuple(shape), parts, case.concat_axis)
 
 
 class TestFlipped:
@@ -147,11 +147,11 @@ class TestFlipped:
     def test_any_part_is_that_of_the_whole(self, axes: tuple[int, ...] | None, data: st.DataObject) -> None:
         flip = tuple(sorted(data.draw(st.sets(st.integers(0, 2), min_size=1))))
         dtype = data.draw(st.sampled_from(FLOAT_DTYPES))
-        planned = TensorPlan("t", dtype, (4, 7, 5), (part((4, 7, 5), axes, flip=flip),))
+        planned = TensorPlan.of("t", dtype, (4, 7, 5), (part((4, 7, 5), axes, flip=flip),))
         assert_any_part_is_that_of_the_whole(planned, data)
 
     def test_is_the_parameter_backwards(self) -> None:
-        flipped = TensorPlan("t", "float32", (4, 7), (part((4, 7), flip=(1,)),))
+        flipped = TensorPlan.of("t", "float32", (4, 7), (part((4, 7), flip=(1,)),))
         assert np.array_equal(draw_tensor(flipped, SEED), draw_tensor(tensor((4, 7)), SEED)[:, ::-1])
 
 
@@ -165,7 +165,7 @@ class TestPacked:
 
     def test_parts_are_the_parameters_that_stand_alone(self) -> None:
         whole_one = draw_tensor(packed(PACKINGS[2]), SEED)
-        alone = TensorPlan("x", "float32", (4, 11), (part((4, 11), identity="p2"),))
+        alone = TensorPlan.of("x", "float32", (4, 11), (part((4, 11), identity="p2"),))
         assert np.array_equal(whole_one[:, 7:], draw_tensor(alone, SEED))
 
     def test_parts_may_follow_different_distributions(self) -> None:
@@ -174,7 +174,7 @@ class TestPacked:
             part((3, 5), (1, 0), identity="b"),
             part((1, 5), initializer=make("constant", {"value": -2}), identity="c"),
         )
-        planned = TensorPlan("t", "bfloat16", (6, 5), parts)
+        planned = TensorPlan.of("t", "bfloat16", (6, 5), parts)
         values = draw_tensor(planned, SEED).astype("f4")
         assert (values[:2] == 1).all()
         assert (values[5:] == -2).all()
