@@ -1,4 +1,4 @@
-"""What `inspect` found, as tables, JSON and CSV."""
+"""The result of `inspect` as tables, JSON and CSV."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from lecun_cli.cli.report import Cell, Column, emit, fitted_table, width
 from lecun_cli.display.text import counted, shape_text
 from lecun_cli.display.units import format_nbytes
 from lecun_cli.inspection.inspector import Inspection, TensorReport
+from lecun_cli.inspection.measured import shown_distinct
 from lecun_cli.inspection.tensor_verdict import LEVEL, SILENT, VERDICTS
 
 if TYPE_CHECKING:
+    from lecun_cli.inspection.expected import Expected
     from lecun_cli.inspection.measured import Statistics
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _WIDE = 140
-"""From here on a terminal has room for histograms of twice the bins."""
+"""The width of a terminal, in columns, from which histograms have twice the bins."""
 _MOST_REASONS = 20
 
 _COLUMNS = (
@@ -34,7 +36,7 @@ _COLUMNS = (
     Column("fan_in", right=True, rank=5),
     Column("mean", right=True, rank=11),
     Column("std", right=True, rank=4),
-    Column("/asked", right=True),
+    Column("ratio", right=True),
     Column("min", right=True, rank=9),
     Column("max", right=True, rank=9),
     Column("/bound", right=True, rank=6),
@@ -52,7 +54,7 @@ def _of_verdict(tensor: TensorReport) -> tuple[int, float]:
 
 
 def _low(value: float | None) -> float:
-    """A key by which what is not known comes last."""
+    """Return a key that sorts unknown values last."""
     return math.inf if value is None or math.isnan(value) else value
 
 
@@ -65,70 +67,90 @@ SORTS: dict[str, Callable[[TensorReport], Any] | None] = {
     "p": lambda t: _low(t.judgment.p_value),
     "verdict": _of_verdict,
 }
-"""Keys of `--sort`; what deserves a look comes first."""
+"""The sort key of each value of `--sort`; the tensors that deserve attention come first."""
 
 
 def sorted_tensors(tensors: Sequence[TensorReport], by: str) -> list[TensorReport]:
-    """Tensors in an order of `SORTS`, equal ones as in the file."""
+    """Sort tensors by a key of `SORTS`; equal ones stay in the order of the file."""
     key = SORTS[by]
     return list(tensors) if key is None else sorted(tensors, key=key)
 
 
 def print_tables(inspection: Inspection, tensors: Sequence[TensorReport], seconds: float) -> None:
-    """Print the table, the reasons of what is bad, and a summary, on stdout."""
-    room = width()
-    bins = 16 if room is None or room >= _WIDE else 8
+    """Print the table, the problems, and a summary on stdout.
+
+    Args:
+        inspection: The result for all tensors.
+        tensors: The tensors to show, in order.
+        seconds: The duration of the inspection.
+    """
+    columns = width()
+    bins = 16 if columns is None or columns >= _WIDE else 8
     fitted_table(_COLUMNS, [_row(tensor, bins) for tensor in tensors])
-    left = len(inspection.tensors) - len(tensors)
-    lines = [f"... and {left:,} more tensors", ""] if left else [""]
-    lines += _reasons([t for t in tensors if t.is_bad], None if room is None else _MOST_REASONS)
+    n_hidden = len(inspection.tensors) - len(tensors)
+    lines = [f"... and {counted(n_hidden, 'more tensor')}", ""] if n_hidden else [""]
+    lines += _reasons([t for t in tensors if t.is_bad], None if columns is None else _MOST_REASONS)
     lines += _summary(inspection, seconds)
-    emit("\n".join(lines if room is None else _wrapped(lines, room)))
+    emit("\n".join(lines if columns is None else _wrapped(lines, columns)))
 
 
 def _row(tensor: TensorReport, bins: int) -> list[Cell]:
-    s, expected = tensor.statistics, tensor.expected
-    further = sum(finding.is_bad for finding in tensor.judgment.findings) - 1
-    verdict = tensor.verdict + (f" +{further}" if further > 0 else "")
-    style = "bold red" if tensor.is_bad else "dim" if tensor.verdict in SILENT else "green"
-    fan = None if expected is None else expected.fan_in
+    fan_in = None if tensor.expected is None else tensor.expected.fan_in
     head: list[Cell] = [
         tensor.name,
         shape_text(tensor.shape),
         tensor.dtype,
         format_nbytes(tensor.nbytes),
-        "" if fan is None else f"{fan:.10g}",
+        "" if fan_in is None else f"{fan_in:.10g}",
     ]
-    if s is None:
-        return [*head, *[""] * (len(_COLUMNS) - len(head) - 1), (verdict, style)]
-    bound = expected.distribution.bound if expected is not None and expected.is_random else None
-    ratio = tensor.ratio
-    p = tensor.judgment.p_value
+    middle = [""] * (len(_COLUMNS) - len(head) - 1)
+    if tensor.statistics is not None:
+        return [*head, *_measured_cells(tensor, tensor.statistics, bins), _verdict_cell(tensor)]
+    return [*head, *middle, _verdict_cell(tensor)]
+
+
+def _measured_cells(tensor: TensorReport, s: Statistics, bins: int) -> list[Cell]:
+    """Return the cells from the mean to the p-value."""
+    bound = _bound(tensor.expected)
     return [
-        *head,
         "" if math.isnan(s.mean) else f"{s.mean:.2g}",
         _short(s.std),
-        "" if ratio is None else (_ratio(ratio), "red" if tensor.verdict == "wrong scale" else ""),
+        "" if tensor.ratio is None else (_ratio(tensor.ratio), _scale_style(tensor)),
         _short(s.minimum),
         _short(s.maximum),
-        "" if bound is None else (_ratio(_farthest(s) / bound), "red" if s.n_past else ""),
+        "" if bound is None else (_ratio(_max_magnitude(s) / bound), "red" if s.n_past else ""),
         f"{s.n_zero:,}",
         (f"{s.n_nan}+{s.n_infinite}", "red") if s.n_nan or s.n_infinite else "0",
-        _distinct(tensor),
+        shown_distinct(s.n_distinct),
         blocks(s.histogram, bins),
-        "" if p is None else f"{p:.2f}" if p >= 0.01 else f"{p:.0e}" if p > 1e-99 else "<1e-99",
-        (verdict, style),
+        _p_text(tensor.judgment.p_value),
     ]
 
 
-def _farthest(statistics: Statistics) -> float:
+def _verdict_cell(tensor: TensorReport) -> Cell:
+    n_others = sum(finding.is_bad for finding in tensor.judgment.findings) - 1
+    style = "bold red" if tensor.is_bad else "dim" if tensor.verdict in SILENT else "green"
+    return tensor.verdict + (f" +{n_others}" if n_others > 0 else ""), style
+
+
+def _scale_style(tensor: TensorReport) -> str:
+    return "red" if tensor.verdict == "wrong scale" else ""
+
+
+def _bound(expected: Expected | None) -> float | None:
+    return expected.distribution.bound if expected is not None and expected.is_random else None
+
+
+def _p_text(p_value: float | None) -> str:
+    if p_value is None:
+        return ""
+    if p_value >= 0.01:
+        return f"{p_value:.2f}"
+    return f"{p_value:.0e}" if p_value > 1e-99 else "<1e-99"
+
+
+def _max_magnitude(statistics: Statistics) -> float:
     return max(abs(statistics.minimum), abs(statistics.maximum))
-
-
-def _distinct(tensor: TensorReport) -> str:
-    from lecun_cli.inspection.measured import shown_distinct
-
-    return "" if tensor.statistics is None else shown_distinct(tensor.statistics.n_distinct)
 
 
 def _short(value: float) -> str:
@@ -142,7 +164,12 @@ def _ratio(value: float) -> str:
 
 
 def blocks(histogram: Sequence[float], bins: int) -> str:
-    """A histogram as characters of eight heights; what is not empty shows."""
+    """Draw a histogram with block characters of eight heights; a bin that is not empty is visible.
+
+    Args:
+        histogram: The number of values in each fine bin.
+        bins: The number of characters, a divisor of the number of fine bins.
+    """
     if not histogram:
         return ""
     size = len(histogram) // bins
@@ -152,7 +179,12 @@ def blocks(histogram: Sequence[float], bins: int) -> str:
 
 
 def _reasons(bad: Sequence[TensorReport], most: int | None) -> list[str]:
-    """The reasons of what is bad, those of like tensors once."""
+    """List the problems of tensors, once for tensors that differ only in numbers.
+
+    Args:
+        bad: The tensors with problems.
+        most: The maximum number of groups, or None for all.
+    """
     alike: dict[tuple[str, ...], list[TensorReport]] = {}
     for tensor in bad:
         verdicts = (finding.verdict for finding in tensor.judgment.findings)
@@ -165,17 +197,17 @@ def _reasons(bad: Sequence[TensorReport], most: int | None) -> list[str]:
         lines.append(first.name + more)
         lines += [f"  {f.verdict}: {f.reason}" for f in first.judgment.findings if f.is_bad]
     if most is not None and len(alike) > most:
-        lines.append(f"and {len(alike) - most:,} other kinds of fault; --json and --csv have all")
+        lines.append(f"and {len(alike) - most:,} other groups with problems; --json and --csv list all")
     return [*lines, ""] if lines else lines
 
 
-def _wrapped(lines: Sequence[str], room: int) -> list[str]:
-    """Lines folded at spaces, each with an indent below its own."""
+def _wrapped(lines: Sequence[str], columns: int) -> list[str]:
+    """Wrap lines at spaces; continuation lines are indented."""
     folded = []
     for line in lines:
         indent = " " * (len(line) - len(line.lstrip()) + 2)
         folded += textwrap.wrap(
-            line, room, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False,
+            line, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False,
             drop_whitespace=True,
         ) or [""]  # fmt: skip
     return folded
@@ -195,16 +227,16 @@ def _summary(inspection: Inspection, seconds: float) -> list[str]:
     tested = sum(e.is_random for e in expected)
     if tested:
         stated = all(e.is_stated for e in expected)
-        distribution = "the manifest's law" if stated else "LeCun normal, fan-ins by layer kind"
+        source = "the distributions in the manifest" if stated else "LeCun normal with fan-ins by layer type"
         lines.append(
-            f"held against {distribution}; a p below {inspection.level:.2g} contradicts it "
+            f"compared with {source}; a p below {inspection.level:.2g} contradicts it "
             f"({LEVEL:g} over {counted(tested, 'tensor')} of weights)"
         )
     return lines
 
 
 def as_json_text(inspection: Inspection, tensors: Iterable[TensorReport]) -> str:
-    """Everything that was found, as JSON; what is no number is null."""
+    """Return the inspection as JSON; values that are not finite are null."""
     document = {
         "path": inspection.path,
         "files": list(inspection.files),
@@ -221,39 +253,64 @@ def _json(tensor: TensorReport) -> dict[str, Any]:
     return {**_flat(tensor), "histogram": _histogram(tensor), "findings": findings}
 
 
+_FIELDS = (
+    "name", "file", "dtype", "shape", "elements", "bytes", "initializer", "law_is_stated",
+    "fan_in_is_guessed",
+    "fan_in", "fan_out", "mean", "std", "asked_std", "ratio", "min", "max", "bound", "past_bound", "zeros",
+    "nan", "inf", "distinct", "p", "verdict", "bad", "follows",
+)  # fmt: skip
+"""The keys of a tensor in JSON, and the columns of the CSV table."""
+
+
 def _flat(tensor: TensorReport) -> dict[str, Any]:
-    """A tensor as one row of plain values."""
-    s, expected = tensor.statistics, tensor.expected
-    has_density = expected is not None and expected.is_random
-    bound = expected.distribution.bound if expected is not None and has_density else None
-    return {
+    """Return a tensor as one row of plain values; unknown values are None."""
+    values = {
         "name": tensor.name,
         "file": tensor.file,
         "dtype": tensor.dtype,
         "shape": list(tensor.shape),
         "elements": math.prod(tensor.shape),
         "bytes": tensor.nbytes,
-        "initializer": None if expected is None else expected.initializer,
-        "law_is_stated": None if expected is None else expected.is_stated,
-        "fan_in_is_guessed": None if expected is None else expected.is_guessed,
-        "fan_in": None if expected is None else expected.fan_in,
-        "fan_out": None if expected is None else expected.fan_out,
-        "mean": None if s is None else _number(s.mean),
-        "std": None if s is None else _number(s.std),
-        "asked_std": expected.distribution.std if expected is not None and has_density else None,
-        "ratio": None if tensor.ratio is None else _number(tensor.ratio),
-        "min": None if s is None else _number(s.minimum),
-        "max": None if s is None else _number(s.maximum),
-        "bound": bound,
-        "past_bound": None if s is None or bound is None else s.n_past,
-        "zeros": None if s is None else s.n_zero,
-        "nan": None if s is None else s.n_nan,
-        "inf": None if s is None else s.n_infinite,
-        "distinct": None if s is None else s.n_distinct,
+        **_expected_values(tensor.expected),
+        **_measured_values(tensor),
         "p": tensor.judgment.p_value,
         "verdict": tensor.verdict,
         "bad": tensor.is_bad,
         "follows": tensor.judgment.distribution,
+    }
+    return {field: values.get(field) for field in _FIELDS}
+
+
+def _expected_values(expected: Expected | None) -> dict[str, Any]:
+    if expected is None:
+        return {}
+    return {
+        "initializer": expected.initializer,
+        "law_is_stated": expected.is_stated,
+        "fan_in_is_guessed": expected.is_guessed,
+        "fan_in": expected.fan_in,
+        "fan_out": expected.fan_out,
+        "asked_std": expected.distribution.std if expected.is_random else None,
+        "bound": _bound(expected),
+    }
+
+
+def _measured_values(tensor: TensorReport) -> dict[str, Any]:
+    s = tensor.statistics
+    ratio = None if tensor.ratio is None else _finite(tensor.ratio)
+    if s is None:
+        return {"ratio": ratio}
+    return {
+        "mean": _finite(s.mean),
+        "std": _finite(s.std),
+        "ratio": ratio,
+        "min": _finite(s.minimum),
+        "max": _finite(s.maximum),
+        "past_bound": None if _bound(tensor.expected) is None else s.n_past,
+        "zeros": s.n_zero,
+        "nan": s.n_nan,
+        "inf": s.n_infinite,
+        "distinct": s.n_distinct,
     }
 
 
@@ -264,12 +321,12 @@ def _histogram(tensor: TensorReport) -> dict[str, Any] | None:
     return {"low": low, "high": high, "counts": list(tensor.statistics.histogram)}
 
 
-def _number(value: float) -> float | None:
+def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
 def as_csv_text(tensors: Iterable[TensorReport]) -> str:
-    """The tensors as CSV with a header, without the last line's end; what is not known is empty."""
+    """Return the tensors as CSV with a header, without a final line end; unknown values are empty."""
     out = io.StringIO()
     writer = None
     for tensor in tensors:

@@ -1,4 +1,4 @@
-"""Progress on stderr: bytes, rate, time left and the tensor at work, on a terminal only."""
+"""Progress on stderr, if it is a terminal: bytes, rate, time left and the current tensor."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 
 class Bar:
-    """A progress bar over bytes; without a terminal, or when quiet, it shows nothing.
+    """A progress bar over bytes; it shows nothing if stderr is not a terminal.
 
     Args:
-        word: What is under way.
-        nbytes: The whole, in bytes, or what finds it; that is asked only where there is something to show.
-        quiet: Whether to show nothing in any case.
+        label: The name of the activity.
+        nbytes: The total in bytes, or a function that computes it, which is called only if the bar is shown.
+        quiet: If true, show nothing.
+
+    Attributes:
+        seconds: The duration, once the context has been left.
     """
 
     def __init__(self, label: str, nbytes: int | Callable[[], int], *, quiet: bool) -> None:
@@ -75,10 +78,14 @@ class Bar:
             self._progress.stop()
 
     def update(self, nbytes: int, name: str = "") -> None:
-        """Show that so many bytes are done, and what is at work.
+        """Show the progress.
+
+        Args:
+            nbytes: The bytes that are done.
+            name: The current tensor or layer.
 
         Raises:
-            KeyboardInterrupt: A signal has arrived, and foreign code swallowed its exception.
+            KeyboardInterrupt: A signal arrived, and foreign code swallowed its exception.
         """
         check()
         if self._progress is not None and self._task is not None:

@@ -1,4 +1,4 @@
-"""What `propagate` found, as a table with a plot down its side, JSON and CSV."""
+"""The result of `propagate` as a table with a plot, JSON and CSV."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _LEAST_POWER = 2
 
 
 def print_tables(propagation: Propagation) -> None:
-    """Print the layers, what became of the signal, and what was assumed, on stdout."""
-    room = width()
-    is_wide = room is None or room >= _WIDE
+    """Print the layers, a summary of the signal, and the assumptions on stdout."""
+    terminal_width = width()
+    is_wide = terminal_width is None or terminal_width >= _WIDE
     one = len(propagation.runs) == 1
-    size = 41 if is_wide and room is not None else 21
+    size = 41 if is_wide and terminal_width is not None else 21
     power = _power(propagation)
     columns = [Column("layer")]
     if one:
@@ -43,8 +43,8 @@ def print_tables(propagation: Propagation) -> None:
     columns.append(Column(_scale(power, size), style="cyan" if one else ""))
     fitted_table(columns, _rows(propagation, one, power, size))
     lines = _summary(propagation)
-    if room is not None:
-        lines = [textwrap.fill(line, room, subsequent_indent="  ") for line in lines]
+    if terminal_width is not None:
+        lines = [textwrap.fill(line, terminal_width, subsequent_indent="  ") for line in lines]
     emit("\n".join(["", *lines]))
 
 
@@ -66,7 +66,7 @@ def _rows(propagation: Propagation, one: bool, power: int, size: int) -> list[li
 
 
 def _log2(layer: LayerMoments) -> float | None:
-    """Where a layer stands on the plot; None for softmax, whose outputs are no signal."""
+    """Return the position of a layer on the plot, or None for softmax, whose outputs are probabilities."""
     if layer.activation == "softmax":
         return None
     if layer.variance == 0.0:
@@ -82,7 +82,7 @@ def _style(layer: LayerMoments) -> str:
 
 
 def _power(propagation: Propagation) -> int:
-    """The plot goes from 2^-power to 2^power."""
+    """Return the range of the plot, which extends from 2^-power to 2^power."""
     exponents = [
         abs(exponent)
         for run in propagation.runs
@@ -93,23 +93,23 @@ def _power(propagation: Propagation) -> int:
 
 
 def _ground(layer: LayerMoments) -> str:
-    """A dotted line where a layer begins anew, and the first does not count."""
+    """Return the background of a line of the plot: dots where a layer other than the first starts a chain."""
     return _DOT if layer.begins and layer.depth > 1 else " "
 
 
 def strip(exponents: Sequence[float | None], power: int, size: int, *, ground: str = " ") -> str:
-    """One line of the plot: a mark for every run, and the unit line where none stands.
+    """Draw a line of the plot: a mark for every run over a vertical line at variance 1.
 
     Args:
-        exponents: log2 of each variance; infinite where it is past what can be shown, None for no mark.
-        power: The plot goes from `-power` to `power`.
-        size: Characters, an odd number.
-        ground: What stands where nothing else does.
+        exponents: log2 of the variance in each run; infinite values are drawn at the ends, None is not drawn.
+        power: The plot extends from `-power` to `power`.
+        size: The number of characters, odd.
+        ground: The background character.
     """
     line = [ground] * size
     middle = size // 2
     line[middle] = _UNIT
-    for k, exponent in reversed(list(enumerate(exponents))):  # the first is on top
+    for k, exponent in reversed(list(enumerate(exponents))):  # the first run is on top
         if exponent is not None:
             share = max(-1.0, min(1.0, exponent / power))
             line[middle + round(share * middle)] = _mark(k)
@@ -121,7 +121,7 @@ def _mark(k: int) -> str:
 
 
 def _scale(power: int, size: int) -> str:
-    """The heading of the plot: its ends and its middle."""
+    """Return the heading of the plot: the variances at its ends and in its middle."""
     low, high = (f"1/{2**power}", f"{2**power}") if power <= 10 else (f"2^-{power}", f"2^{power}")
     middle = size // 2
     left = low.ljust(middle)
@@ -149,21 +149,21 @@ def _summary(propagation: Propagation) -> list[str]:
     ]
     lines.append(
         f"{propagation.source}: {counted(len(layers), 'layer')}, {samples} samples of variance 1; "
-        f"framework {propagation.framework}, seed {propagation.seed}, seed of the inputs "
+        f"framework {propagation.framework}, seed {propagation.seed}, input seed "
         f"{propagation.input_seed}"
     )
     if any(_ground(layer) == _DOT for layer in layers):
-        lines.append("note: a layer on a dotted line begins anew")
+        lines.append("note: dotted line: the layer starts a new chain with inputs of its own")
     return lines + [f"note: {note}" for note in propagation.notes]
 
 
 def as_json_text(propagation: Propagation) -> str:
-    """Everything that was found, as JSON; what is not finite is null."""
+    """Return the propagation as JSON; values that are not finite are null."""
     return json.dumps(propagation.to_json(), ensure_ascii=False)
 
 
 def as_csv_text(propagation: Propagation) -> str:
-    """A row for every layer of every run, as CSV with a header, without the last line's end."""
+    """Return a row for every layer of every run as CSV with a header, without a final line end."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(

@@ -1,4 +1,4 @@
-"""Results on stdout: text as it is, and tables as wide as the terminal, whole where there is none."""
+"""Results on stdout: texts, and tables that fit the terminal."""
 
 from __future__ import annotations
 
@@ -15,28 +15,30 @@ if TYPE_CHECKING:
 
 
 def emit(text: str) -> None:
-    """Print a result on stdout, all of it.
+    """Print a result on stdout completely, or raise.
 
-    Python's own stdout may be unbuffered (PYTHONUNBUFFERED), and then drops what a closed pipe did not
-    take without a word.
+    An unbuffered `sys.stdout` (PYTHONUNBUFFERED) silently drops the bytes that a closed pipe did not take.
+
+    Args:
+        text: The result, without a final line end.
 
     Raises:
-        BrokenPipeError: The reader has gone.
-        OutputError: Anything else.
+        BrokenPipeError: The reader has closed the pipe.
+        OutputError: stdout cannot be written for another reason.
     """
     from lecun_cli.output.destinations.stream import write_all
 
     sys.stdout.flush()
     try:
         fd = sys.stdout.fileno()
-    except (OSError, ValueError):  # a stand-in for stdout, as in a notebook
+    except (OSError, ValueError):  # stdout was replaced, as in a notebook
         sys.stdout.write(text + "\n")
     else:
         write_all(fd, memoryview((text + "\n").encode()), "stdout")
 
 
 def warn(warnings: Iterable[str], *, quiet: bool = False) -> None:
-    """Say what looks like a mistake, on stderr."""
+    """Print warnings on stderr, unless quiet."""
     if not quiet:
         for warning in warnings:
             typer.echo(f"warning: {warning}", err=True)
@@ -56,14 +58,13 @@ def _plain(columns: Sequence[str], rows: Sequence[Sequence[str]], right: frozens
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table that fits its terminal.
+    """A column of a table that fits the terminal.
 
     Attributes:
-        heading: Its heading.
-        right: Whether it is aligned to the right.
-        rank: How little it matters: on a narrow terminal those of the highest rank go first, and those of
-            rank 0 stay.
-        style: How rich shows it where a cell has no style of its own.
+        heading: The heading.
+        right: If true, the cells are aligned to the right.
+        rank: The drop order on narrow terminals: the highest rank is dropped first, rank 0 never.
+        style: The rich style of cells without a style of their own.
     """
 
     heading: str
@@ -73,13 +74,15 @@ class Column:
 
 
 Cell = str | tuple[str, str]
-"""A cell's text, or its text and its style."""
+"""The text of a cell, or its text and its rich style."""
 _GAP = 2
-_LEAST_FIRST = 24
+"""Spaces between columns."""
+_MIN_FIRST_WIDTH = 24
+"""Columns are dropped rather than shorten the first column to less than this."""
 
 
 def width() -> int | None:
-    """The width of the terminal that stdout is, in columns, or None where it is none."""
+    """Return the width of the terminal in columns, or None if stdout is not a terminal."""
     if not sys.stdout.isatty():
         return None
     from rich.console import Console
@@ -88,16 +91,16 @@ def width() -> int | None:
 
 
 def fitted_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
-    """Print a table on stdout that fits its terminal; whole, and plain, where there is none.
+    """Print a table on stdout that fits the terminal; without a terminal, print it complete and plain.
 
-    The least important columns go first; then the first column is shortened in the middle.
+    The least important columns are dropped first, then the middle of the first column is shortened.
 
     Args:
         columns: The columns.
-        rows: The cells; the first is a name.
+        rows: The cells of each row; the first cell is a name.
     """
-    room = width()
-    if room is None:
+    terminal_width = width()
+    if terminal_width is None:
         texts = [[_text(cell) for cell in row] for row in rows]
         right = frozenset(column.heading for column in columns if column.right)
         _plain([column.heading for column in columns], texts, right)
@@ -106,7 +109,7 @@ def fitted_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> N
     from rich.table import Table
     from rich.text import Text
 
-    kept, widths = fit(columns, rows, room)
+    kept, widths = fit(columns, rows, terminal_width)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold", show_edge=False)
     for i, size in zip(kept, widths, strict=True):
         column = columns[i]
@@ -125,11 +128,19 @@ def fitted_table(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> N
 
 
 def fit(
-    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], room: int
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], terminal_width: int
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The columns that fit into so many characters, and how wide each is.
+    """Choose the columns that fit into a terminal.
 
-    Columns in which no row says anything (empty, or 0) go first of all, unless there is room.
+    Columns whose cells are all empty or 0 are dropped before all others.
+
+    Args:
+        columns: The columns.
+        rows: The cells of each row.
+        terminal_width: The number of characters.
+
+    Returns:
+        The indices of the columns that remain, and the width of each.
     """
     natural = [
         max([len(column.heading), *(len(_text(row[i])) for row in rows)]) for i, column in enumerate(columns)
@@ -138,9 +149,9 @@ def fit(
     kept = list(range(len(columns)))
 
     def rest() -> int:
-        return room - sum(natural[i] + _GAP for i in kept[1:])
+        return terminal_width - sum(natural[i] + _GAP for i in kept[1:])
 
-    least = min(natural[0], _LEAST_FIRST)
+    least = min(natural[0], _MIN_FIRST_WIDTH)
     while rest() < least:
         droppable = [i for i in kept[1:] if columns[i].rank > 0]
         if not droppable:

@@ -43,7 +43,7 @@ class TestInspect:
         assert ran.code == 0
         heading, *rows = ran.out.splitlines()
         assert heading.split() == [
-            "tensor", "shape", "dtype", "bytes", "fan_in", "mean", "std", "/asked", "min", "max", "/bound",
+            "tensor", "shape", "dtype", "bytes", "fan_in", "mean", "std", "ratio", "min", "max", "/bound",
             "zeros", "NaN+inf", "distinct", "histogram", "p", "verdict",
         ]  # fmt: skip
         assert [row.split()[0] for row in rows[:4]] == [
@@ -54,7 +54,7 @@ class TestInspect:
         ]
         assert rows[1].endswith("ok")
         assert "4 tensors, 7,114 values" in ran.out
-        assert "held against the manifest's law" in ran.out
+        assert "compared with the distributions in the manifest" in ran.out
 
     def test_errors_are_told_once_for_tensors_alike(self, run: Run, foreign: str) -> None:
         ran = run("inspect", foreign)
