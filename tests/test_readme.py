@@ -142,7 +142,7 @@ class TestLists:
         shared = {"type", "name", "dtype", "stream"}
         fields = {
             key: field.is_required()
-            for key, field in LAYER_TYPES[kind].model_fields.items()
+            for key, field in LAYER_TYPES[kind].model.model_fields.items()
             if key not in shared and not key.endswith("_initializer")
         }
         assert set(re.findall(r"`(\w+)`", needed)) == {key for key, is_needed in fields.items() if is_needed}

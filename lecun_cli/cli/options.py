@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lecun_cli.cli import completion
+from lecun_cli.frameworks import EXACT, FRAMEWORKS, RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lecun_cli.spec.load import Spec
+
+
+def _alternatives(*names: str) -> str:
+    """Return `a, b or c`."""
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
 
 SpecArgument = Annotated[
     str,
@@ -52,7 +59,7 @@ class SpecOptions:
         typer.Option(
             "--framework",
             metavar="F",
-            help="Framework whose names and storage orders are used: keras, torch or flax.",
+            help=f"Framework whose names and storage orders are used: {_alternatives(*FRAMEWORKS)}.",
             autocompletion=completion.values(completion.frameworks),
         ),
     ] = None
@@ -79,7 +86,7 @@ class SpecOptions:
         typer.Option(
             "--fan-rule",
             metavar="R",
-            help="How fans are computed: exact, or as in keras, keras-3.14, torch or flax.",
+            help=f"How fans are computed: {EXACT}, or as in {_alternatives(*RULES)}.",
             autocompletion=completion.values(completion.fan_rules),
         ),
     ] = None

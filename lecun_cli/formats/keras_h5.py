@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from lecun_cli.errors import Diagnostic
 from lecun_cli.formats import hdf5, skeleton
 from lecun_cli.formats.skeleton import Dataset
+from lecun_cli.layers import LAYER_TYPES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from lecun_cli.formats.segments import FileLayout
     from lecun_cli.formats.stored_tensor import StoredTensor
     from lecun_cli.plan.types import Plan, PlannedLayer
-
-# The kinds that are no class of Keras. All others are named as their class is in snake case.
-_NO_CLASS = {"tensor", "experts"}
 
 # The attribute of a layer that holds its inner layer, for each part of a variable's path. Public names win
 # over private ones, which GroupedQueryAttention alone has.
@@ -58,7 +56,7 @@ def layout(plan: Plan) -> FileLayout:
             _INSTEAD,
         )
         for layer in plan.layers
-        if layer.layer_type in _NO_CLASS
+        if not LAYER_TYPES[layer.layer_type].is_keras_class
     ]
     if diagnostics:
         raise plan.error(*diagnostics)
@@ -112,7 +110,7 @@ def _stored_paths(plan: Plan) -> dict[str, tuple[str, PlannedLayer]]:
     return {
         name: (path, layer)
         for layer in plan.layers
-        if layer.layer_type not in _NO_CLASS
+        if LAYER_TYPES[layer.layer_type].is_keras_class
         for name, path in paths.variables(layer)
     }
 

@@ -1,4 +1,4 @@
-"""Slots that Keras and Flax have alike: channels last, `(in, out)`."""
+"""Slots that Keras and Flax share: channels last, `(in, out)`."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ BIAS = slot("bias", "bias")
 
 
 def conv(rank: int) -> Slots:
-    """`kernel (*window, in / groups, out)` and `bias (out,)`."""
+    """Return `kernel (*window, in / groups, out)` and `bias (out,)`.
+
+    Args:
+        rank: Number of axes of the window.
+    """
     window = tuple(range(2, 2 + rank))
     return (slot("kernel", "kernel", (*window, 1, 0)), BIAS)
 
 
 def attention(output: str) -> Slots:
-    """`query/kernel (embed, heads, head)` and the like, and the output's `(heads, head, embed)`.
+    """Return `query/kernel (embed, heads, head)`, the same for key and value, and the output projection.
 
-    Both frameworks take the axes of the heads for what they are: Keras in EinsumDense, Flax in DenseGeneral.
+    The kernel of the output projection is `(heads, head, embed)`. Both frameworks compute the fans from the
+    axes of the heads: Keras in EinsumDense, Flax in DenseGeneral.
 
     Args:
-        output: The name of the projection back.
+        output: The name of the output projection.
     """
     inward = FanAxes((0,), (1, 2))
     slots: list[Slot] = []

@@ -1,20 +1,22 @@
-"""Flax linen: `params/hidden/kernel`, channels last, `(in, out)`; running statistics in `batch_stats`."""
+"""Flax linen: `params/hidden/kernel`, channels last, `(in, out)`; running statistics are in `batch_stats`."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from lecun_cli.frameworks.base import FanAxes, FanRule, Framework, Slot, Slots, UnsupportedError, slot
 from lecun_cli.frameworks.channels_last import BIAS, attention, conv
 from lecun_cli.initializers.fans import FanError, Fans, Shape
-from lecun_cli.layers import AnyLayer
-from lecun_cli.layers.activation import PReLU
-from lecun_cli.layers.recurrent import Bidirectional, GRUCell, LSTMCell, Recurrent
-from lecun_cli.layers.transposed_convolution import ConvTranspose
+
+if TYPE_CHECKING:
+    from lecun_cli.layers.activation import PReLU
+    from lecun_cli.layers.recurrent import Bidirectional, Recurrent
+    from lecun_cli.layers.transposed_convolution import ConvTranspose
 
 
 def compute_fans(shape: Shape) -> Fans:
-    """What `jax.nn.initializers` compute by default (jax/_src/nn/initializers.py, `_compute_fans`).
+    """Return the fans that `jax.nn.initializers` compute (jax/_src/nn/initializers.py, `_compute_fans`).
 
     Args:
         shape: A stored shape of two axes or more; all but the last two are the receptive field.
@@ -31,9 +33,8 @@ def compute_fans(shape: Shape) -> Fans:
 _SCALE_BIAS = (slot("scale", "gamma"), slot("bias", "beta"))
 
 
-def _conv_transpose(layer: AnyLayer) -> Slots:
-    """`(*window, in, out)` with the window backwards: `transpose_kernel=False`, Flax's default."""
-    assert isinstance(layer, ConvTranspose)  # noqa: S101 - the table's own promise
+def _conv_transpose(layer: ConvTranspose) -> Slots:
+    """Return `(*window, in, out)` with the window reversed: `transpose_kernel=False`, Flax's default."""
     if layer.groups > 1:
         raise UnsupportedError("Flax has no transposed convolution in groups")
     window = tuple(range(3, 3 + layer.rank))
@@ -43,13 +44,13 @@ def _conv_transpose(layer: AnyLayer) -> Slots:
 
 
 def _depthwise(rank: int, name: str = "kernel", param_name: str = "kernel") -> Slot:
-    """`(*window, 1, in * multiplier)`: a convolution in as many groups as channels."""
+    """Return `(*window, 1, in * multiplier)`: a convolution with one group per channel."""
     window = tuple(range(3, 3 + rank))
     return Slot(name, (param_name,), (*window, 2, 0, 1), merge=(*(1 for _ in window), 1, 2))
 
 
 def _separable(rank: int) -> Slots:
-    """Flax has no such layer: a depthwise and a pointwise convolution under its name."""
+    """Return a depthwise and a pointwise convolution under the layer's name; Flax has no such layer."""
     window = tuple(range(2, 2 + rank))
     return (
         _depthwise(rank, "depthwise/kernel", "depthwise_kernel"),
@@ -58,7 +59,7 @@ def _separable(rank: int) -> Slots:
     )
 
 
-# (name of the gate's layers, gate, whether the input's layer has a bias, whether the hidden state's has)
+# (letter of the gate in Flax, gate, bias in the input's layer, bias in the hidden state's layer)
 _GATES = {
     "lstm": (
         ("i", "input", False, True),
@@ -71,13 +72,10 @@ _GATES = {
 }
 
 
-def _recurrent(layer: AnyLayer) -> Slots:
-    assert isinstance(layer, Recurrent)  # noqa: S101
-    return _cell(layer)
+def _recurrent(layer: Recurrent) -> Slots:
+    """Return `cell/ii/kernel (in, units)`: dense layers of each gate for the input and the hidden state."""
+    from lecun_cli.layers.recurrent import GRUCell, LSTMCell
 
-
-def _cell(layer: Recurrent) -> Slots:
-    """`cell/ii/kernel (in, units)`: a dense layer for every gate and for input and hidden state."""
     if layer.num_layers > 1:
         raise UnsupportedError("a Flax recurrent layer is one layer; write one for each of num_layers")
     if isinstance(layer, GRUCell) and not layer.reset_after:
@@ -86,29 +84,27 @@ def _cell(layer: Recurrent) -> Slots:
         raise UnsupportedError("Flax's recurrent layers have biases")
     slots = []
     for letter, gate, input_bias, hidden_bias in _GATES[layer.type]:
-        of = f"_{gate}" if gate else ""
-        slots.append(slot(f"cell/i{letter}/kernel", f"kernel{of}", (1, 0)))
-        slots.append(slot(f"cell/h{letter}/kernel", f"recurrent_kernel{of}", (1, 0)))
+        suffix = f"_{gate}" if gate else ""
+        slots.append(slot(f"cell/i{letter}/kernel", f"kernel{suffix}", (1, 0)))
+        slots.append(slot(f"cell/h{letter}/kernel", f"recurrent_kernel{suffix}", (1, 0)))
         if input_bias:
-            slots.append(slot(f"cell/i{letter}/bias", f"bias{of}"))
+            slots.append(slot(f"cell/i{letter}/bias", f"bias{suffix}"))
         if hidden_bias:
             param_name = "bias" if isinstance(layer, LSTMCell) else "recurrent_bias"
-            slots.append(slot(f"cell/h{letter}/bias", f"{param_name}{of}"))
+            slots.append(slot(f"cell/h{letter}/bias", f"{param_name}{suffix}"))
     return tuple(slots)
 
 
-def _bidirectional(layer: AnyLayer) -> Slots:
-    assert isinstance(layer, Bidirectional)  # noqa: S101
+def _bidirectional(layer: Bidirectional) -> Slots:
     return tuple(
         cell_slot.prefixed(f"{way}_rnn/", f"{way}/")
         for way in ("forward", "backward")
-        for cell_slot in _cell(layer.layer)
+        for cell_slot in _recurrent(layer.layer)
     )
 
 
-def _p_re_lu(layer: AnyLayer) -> Slots:
-    """`negative_slope ()`."""
-    assert isinstance(layer, PReLU)  # noqa: S101
+def _p_re_lu(layer: PReLU) -> Slots:
+    """Return `negative_slope ()`."""
     if math.prod(layer.shape) > 1:
         raise UnsupportedError("Flax's PReLU has one slope for all: give shape: [1]")
     return (Slot("negative_slope", ("alpha",), merge=()),)
@@ -119,6 +115,16 @@ FLAX = Framework(
     separator="/",
     header="flax",
     collection="params",
+    fan_rules=(FanRule("flax", compute_fans),),
+    epsilon={
+        "layer_normalization": 1e-6,
+        "rms_normalization": 1e-6,
+        "batch_normalization": 1e-5,
+        "group_normalization": 1e-6,
+    },
+    recognizer="lecun_cli.derive.recognition.keras_flax_names:FLAX",
+    gelu_by_tanh=True,
+    synonyms=("jax", "linen", "nnx"),
     table={
         "dense": (slot("kernel", "kernel", (1, 0)), BIAS),
         "experts": (slot("kernel", "kernel", (0, 2, 1)), BIAS),
@@ -132,7 +138,7 @@ FLAX = Framework(
         "depthwise_conv2d": (_depthwise(2), BIAS),
         "separable_conv1d": _separable(1),
         "separable_conv2d": _separable(2),
-        # default_embed_init has out_axis 0, by which both fans are the width.
+        # default_embed_init has out_axis 0, which makes both fans the width.
         "embedding": (Slot("embedding", ("embeddings",), fan_axes=FanAxes((1,), (1,))),),
         "simple_rnn": _recurrent,
         "gru": _recurrent,
@@ -151,5 +157,3 @@ FLAX = Framework(
         "p_re_lu": _p_re_lu,
     },
 )
-
-RULES = (FanRule("flax", FLAX, compute_fans),)

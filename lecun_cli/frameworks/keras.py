@@ -1,48 +1,47 @@
-"""Keras 3: `hidden/kernel`, channels last, `(in, out)`. Paths are those of Keras's own variables."""
+"""Keras 3: `hidden/kernel`, channels last, `(in, out)`. Names are the paths of Keras's own variables."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from lecun_cli.frameworks.base import FanRule, Framework, Slot, Slots, UnsupportedError, slot
 from lecun_cli.frameworks.channels_last import BIAS, attention, conv
-from lecun_cli.initializers.fans import FanError, Fans, Shape
-from lecun_cli.layers import AnyLayer
-from lecun_cli.layers.recurrent import Bidirectional, GRUCell, Recurrent
-from lecun_cli.layers.transposed_convolution import ConvTranspose
+from lecun_cli.initializers.fans import Fans, Shape
+
+if TYPE_CHECKING:
+    from lecun_cli.layers.recurrent import Bidirectional, Recurrent
+    from lecun_cli.layers.transposed_convolution import ConvTranspose
 
 
 def compute_fans(shape: Shape) -> Fans:
-    """What `keras.initializers.compute_fans` gives (keras/src/initializers/random_initializers.py).
+    """Return the fans of `keras.initializers.compute_fans` (keras/src/initializers/random_initializers.py).
 
     Args:
         shape: A stored shape; from three axes on, all but the last two are the receptive field.
     """
-    match shape:
-        case ():
-            return Fans(1, 1)
-        case (n,):
-            return Fans(n, n)
-        case (*window, fan_in, fan_out):
-            taps = math.prod(window)
-            return Fans(fan_in * taps, fan_out * taps)
-    raise FanError(f"keras has no fans for {shape}")
+    if not shape:
+        return Fans(1, 1)
+    if len(shape) == 1:
+        return Fans(shape[0], shape[0])
+    taps = math.prod(shape[:-2])
+    return Fans(shape[-2] * taps, shape[-1] * taps)
 
 
 _GAMMA_BETA = (slot("gamma", "gamma"), slot("beta", "beta"))
 
 
-def _conv_transpose(layer: AnyLayer) -> Slots:
-    """`(*window, out, in)`: the kernel of the convolution whose gradient it is."""
-    if isinstance(layer, ConvTranspose) and layer.groups > 1:
+def _conv_transpose(layer: ConvTranspose) -> Slots:
+    """Return `(*window, out, in)`: the kernel of the convolution whose gradient it is."""
+    if layer.groups > 1:
         raise UnsupportedError("Keras has no transposed convolution in groups")
-    window = tuple(range(3, 3 + layer.rank)) if isinstance(layer, ConvTranspose) else ()
+    window = tuple(range(3, 3 + layer.rank))
     merge = (*(1 for _ in window), 2, 1)
     return (Slot("kernel", ("kernel",), (*window, 0, 1, 2), merge=merge), BIAS)
 
 
 def _depthwise(name: str, param_name: str, rank: int) -> Slot:
-    """`(*window, in, multiplier)` from `(in, multiplier, 1, *window)`."""
+    """Return `(*window, in, multiplier)`, from `(in, multiplier, 1, *window)`."""
     window = tuple(range(3, 3 + rank))
     return Slot(name, (param_name,), (*window, 2, 0, 1), merge=(*(1 for _ in window[1:]), 2, 1, 1))
 
@@ -56,13 +55,10 @@ def _separable(rank: int) -> Slots:
     )
 
 
-def _recurrent(layer: AnyLayer) -> Slots:
-    assert isinstance(layer, Recurrent)  # noqa: S101 - the table's own promise
-    return _cell(layer)
+def _recurrent(layer: Recurrent) -> Slots:
+    """Return `lstm_cell/kernel (in, 4 units)`: the gates side by side, GRU's as update, reset, candidate."""
+    from lecun_cli.layers.recurrent import GRUCell
 
-
-def _cell(layer: Recurrent) -> Slots:
-    """`name/lstm_cell/kernel (in, 4 units)`: the gates side by side, GRU's as update, reset, candidate."""
     if layer.num_layers > 1:
         raise UnsupportedError("a Keras recurrent layer is one layer; write one for each of num_layers")
     kernel = Slot("kernel", layer.gated("kernel"), (1, 0), concat_axis=1)
@@ -73,12 +69,11 @@ def _cell(layer: Recurrent) -> Slots:
     return tuple(cell_slot.prefixed(f"{layer.type}_cell/") for cell_slot in (kernel, recurrent, bias))
 
 
-def _bidirectional(layer: AnyLayer) -> Slots:
-    assert isinstance(layer, Bidirectional)  # noqa: S101
+def _bidirectional(layer: Bidirectional) -> Slots:
     return tuple(
         cell_slot.prefixed(f"{way}_{layer.layer.type}/", f"{way}/")
         for way in ("forward", "backward")
-        for cell_slot in _cell(layer.layer)
+        for cell_slot in _recurrent(layer.layer)
     )
 
 
@@ -86,6 +81,20 @@ KERAS = Framework(
     name="keras",
     separator="/",
     header="keras",
+    # 3.15 is the first release whose EinsumDense names its axes (pull request 22789).
+    fan_rules=(
+        FanRule("keras", compute_fans),
+        FanRule("keras-3.14", compute_fans, uses_fan_axes=False),
+    ),
+    epsilon={
+        "layer_normalization": 1e-3,
+        "rms_normalization": 1e-6,
+        "batch_normalization": 1e-3,
+        "group_normalization": 1e-3,
+    },
+    recognizer="lecun_cli.derive.recognition.keras_flax_names:KERAS",
+    leaky_relu_slope=0.2,
+    synonyms=("tf", "tensorflow", "tf.keras", "keras3"),
     table={
         "dense": (slot("kernel", "kernel", (1, 0)), BIAS),
         "experts": (slot("kernel", "kernel", (0, 2, 1)), BIAS),
@@ -116,10 +125,4 @@ KERAS = Framework(
         "group_normalization": _GAMMA_BETA,
         "p_re_lu": (slot("alpha", "alpha"),),
     },
-)
-
-# 3.15 is the first release whose EinsumDense names its axes (pull request 22789).
-RULES = (
-    FanRule("keras", KERAS, compute_fans),
-    FanRule("keras-3.14", KERAS, compute_fans, of_axes=False),
 )

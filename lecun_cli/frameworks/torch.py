@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from lecun_cli.frameworks.base import FanRule, Framework, Slot, Slots, UnsupportedError, slot
 from lecun_cli.initializers.fans import FanError, Fans, Shape
-from lecun_cli.layers import AnyLayer
-from lecun_cli.layers.activation import PReLU
-from lecun_cli.layers.attention import MultiHeadAttention
-from lecun_cli.layers.normalization import BatchNormalization, GroupNormalization, LayerNormalization
-from lecun_cli.layers.recurrent import Bidirectional, GRUCell, Recurrent
+
+if TYPE_CHECKING:
+    from lecun_cli.layers.activation import PReLU
+    from lecun_cli.layers.attention import MultiHeadAttention
+    from lecun_cli.layers.normalization import BatchNormalization, GroupNormalization, LayerNormalization
+    from lecun_cli.layers.recurrent import Bidirectional, Recurrent
 
 
 def calculate_fans(shape: Shape) -> Fans:
-    """What `torch.nn.init._calculate_fan_in_and_fan_out` gives (torch/nn/init.py).
+    """Return the fans of `torch.nn.init._calculate_fan_in_and_fan_out` (torch/nn/init.py).
 
     Args:
-        shape: A stored shape of two axes or more; those past the second are the receptive field.
+        shape: A stored shape of two axes or more; those after the second are the receptive field.
 
     Raises:
         FanError: The shape has fewer than two axes, for which torch raises ValueError.
@@ -35,18 +37,18 @@ _AFFINE = (slot("weight", "gamma"), slot("bias", "beta"))
 
 
 def _conv_transpose(rank: int) -> Slots:
-    """`(in, out / groups, *window)` from `(groups, out / groups, in / groups, *window)`."""
+    """Return `(in, out / groups, *window)`, from `(groups, out / groups, in / groups, *window)`."""
     window = tuple(range(3, 3 + rank))
     return (Slot("weight", ("kernel",), (0, 2, 1, *window), merge=(2, 1, *(1 for _ in window))), _BIAS)
 
 
 def _depthwise(rank: int, name: str = "weight", param_name: str = "kernel") -> Slot:
-    """`(in * multiplier, 1, *window)`: a convolution in as many groups as channels."""
+    """Return `(in * multiplier, 1, *window)`: a convolution with one group per channel."""
     return Slot(name, (param_name,), merge=(2, 1, *(1 for _ in range(rank))))
 
 
 def _separable(rank: int) -> Slots:
-    """PyTorch has no such layer: a depthwise and a pointwise convolution under its name."""
+    """Return a depthwise and a pointwise convolution under the layer's name; PyTorch has no such layer."""
     return (
         _depthwise(rank, "depthwise.weight", "depthwise_kernel"),
         slot("pointwise.weight", "pointwise_kernel"),
@@ -54,32 +56,45 @@ def _separable(rank: int) -> Slots:
     )
 
 
-def _recurrent(layer: AnyLayer) -> Slots:
-    """`weight_ih_l0 (gates * hidden, in)`: the gates one after another, GRU's as reset, update, candidate."""
-    bidirectional = isinstance(layer, Bidirectional)
-    cell = layer.layer if isinstance(layer, Bidirectional) else layer
-    assert isinstance(cell, Recurrent)  # noqa: S101 - the table's own promise
+def _recurrent(layer: Recurrent) -> Slots:
+    return _stack(layer, (("", ""),))
+
+
+def _bidirectional(layer: Bidirectional) -> Slots:
+    return _stack(layer.layer, (("forward/", ""), ("backward/", "_reverse")))
+
+
+def _stack(cell: Recurrent, ways: tuple[tuple[str, str], ...]) -> Slots:
+    """Return `weight_ih_l0 (gates * hidden, in)` and the like, for all layers of a stack.
+
+    The gates follow each other, those of a GRU as reset, update, candidate.
+
+    Args:
+        cell: The layer.
+        ways: (prefix of its parameters, suffix of its slots) for each direction.
+    """
+    from lecun_cli.layers.recurrent import GRUCell
+
     if isinstance(cell, GRUCell) and not cell.reset_after:
         raise UnsupportedError("PyTorch's GRU resets after the product")
     order = ("reset", "update", "candidate") if isinstance(cell, GRUCell) else cell.gates
     slots = []
     for k in range(cell.num_layers):
-        for way, suffix in (("forward/", ""), ("backward/", "_reverse")) if bidirectional else (("", ""),):
-            under = cell.under(k) + way
+        for way, suffix in ways:
+            prefix = cell.under(k) + way
             for name, param_name in (
                 ("weight_ih", "kernel"),
                 ("weight_hh", "recurrent_kernel"),
                 ("bias_ih", "bias"),
                 ("bias_hh", "recurrent_bias"),
             ):
-                param_names = tuple(under + param_name + (f"_{gate}" if gate else "") for gate in order)
+                param_names = tuple(prefix + param_name + (f"_{gate}" if gate else "") for gate in order)
                 slots.append(Slot(f"{name}_l{k}{suffix}", param_names))
     return tuple(slots)
 
 
-def _multi_head_attention(layer: AnyLayer) -> Slots:
-    """`torch.nn.MultiheadAttention`: query, key and value packed, unless their widths differ."""
-    assert isinstance(layer, MultiHeadAttention)  # noqa: S101
+def _multi_head_attention(layer: MultiHeadAttention) -> Slots:
+    """Return the slots of `torch.nn.MultiheadAttention`, which packs query, key and value of equal widths."""
     if layer.num_heads * layer.size_of_head != layer.embed_dim:
         raise UnsupportedError("PyTorch's MultiheadAttention has heads of embed_dim / num_heads")
     three = ("query", "key", "value")
@@ -96,7 +111,7 @@ def _multi_head_attention(layer: AnyLayer) -> Slots:
 
 
 def _grouped_query_attention() -> Slots:
-    """PyTorch has no such layer: the four projections in the names of the Hub's decoders."""
+    """Return four projections with the names of decoders on the Hub; PyTorch has no such layer."""
     slots: list[Slot] = []
     for name in ("query", "key", "value"):
         slots.append(Slot(f"{name[0]}_proj.weight", (f"{name}/kernel",), merge=(2, 1)))
@@ -106,18 +121,21 @@ def _grouped_query_attention() -> Slots:
     return tuple(slots)
 
 
-def _layer_normalization(layer: AnyLayer) -> Slots:
-    assert isinstance(layer, LayerNormalization)  # noqa: S101
+def _layer_normalization(layer: LayerNormalization) -> Slots:
     if layer.center and not layer.scale:
         raise UnsupportedError("PyTorch's LayerNorm has no shift without a scale")
     return _AFFINE
 
 
-def _pair(name: str, *more: Slot) -> Callable[[AnyLayer], Slots]:
-    """Scale and shift by one switch, `affine`."""
+def _affine(name: str, *more: Slot) -> Callable[[BatchNormalization | GroupNormalization], Slots]:
+    """Return a row with scale and shift, which PyTorch has both or not at all.
 
-    def slots(layer: AnyLayer) -> Slots:
-        assert isinstance(layer, BatchNormalization | GroupNormalization)  # noqa: S101
+    Args:
+        name: The class in PyTorch, for the message.
+        more: Further slots.
+    """
+
+    def slots(layer: BatchNormalization | GroupNormalization) -> Slots:
         if layer.center != layer.scale:
             raise UnsupportedError(f"PyTorch's {name} has both scale and shift, or neither")
         return (*_AFFINE, *more)
@@ -125,9 +143,8 @@ def _pair(name: str, *more: Slot) -> Callable[[AnyLayer], Slots]:
     return slots
 
 
-def _p_re_lu(layer: AnyLayer) -> Slots:
-    """`weight (channels,)`, or `(1,)`: PyTorch itself knows which axis the channels are."""
-    assert isinstance(layer, PReLU)  # noqa: S101
+def _p_re_lu(layer: PReLU) -> Slots:
+    """Return `weight (channels,)`, or `(1,)`: in PyTorch the channels are always axis 1 of the signal."""
     if sum(n > 1 for n in layer.shape) > 1:
         raise UnsupportedError("PyTorch's PReLU has one slope for each channel, or one for all")
     return (Slot("weight", ("alpha",), merge=(len(layer.shape),)),)
@@ -137,6 +154,16 @@ TORCH = Framework(
     name="torch",
     separator=".",
     header="pt",
+    fan_rules=(FanRule("torch", calculate_fans),),
+    epsilon={
+        "layer_normalization": 1e-5,
+        "rms_normalization": 2.0**-23,  # torch.finfo(torch.float32).eps
+        "batch_normalization": 1e-5,
+        "group_normalization": 1e-5,
+    },
+    recognizer="lecun_cli.derive.recognition.torch_names:RECOGNIZER",
+    channels_first=True,
+    synonyms=("pytorch", "pt", "lightning", "transformers", "huggingface"),
     table={
         "dense": _WEIGHT_BIAS,
         "experts": _WEIGHT_BIAS,
@@ -154,20 +181,18 @@ TORCH = Framework(
         "simple_rnn": _recurrent,
         "gru": _recurrent,
         "lstm": _recurrent,
-        "bidirectional": _recurrent,
+        "bidirectional": _bidirectional,
         "multi_head_attention": _multi_head_attention,
         "grouped_query_attention": _grouped_query_attention(),
         "layer_normalization": _layer_normalization,
         "rms_normalization": (slot("weight", "scale"),),
-        "batch_normalization": _pair(
+        "batch_normalization": _affine(
             "BatchNorm",
             slot("running_mean", "moving_mean"),
             slot("running_var", "moving_variance"),
             slot("num_batches_tracked", "num_batches_tracked"),
         ),
-        "group_normalization": _pair("GroupNorm"),
+        "group_normalization": _affine("GroupNorm"),
         "p_re_lu": _p_re_lu,
     },
 )
-
-RULES = (FanRule("torch", TORCH, calculate_fans),)

@@ -1,4 +1,9 @@
-"""The layer kinds, by the `type` that a spec gives. A new kind is a class in a file of its family."""
+"""The registry of layer types, by the `type` that a spec gives.
+
+A new layer type is a file here with its fields, parameters and forward pass, and its module below. Each
+framework stores it by one row of its table (`frameworks/keras.py`, `torch.py`, `flax.py`).
+`tests/layers/test_registry.py` names what is missing.
+"""
 
 from __future__ import annotations
 
@@ -14,32 +19,27 @@ from lecun_cli.layers import (
     tensor,
     transposed_convolution,
 )
-from lecun_cli.layers.base import Layer, Parameter
+from lecun_cli.layers.base import AnyLayerType, Layer, LayerType, Parameter
 from lecun_cli.layers.tensor import RawTensor, TensorLayer
 
 AnyLayer = Layer | RawTensor
 
+_FAMILIES = (
+    dense,
+    convolution,
+    transposed_convolution,
+    depthwise_convolution,
+    embedding,
+    recurrent,
+    attention,
+    normalization,
+    activation,
+    tensor,
+)
 
-def _name(model: type[Layer] | type[TensorLayer]) -> str:
-    (name,) = model.model_fields["type"].annotation.__args__  # type: ignore[union-attr]
-    return str(name)
-
-
-LAYER_TYPES: dict[str, type[Layer] | type[TensorLayer]] = {
-    _name(model): model
-    for family in (
-        dense,
-        convolution,
-        transposed_convolution,
-        depthwise_convolution,
-        embedding,
-        recurrent,
-        attention,
-        normalization,
-        activation,
-        tensor,
-    )
-    for model in family.LAYER_TYPES
+LAYER_TYPES: dict[str, AnyLayerType] = {
+    layer_type.name: layer_type for family in _FAMILIES for layer_type in family.LAYER_TYPES
 }
+"""In the order in which the schema and messages list them."""
 
-__all__ = ["LAYER_TYPES", "AnyLayer", "Layer", "Parameter", "RawTensor", "TensorLayer"]
+__all__ = ["LAYER_TYPES", "AnyLayer", "Layer", "LayerType", "Parameter", "RawTensor", "TensorLayer"]

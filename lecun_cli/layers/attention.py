@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lecun_cli.initializers.fans import Fans
-from lecun_cli.layers.base import LECUN_NORMAL, ZEROS, Layer, Parameter
+from lecun_cli.layers.base import LECUN_NORMAL, ZEROS, Layer, LayerType, Parameter
 from lecun_cli.layers.fields import InitializerField, Size, field_error
+from lecun_cli.layers.operation import vector_operation
+
+if TYPE_CHECKING:
+    from lecun_cli.layers.operation import Array, Conventions, LayerWeights
 
 
 class _Attention(Layer):
-    embed_dim: Size = Field(description="width of the query and of the output")
-    num_heads: Size = Field(description="heads of the query")
+    embed_dim: Size = Field(description="width of the query and of the output", examples=[512, "d"])
+    num_heads: Size = Field(description="heads of the query", examples=[12, "heads"])
     head_dim: Size | None = Field(
-        default=None, description="width of a head; embed_dim / num_heads if not given"
+        default=None,
+        description="width of a head; embed_dim / num_heads if not given",
+        examples=[64, "d // heads"],
     )
-    bias: bool = Field(default=True, description="whether the projections have biases")
+    bias: bool = Field(default=True, description="whether the projections have biases", examples=[False])
     kernel_initializer: InitializerField = LECUN_NORMAL
     bias_initializer: InitializerField = ZEROS
 
@@ -61,8 +67,12 @@ class MultiHeadAttention(_Attention):
     """Multi-head attention (Vaswani et al., arXiv:1706.03762)."""
 
     type: Literal["multi_head_attention"]
-    kdim: Size | None = Field(default=None, description="width of the key; embed_dim if not given")
-    vdim: Size | None = Field(default=None, description="width of the value; embed_dim if not given")
+    kdim: Size | None = Field(
+        default=None, description="width of the key; embed_dim if not given", examples=[256]
+    )
+    vdim: Size | None = Field(
+        default=None, description="width of the value; embed_dim if not given", examples=[256]
+    )
 
     @property
     def width_of_key(self) -> int:
@@ -84,7 +94,9 @@ class GroupedQueryAttention(_Attention):
     """Attention whose query heads share keys and values in groups (Ainslie et al., arXiv:2305.13245)."""
 
     type: Literal["grouped_query_attention"]
-    num_kv_heads: Size = Field(description="heads of key and value, which num_heads is a multiple of")
+    num_kv_heads: Size = Field(
+        description="heads of key and value, which num_heads is a multiple of", examples=[8, "kv_heads"]
+    )
 
     @model_validator(mode="after")
     def _check_groups(self) -> Self:
@@ -101,4 +113,36 @@ class GroupedQueryAttention(_Attention):
         return self._projections(heads, dict.fromkeys(heads, self.embed_dim))
 
 
-LAYER_TYPES = (MultiHeadAttention, GroupedQueryAttention)
+def _attend(weights: LayerWeights, x: Array, num_heads: int, num_kv_heads: int) -> Array:
+    """Let one position attend to itself with weight one, so that query and key have no effect."""
+    from lecun_cli.layers.forward_math import linear
+
+    values = linear(x, weights, "value/kernel", "value/bias")
+    shared = values.reshape(len(x), num_kv_heads, -1).repeat(num_heads // num_kv_heads, axis=1)
+    return linear(shared.reshape(len(x), -1), weights, "output/kernel", "output/bias")
+
+
+def _multi_head(layer: MultiHeadAttention, weights: LayerWeights, x: Array, _: Conventions) -> Array:
+    return _attend(weights, x, layer.num_heads, layer.num_heads)
+
+
+def _grouped_query(layer: GroupedQueryAttention, weights: LayerWeights, x: Array, _: Conventions) -> Array:
+    return _attend(weights, x, layer.num_heads, layer.num_kv_heads)
+
+
+_NOTE = "attention has one position, which attends to itself: query and key have no effect"
+
+LAYER_TYPES = (
+    LayerType(
+        MultiHeadAttention,
+        vector_operation(
+            lambda layer: layer.width_of_value, lambda layer: layer.embed_dim, _multi_head, note=_NOTE
+        ),
+    ),
+    LayerType(
+        GroupedQueryAttention,
+        vector_operation(
+            lambda layer: layer.embed_dim, lambda layer: layer.embed_dim, _grouped_query, note=_NOTE
+        ),
+    ),
+)

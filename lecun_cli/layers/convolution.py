@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lecun_cli.initializers.fans import Fans
-from lecun_cli.layers.base import LECUN_NORMAL, ZEROS, Layer, Parameter
+from lecun_cli.initializers.fans import Fans, Shape
+from lecun_cli.layers.base import LECUN_NORMAL, ZEROS, AnyLayerType, Layer, LayerType, Parameter
 from lecun_cli.layers.fields import Activation, InitializerField, Size, Sizes, field_error
+from lecun_cli.layers.operation import AS_IS, Operation
+
+if TYPE_CHECKING:
+    from lecun_cli.layers.operation import Array, Conventions, LayerWeights
 
 
 def window_of(size: tuple[int, ...], rank: int) -> tuple[int, ...]:
@@ -28,13 +32,17 @@ class Conv(Layer):
 
     rank: ClassVar[int]
 
-    in_channels: Size = Field(description="channels of the input")
-    out_channels: Size = Field(description="channels of the output")
-    kernel_size: Sizes = Field(description="extent of the window: one size, or one for every axis")
-    groups: Size = Field(default=1, description="groups of channels that are convolved apart")
-    bias: bool = Field(default=True, description="whether there is a bias")
+    in_channels: Size = Field(description="channels of the input", examples=[3])
+    out_channels: Size = Field(description="channels of the output", examples=[64])
+    kernel_size: Sizes = Field(
+        description="extent of the window: one size, or one for every axis", examples=[3, [3, 3]]
+    )
+    groups: Size = Field(
+        default=1, description="groups of channels that are convolved apart", examples=[1, 8]
+    )
+    bias: bool = Field(default=True, description="whether there is a bias", examples=[False])
     activation: Activation | None = Field(
-        default=None, description="recorded for propagate; no effect on weights"
+        default=None, description="recorded for propagate; no effect on weights", examples=["selu"]
     )
     kernel_initializer: InitializerField = LECUN_NORMAL
     bias_initializer: InitializerField = ZEROS
@@ -90,4 +98,95 @@ class Conv3D(Conv):
     type: Literal["conv3d"]
 
 
-LAYER_TYPES = (Conv1D, Conv2D, Conv3D)
+_MAX_WINDOW_ELEMENTS = 2**23
+"""Maximum number of elements of windows that are laid out as a matrix at once."""
+
+
+def convolve(x: Array, weights: LayerWeights, param_name: str, groups: int) -> Array:
+    """Return a convolution with stride 1 and without padding, as products of matrices.
+
+    Args:
+        x: `(samples, *image, channels)`.
+        weights: The parameters of the layer.
+        param_name: Name of the kernel, canonical: `(out, channels / groups, *window)`.
+        groups: Number of groups of channels that are convolved separately.
+
+    Returns:
+        `(samples, *smaller image, out)`.
+    """
+    import numpy as np
+
+    from lecun_cli.layers.forward_math import blocks
+
+    out, inward, *window = weights.shape(param_name)
+    axes = tuple(range(1, 1 + len(window)))
+    # (samples, *image, channels, *window)
+    windows = np.lib.stride_tricks.sliding_window_view(x, window, axes)
+    positions = windows.shape[1 : 1 + len(window)]
+    y = np.empty((len(x), *positions, out), np.float32)
+    size = inward * math.prod(window)
+    for group in range(groups):
+        channels: tuple[Any, ...] = (..., slice(group * inward, (group + 1) * inward))
+        group_windows = windows[channels + (slice(None),) * len(window)]
+        start = group * (out // groups)
+        for first, stop in blocks(out // groups, size):
+            matrix = weights.rows(param_name, start + first, start + stop).reshape(stop - first, size).T
+            for chunk in _chunks(len(x), positions, size):
+                laid_out = group_windows[chunk]
+                product = laid_out.reshape(-1, size) @ matrix
+                shape = (*laid_out.shape[: 1 + len(window)], stop - first)
+                y[(*chunk, ..., slice(start + first, start + stop))] = product.reshape(shape)
+    return y
+
+
+def _chunks(samples: int, positions: Shape, size: int) -> list[tuple[slice, slice]]:
+    """Return ranges of samples and of the first image axis whose windows fit into `_MAX_WINDOW_ELEMENTS`."""
+    from lecun_cli.layers.forward_math import blocks
+
+    n_elements = math.prod(positions) * size
+    chunks = []
+    for a, b in blocks(samples, n_elements, _MAX_WINDOW_ELEMENTS):
+        row = n_elements // positions[0] * (b - a)
+        chunks += [(slice(a, b), slice(c, d)) for c, d in blocks(positions[0], row, _MAX_WINDOW_ELEMENTS)]
+    return chunks
+
+
+def enter_image(rank: int, channels: int, window: Shape, shape: Shape) -> str | None:
+    """Accept an image with the right number of axes and channels that is not smaller than the window."""
+    fits = len(shape) == rank + 1 and shape[-1] == channels
+    return AS_IS if fits and all(n >= k for n, k in zip(shape, window, strict=False)) else None
+
+
+def smaller_image(image: Shape, window: Shape) -> Shape:
+    """Return the output image of a convolution with stride 1 and without padding."""
+    return tuple(n - k + 1 for n, k in zip(image, window, strict=True))
+
+
+def larger_image(image: Shape, window: Shape) -> Shape:
+    """Return the input image of a convolution with stride 1 and without padding, given its output image."""
+    return tuple(n + k - 1 for n, k in zip(image, window, strict=True))
+
+
+def _conv(layer: Conv, weights: LayerWeights, x: Array, conventions: Conventions) -> Array:
+    from lecun_cli.layers.forward_math import add_bias
+
+    del conventions
+    y = convolve(x, weights, "kernel", layer.groups)
+    add_bias(y, weights)
+    return y
+
+
+_OPERATION = Operation[Conv](
+    enter=lambda layer, shape, _: enter_image(layer.rank, layer.in_channels, layer.window, shape),
+    fresh=lambda layer, image: (*image, layer.in_channels),
+    output=lambda layer, shape: (*smaller_image(shape[:-1], layer.window), layer.out_channels),
+    apply=_conv,
+    before=lambda layer, image: larger_image(image, layer.window),
+    rank=lambda layer: layer.rank,
+)
+
+LAYER_TYPES: tuple[AnyLayerType, ...] = (
+    LayerType(Conv1D, _OPERATION),
+    LayerType(Conv2D, _OPERATION, synonyms=("conv", "convolution")),
+    LayerType(Conv3D, _OPERATION),
+)

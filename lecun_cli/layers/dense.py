@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from lecun_cli.initializers.fans import Fans
-from lecun_cli.layers.base import LECUN_NORMAL, ZEROS, Layer, Parameter
+from lecun_cli.layers.base import LECUN_NORMAL, ZEROS, Layer, LayerType, Parameter
 from lecun_cli.layers.fields import Activation, InitializerField, Size
+from lecun_cli.layers.operation import vector_operation
+
+if TYPE_CHECKING:
+    from lecun_cli.layers.operation import Array, Conventions, LayerWeights
 
 
 class Dense(Layer):
     """A fully connected layer: `kernel (out, in)`, `bias (out,)`."""
 
     type: Literal["dense"]
-    in_features: Size = Field(description="width of the input")
-    out_features: Size = Field(description="width of the output")
-    bias: bool = Field(default=True, description="whether there is a bias")
+    in_features: Size = Field(description="width of the input", examples=[100, "4 * d"])
+    out_features: Size = Field(description="width of the output", examples=[64, "4 * d"])
+    bias: bool = Field(default=True, description="whether there is a bias", examples=[False])
     activation: Activation | None = Field(
-        default=None, description="recorded for propagate; no effect on weights"
+        default=None, description="recorded for propagate; no effect on weights", examples=["selu"]
     )
     kernel_initializer: InitializerField = LECUN_NORMAL
     bias_initializer: InitializerField = ZEROS
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """`kernel (out_features, in_features)` and `bias (out_features,)`."""
+        """Return `kernel (out_features, in_features)` and `bias (out_features,)`."""
         fans = Fans(self.in_features, self.out_features)
         kernel = Parameter("kernel", (self.out_features, self.in_features), self.kernel_initializer, fans)
         if not self.bias:
@@ -37,18 +41,18 @@ class Experts(Layer):
     """Stacked dense layers of one shape: `kernel (num_experts, out, in)`, each with the fans of one."""
 
     type: Literal["experts"]
-    num_experts: Size = Field(description="how many dense layers are stacked")
-    in_features: Size = Field(description="width of the input of each")
-    out_features: Size = Field(description="width of the output of each")
-    bias: bool = Field(default=False, description="whether each has a bias")
+    num_experts: Size = Field(description="how many dense layers are stacked", examples=[8])
+    in_features: Size = Field(description="width of the input of each", examples=[100, "4 * d"])
+    out_features: Size = Field(description="width of the output of each", examples=[64, "4 * d"])
+    bias: bool = Field(default=False, description="whether each has a bias", examples=[False])
     activation: Activation | None = Field(
-        default=None, description="recorded for propagate; no effect on weights"
+        default=None, description="recorded for propagate; no effect on weights", examples=["selu"]
     )
     kernel_initializer: InitializerField = LECUN_NORMAL
     bias_initializer: InitializerField = ZEROS
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """`kernel (num_experts, out_features, in_features)` and `bias (num_experts, out_features)`."""
+        """Return `kernel (num_experts, out_features, in_features)` and `bias (num_experts, out_features)`."""
         fans = Fans(self.in_features, self.out_features)
         shape = (self.num_experts, self.out_features, self.in_features)
         kernel = Parameter("kernel", shape, self.kernel_initializer, fans)
@@ -57,4 +61,46 @@ class Experts(Layer):
         return (kernel, Parameter("bias", shape[:2], self.bias_initializer))
 
 
-LAYER_TYPES = (Dense, Experts)
+def _dense(layer: Dense, weights: LayerWeights, x: Array, conventions: Conventions) -> Array:
+    from lecun_cli.layers.forward_math import linear
+
+    del layer, conventions
+    return linear(x, weights, "kernel", "bias")
+
+
+def _experts(layer: Experts, weights: LayerWeights, x: Array, conventions: Conventions) -> Array:
+    """Give each expert its share of the samples, in turn."""
+    import numpy as np
+
+    from lecun_cli.layers.forward_math import blocks
+
+    del conventions
+    y = np.zeros((len(x), layer.out_features), np.float32)
+    for expert in range(min(layer.num_experts, len(x))):
+        samples = x[expert :: layer.num_experts]
+        for first, stop in blocks(layer.out_features, layer.in_features):
+            rows = weights.read("kernel", (expert, expert + 1), (first, stop), (0, layer.in_features))
+            y[expert :: layer.num_experts, first:stop] = samples @ rows[0].T
+        if "bias" in weights:
+            y[expert :: layer.num_experts] += weights.rows("bias", expert, expert + 1)
+    return y
+
+
+LAYER_TYPES = (
+    LayerType(
+        Dense,
+        vector_operation(lambda layer: layer.in_features, lambda layer: layer.out_features, _dense),
+        synonyms=("linear", "fc", "fully_connected"),
+    ),
+    LayerType(
+        Experts,
+        vector_operation(
+            lambda layer: layer.in_features,
+            lambda layer: layer.out_features,
+            _experts,
+            note="the samples are dealt out to the experts in turn",
+        ),
+        is_keras_class=False,
+        synonyms=("moe",),
+    ),
+)

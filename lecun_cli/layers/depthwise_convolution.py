@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import ClassVar, Literal, Self
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
 from lecun_cli.initializers.fans import Fans
-from lecun_cli.layers.base import LECUN_NORMAL, ZEROS, Layer, Parameter
-from lecun_cli.layers.convolution import check_window, window_of
+from lecun_cli.layers.base import LECUN_NORMAL, ZEROS, AnyLayerType, Layer, LayerType, Parameter
+from lecun_cli.layers.convolution import (
+    check_window,
+    convolve,
+    enter_image,
+    larger_image,
+    smaller_image,
+    window_of,
+)
 from lecun_cli.layers.fields import Activation, InitializerField, Size, Sizes
+from lecun_cli.layers.operation import Operation
+
+if TYPE_CHECKING:
+    from lecun_cli.layers.operation import Array, Conventions, LayerWeights
 
 
 class _Depthwise(Layer):
     rank: ClassVar[int]
 
-    in_channels: Size = Field(description="channels of the input, each convolved by itself")
-    kernel_size: Sizes = Field(description="extent of the window: one size, or one for every axis")
-    depth_multiplier: Size = Field(default=1, description="outputs for each channel of the input")
-    bias: bool = Field(default=True, description="whether there is a bias")
+    in_channels: Size = Field(description="channels of the input, each convolved by itself", examples=[3])
+    kernel_size: Sizes = Field(
+        description="extent of the window: one size, or one for every axis", examples=[3, [3, 3]]
+    )
+    depth_multiplier: Size = Field(
+        default=1, description="outputs for each channel of the input", examples=[1]
+    )
+    bias: bool = Field(default=True, description="whether there is a bias", examples=[False])
     activation: Activation | None = Field(
-        default=None, description="recorded for propagate; no effect on weights"
+        default=None, description="recorded for propagate; no effect on weights", examples=["selu"]
     )
     depthwise_initializer: InitializerField = LECUN_NORMAL
     bias_initializer: InitializerField = ZEROS
@@ -31,11 +48,15 @@ class _Depthwise(Layer):
         check_window("kernel_size", self.kernel_size, self.type, self.rank)
         return self
 
+    @property
+    def window(self) -> tuple[int, ...]:
+        """Extent of the kernel along each axis."""
+        return window_of(self.kernel_size, self.rank)
+
     def depthwise(self, param_name: str) -> Parameter:
         """`(in, multiplier, 1, *window)`: in C order `(out, in / groups, *window)` with a group a channel."""
-        window = window_of(self.kernel_size, self.rank)
-        taps = math.prod(window)
-        shape = (self.in_channels, self.depth_multiplier, 1, *window)
+        taps = math.prod(self.window)
+        shape = (self.in_channels, self.depth_multiplier, 1, *self.window)
         return Parameter(
             param_name, shape, self.depthwise_initializer, Fans(taps, self.depth_multiplier * taps)
         )
@@ -69,7 +90,7 @@ class DepthwiseConv2D(DepthwiseConv):
 class SeparableConv(_Depthwise):
     """A depthwise convolution, then one that mixes the channels: two kernels, each with its own fan-in."""
 
-    out_channels: Size = Field(description="channels of the output")
+    out_channels: Size = Field(description="channels of the output", examples=[64])
     pointwise_initializer: InitializerField = LECUN_NORMAL
 
     def parameters(self) -> tuple[Parameter, ...]:
@@ -99,4 +120,71 @@ class SeparableConv2D(SeparableConv):
     type: Literal["separable_conv2d"]
 
 
-LAYER_TYPES = (DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D)
+def _convolve_channels(x: Array, weights: LayerWeights, param_name: str) -> Array:
+    """Return a convolution of every channel separately, with stride 1 and without padding.
+
+    Args:
+        x: `(samples, *image, channels)`.
+        weights: The parameters of the layer.
+        param_name: Name of the kernel, canonical: `(channels, multiplier, 1, *window)`.
+
+    Returns:
+        `(samples, *smaller image, channels * multiplier)`.
+    """
+    import numpy as np
+
+    channels, multiplier, _, *window = weights.shape(param_name)
+    kernel = weights.read(param_name)[:, :, 0]
+    image = smaller_image(x.shape[1:-1], tuple(window))
+    y = np.zeros((len(x), *image, channels, multiplier), np.float32)
+    for taps in itertools.product(*map(range, window)):
+        positions = tuple(slice(t, t + n) for t, n in zip(taps, image, strict=True))
+        for m in range(multiplier):
+            tap: tuple[Any, ...] = (slice(None), m, *taps)
+            y[..., m] += x[(slice(None), *positions)] * kernel[tap]
+    return y.reshape(len(x), *image, channels * multiplier)
+
+
+def _depthwise(layer: DepthwiseConv, weights: LayerWeights, x: Array, conventions: Conventions) -> Array:
+    from lecun_cli.layers.forward_math import add_bias
+
+    del layer, conventions
+    y = _convolve_channels(x, weights, "kernel")
+    add_bias(y, weights)
+    return y
+
+
+def _separable(layer: SeparableConv, weights: LayerWeights, x: Array, conventions: Conventions) -> Array:
+    from lecun_cli.layers.forward_math import add_bias
+
+    del layer, conventions
+    y = convolve(_convolve_channels(x, weights, "depthwise_kernel"), weights, "pointwise_kernel", 1)
+    add_bias(y, weights)
+    return y
+
+
+D = TypeVar("D", bound=_Depthwise)
+
+
+def _operation(
+    out_channels: Callable[[D], int], apply: Callable[[D, LayerWeights, Array, Conventions], Array]
+) -> Operation[D]:
+    return Operation(
+        enter=lambda layer, shape, _: enter_image(layer.rank, layer.in_channels, layer.window, shape),
+        fresh=lambda layer, image: (*image, layer.in_channels),
+        output=lambda layer, shape: (*smaller_image(shape[:-1], layer.window), out_channels(layer)),
+        apply=apply,
+        before=lambda layer, image: larger_image(image, layer.window),
+        rank=lambda layer: layer.rank,
+    )
+
+
+_DEPTHWISE = _operation(lambda layer: layer.in_channels * layer.depth_multiplier, _depthwise)
+_SEPARABLE = _operation(lambda layer: layer.out_channels, _separable)
+
+LAYER_TYPES: tuple[AnyLayerType, ...] = (
+    LayerType(DepthwiseConv1D, _DEPTHWISE),
+    LayerType(DepthwiseConv2D, _DEPTHWISE),
+    LayerType(SeparableConv1D, _SEPARABLE),
+    LayerType(SeparableConv2D, _SEPARABLE),
+)

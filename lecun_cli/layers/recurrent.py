@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from lecun_cli.initializers.family import Initializer
 from lecun_cli.initializers.fans import Fans
-from lecun_cli.layers.base import LECUN_NORMAL, ONES, ZEROS, Layer, Model, Parameter
+from lecun_cli.layers.base import LECUN_NORMAL, ONES, ZEROS, AnyLayerType, Layer, LayerType, Model, Parameter
 from lecun_cli.layers.fields import DTypeName, InitializerField, LayerName, Size
+from lecun_cli.layers.operation import vector_operation
+
+if TYPE_CHECKING:
+    from lecun_cli.layers.operation import Array, Conventions, LayerWeights
 
 
 class Recurrent(Model):
@@ -24,12 +28,12 @@ class Recurrent(Model):
     gates: ClassVar[tuple[str, ...]] = ("",)
 
     type: str
-    input_size: Size = Field(description="width of the input")
-    hidden_size: Size = Field(description="width of the hidden state")
+    input_size: Size = Field(description="width of the input", examples=[64])
+    hidden_size: Size = Field(description="width of the hidden state", examples=[128])
     num_layers: Size = Field(
-        default=1, description="layers on top of each other; more than one in PyTorch only"
+        default=1, description="layers on top of each other; more than one in PyTorch only", examples=[2]
     )
-    bias: bool = Field(default=True, description="whether there are biases")
+    bias: bool = Field(default=True, description="whether there are biases", examples=[False])
     kernel_initializer: InitializerField = LECUN_NORMAL
     recurrent_initializer: InitializerField = LECUN_NORMAL
     bias_initializer: InitializerField = ZEROS
@@ -92,7 +96,9 @@ class GRUCell(Recurrent):
 
     type: Literal["gru"]
     reset_after: bool = Field(
-        default=True, description="whether the reset gate comes after the product, as in PyTorch and Flax"
+        default=True,
+        description="whether the reset gate comes after the product, as in PyTorch and Flax",
+        examples=[True],
     )
 
 
@@ -102,7 +108,9 @@ class LSTMCell(Recurrent):
     gates = ("input", "forget", "cell", "output")
 
     type: Literal["lstm"]
-    unit_forget_bias: bool = Field(default=False, description="whether the forget gate's bias is one")
+    unit_forget_bias: bool = Field(
+        default=False, description="whether the forget gate's bias is one", examples=[True]
+    )
 
     def bias_of(self, gate: str) -> Initializer:
         """Ones for the forget gate, if asked for."""
@@ -144,15 +152,87 @@ class Bidirectional(Layer):
     """A recurrent layer both ways through the sequence, each with its own parameters."""
 
     type: Literal["bidirectional"]
-    name: LayerName = Field(description="the layer's name")
+    name: LayerName = Field(description="the layer's name", examples=["hidden", "blocks.{i}"])
     dtype: DTypeName | None = Field(
-        default=None, description="dtype of its parameters; the spec's if not given"
+        default=None, description="dtype of its parameters; the spec's if not given", examples=["bfloat16"]
     )
-    layer: Cell = Field(description="the layer that runs both ways: a simple_rnn, gru or lstm without a name")
+    layer: Cell = Field(
+        description="the layer that runs both ways: a simple_rnn, gru or lstm without a name",
+        examples=[{"type": "lstm", "input_size": 64, "hidden_size": 128}],
+    )
 
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameters of the layer, under `forward/` and `backward/`."""
         return self.layer.cells(("forward/", "backward/"))
 
 
-LAYER_TYPES = (SimpleRNN, GRU, LSTM, Bidirectional)
+def _first_step(cell: Recurrent, weights: LayerWeights, x: Array, prefix: str) -> Array:
+    """Return the output of one layer after its first step, from a hidden state of zero.
+
+    Args:
+        cell: The layer.
+        weights: Its parameters.
+        x: `(samples, in)`.
+        prefix: The prefix of the parameter names of this layer and direction.
+    """
+    import numpy as np
+
+    from lecun_cli.layers.forward_math import linear, sigmoid
+
+    def recurrent_bias(name: str) -> Array:
+        # Of the recurrent product, a hidden state of zero leaves only the bias.
+        param_name = f"{prefix}recurrent_bias{name}"
+        return weights.read(param_name) if param_name in weights else np.zeros((), np.float32)
+
+    def gate(name: str) -> Array:
+        return linear(x, weights, f"{prefix}kernel{name}", f"{prefix}bias{name}")
+
+    if isinstance(cell, LSTMCell):
+        input_gate, candidate, output_gate = (
+            gate(name) + recurrent_bias(name) for name in ("_input", "_cell", "_output")
+        )
+        return np.asarray(sigmoid(output_gate) * np.tanh(sigmoid(input_gate) * np.tanh(candidate)))
+    if isinstance(cell, GRUCell):
+        reset = sigmoid(gate("_reset") + recurrent_bias("_reset"))
+        update = sigmoid(gate("_update") + recurrent_bias("_update"))
+        candidate = np.tanh(gate("_candidate") + reset * recurrent_bias("_candidate"))
+        return np.asarray((np.float32(1.0) - update) * candidate)
+    return np.asarray(np.tanh(gate("") + recurrent_bias("")))
+
+
+def _stack(cell: Recurrent, weights: LayerWeights, x: Array, ways: tuple[str, ...]) -> Array:
+    """Apply all layers of a stack, concatenating the outputs of the directions after each."""
+    import numpy as np
+
+    for k in range(cell.num_layers):
+        x = np.concatenate([_first_step(cell, weights, x, cell.under(k) + way) for way in ways], axis=1)
+    return x
+
+
+def _recurrent(layer: Recurrent, weights: LayerWeights, x: Array, conventions: Conventions) -> Array:
+    del conventions
+    return _stack(layer, weights, x, ("",))
+
+
+def _bidirectional(layer: Bidirectional, weights: LayerWeights, x: Array, conventions: Conventions) -> Array:
+    del conventions
+    return _stack(layer.layer, weights, x, ("forward/", "backward/"))
+
+
+_NOTE = "recurrent layers take one step from a hidden state of zero"
+_RECURRENT = vector_operation(
+    lambda layer: layer.input_size, lambda layer: layer.hidden_size, _recurrent, note=_NOTE
+)
+_BIDIRECTIONAL = vector_operation(
+    lambda layer: layer.layer.input_size,
+    lambda layer: 2 * layer.layer.hidden_size,
+    _bidirectional,
+    note=_NOTE,
+)
+
+LAYER_TYPES: tuple[AnyLayerType, ...] = (
+    LayerType(SimpleRNN, _RECURRENT),
+    LayerType(GRU, _RECURRENT),
+    LayerType(LSTM, _RECURRENT),
+    LayerType(Bidirectional, _BIDIRECTIONAL),
+)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
 from lecun_cli.initializers.fans import Fans, from_axes
-from lecun_cli.layers.base import LECUN_NORMAL, Layer, Model, Parameter
+from lecun_cli.layers.base import LECUN_NORMAL, LayerType, Model, Parameter
 from lecun_cli.layers.fields import Axes, DTypeName, InitializerField, Name, Size, Sizes, field_error
+from lecun_cli.layers.operation import vector_operation
+
+if TYPE_CHECKING:
+    from lecun_cli.layers.operation import Array, Conventions, LayerWeights
 
 
 class RawTensor(Model):
@@ -17,23 +21,33 @@ class RawTensor(Model):
     Its fans are given (`fan_in`, `fan_out`) or follow from `in_axes`, `out_axes` and `batch_axes`.
     """
 
-    name: Name = Field(description="the tensor's name, kept as it is")
-    shape: Sizes = Field(description="its shape, outermost axis first; [] is a scalar")
-    dtype: DTypeName | None = Field(default=None, description="its dtype; the spec's if not given")
-    initializer: InitializerField = LECUN_NORMAL
-    fan_in: Size | None = Field(default=None, description="inputs that feed one output")
-    fan_out: Size | None = Field(default=None, description="outputs that one input feeds")
-    in_axes: Axes | None = Field(default=None, description="axes that one output sums over")
-    out_axes: Axes | None = Field(
-        default=None, description="axes of the outputs; with them, the rest is a window"
+    name: Name = Field(description="the tensor's name, kept as it is", examples=["hidden", "blocks.{i}"])
+    shape: Sizes = Field(
+        description="its shape, outermost axis first; [] is a scalar", examples=[[1000, 64], ["vocab", "d"]]
     )
-    batch_axes: Axes | None = Field(default=None, description="axes of independent kernels, such as experts")
+    dtype: DTypeName | None = Field(
+        default=None, description="its dtype; the spec's if not given", examples=["bfloat16"]
+    )
+    initializer: InitializerField = LECUN_NORMAL
+    fan_in: Size | None = Field(default=None, description="inputs that feed one output", examples=[100, "d"])
+    fan_out: Size | None = Field(default=None, description="outputs that one input feeds", examples=[64])
+    in_axes: Axes | None = Field(default=None, description="axes that one output sums over", examples=[[1]])
+    out_axes: Axes | None = Field(
+        default=None, description="axes of the outputs; with them, the rest is a window", examples=[[0]]
+    )
+    batch_axes: Axes | None = Field(
+        default=None, description="axes of independent kernels, such as experts", examples=[[0]]
+    )
     stream: Name | None = Field(
-        default=None, description="the identity to draw from in place of the tensor's name"
+        default=None,
+        description="the identity to draw from in place of the tensor's name",
+        examples=["embed/embeddings"],
     )
 
     collection: Name | None = Field(
-        default=None, description="the Flax collection that it is a variable of; params if not given"
+        default=None,
+        description="the Flax collection that it is a variable of; params if not given",
+        examples=["batch_stats"],
     )
 
     @model_validator(mode="after")
@@ -91,4 +105,47 @@ class TensorLayer(RawTensor):
     type: Literal["tensor"]
 
 
-LAYER_TYPES: tuple[type[Layer] | type[TensorLayer], ...] = (TensorLayer,)
+def _is_matrix(tensor: RawTensor) -> bool:
+    """Return whether a tensor is a matrix with a known input axis."""
+    return (
+        tensor.in_axes is not None
+        and len(tensor.in_axes) == 1
+        and len(tensor.shape) == 2
+        and not tensor.batch_axes
+    )
+
+
+def _in_axis(tensor: RawTensor) -> int:
+    """Return the axis of a matrix that one output sums over: 0 or 1."""
+    return (tensor.in_axes or (1,))[0] % 2
+
+
+def _multiply(layer: RawTensor, weights: LayerWeights, x: Array, conventions: Conventions) -> Array:
+    """Multiply by a matrix, reading it in blocks of rows."""
+    import numpy as np
+
+    from lecun_cli.layers.forward_math import blocks, linear
+
+    del conventions
+    if _in_axis(layer) == 1:
+        return linear(x, weights, "")
+    height, width = layer.shape
+    y = np.zeros((len(x), width), np.float32)
+    for first, stop in blocks(height, width):
+        y += x[:, first:stop] @ weights.rows("", first, stop)
+    return y
+
+
+LAYER_TYPES = (
+    LayerType(
+        TensorLayer,
+        vector_operation(
+            lambda layer: layer.shape[_in_axis(layer)],
+            lambda layer: layer.shape[1 - _in_axis(layer)],
+            _multiply,
+            applies_to=_is_matrix,
+        ),
+        is_keras_class=False,
+        synonyms=("parameter",),
+    ),
+)

@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from lecun_cli.dtypes import DTYPES, DType
 from lecun_cli.errors import Diagnostic, PlanError, Span
-from lecun_cli.frameworks import EXACT, FRAMEWORKS, RULES, FanRule, Slot, UnsupportedError
+from lecun_cli.frameworks import EXACT, FRAMEWORKS, RULES, Slot, UnsupportedError
 from lecun_cli.initializers.distributions import Constant
 from lecun_cli.initializers.fans import FanError, Fans, Shape
 from lecun_cli.layers import Parameter, RawTensor
@@ -230,7 +230,7 @@ class _Planner:
         fans = parameter.fans
         if self.spec.fan_rule != EXACT and (fans or parameter.initializer.needs_fans):
             try:
-                fans = _fans_under(RULES[self.spec.fan_rule], expanded, parameter)
+                fans = _fans_under(self.spec.fan_rule, expanded, parameter)
             except FanError as error:
                 if parameter.initializer.needs_fans:
                     self._add_diagnostic(
@@ -313,11 +313,12 @@ class _Planner:
 _FAN_HELP = "give `fan_in:` or `in_axes:`, or an initializer that needs none, such as zeros for a bias"
 
 
-def _fans_under(rule: FanRule, expanded: ExpandedLayer, parameter: Parameter) -> Fans:
+def _fans_under(rule_name: str, expanded: ExpandedLayer, parameter: Parameter) -> Fans:
     """What a framework would compute for a parameter, from the tensor that it stores it in.
 
     A fan-in that the user gives is the user's own, and no rule changes it.
     """
+    framework, rule = RULES[rule_name]
     layer = expanded.layer
     if isinstance(layer, RawTensor):
         if layer.fan_in is not None and parameter.fans is not None:
@@ -325,13 +326,13 @@ def _fans_under(rule: FanRule, expanded: ExpandedLayer, parameter: Parameter) ->
         return rule.fans(None, parameter.shape)
     shapes = {p.param_name: p.shape for p in layer.parameters()}
     try:
-        slots = rule.framework.slots(expanded.layer_type, layer)
+        slots = framework.slots(expanded.layer_type, layer)
     except UnsupportedError as error:
-        raise FanError(f"{rule.framework.name} has no such layer ({error})") from None
+        raise FanError(f"{framework.name} has no such layer ({error})") from None
     for slot in slots:
         if parameter.param_name in slot.param_names:
             parts = tuple(
                 slot.part_shape(shapes[param_name]) for param_name in slot.param_names if param_name in shapes
             )
             return rule.fans(slot, slot.tensor_shape(parts))
-    raise FanError(f"{rule.framework.name} stores no {parameter.param_name} of a {expanded.layer_type} layer")
+    raise FanError(f"{framework.name} stores no {parameter.param_name} of a {expanded.layer_type} layer")

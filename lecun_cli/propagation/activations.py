@@ -1,54 +1,65 @@
 """The activations that a spec may name, as the frameworks compute them, in place and in bounded memory.
 
-A new one is a row of `ACTIVATIONS`. Frameworks agree on all but two: the slope of `leaky_relu` (0.2 in
-Keras, 0.01 in PyTorch and Flax) and `gelu`, which is exact in Keras and PyTorch and, by default, the
-approximation by tanh in Flax.
+A new one is a row of `ACTIVATIONS`. Frameworks differ in two of them, which their records state: the slope of
+`leaky_relu`, and whether `gelu` is exact or the approximation by tanh.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[np.float32]]
-"""float32; samples first, channels last."""
+from lecun_cli.layers.forward_math import sigmoid
 
-Function = Callable[[Array], Any]
+if TYPE_CHECKING:
+    from lecun_cli.frameworks import Framework
+    from lecun_cli.layers.operation import Array
+
+Function = Callable[[Any], Any]
 
 SELU_SCALE = 1.0507009873554804934193349852946
-"""lambda of Klambauer et al., arXiv:1706.02515: with alpha, it makes mean 0 and variance 1 a fixed point."""
+"""lambda of Klambauer et al., arXiv:1706.02515: with alpha, mean 0 and variance 1 are a fixed point."""
 SELU_ALPHA = 1.6732632423543772848170429916717
-"""alpha of the same."""
+"""alpha of the same paper."""
 
-_BLOCK = 2**17  # elements worked on at once: the temporaries stay in the cache
+_BLOCK = 2**17  # elements computed at once, so that the temporaries stay in the cache
 
 
-def activate(name: str, x: Array, framework: str) -> None:
+def activate(name: str, x: Array, framework: Framework) -> None:
     """Apply an activation in place.
 
     Args:
         name: A key of `ACTIVATIONS`.
-        x: Any shape, C order, the channels on the last axis, which is what `softmax` sums to one over.
-        framework: A key of `FRAMEWORKS`, for the two that frameworks do not agree on.
+        x: Any shape, in C order, channels on the last axis, over which `softmax` sums to one.
+        framework: Its record states the variants of `leaky_relu` and `gelu`.
     """
-    function = _OF_FRAMEWORK.get((name, framework), ACTIVATIONS[name])
+    function = ACTIVATIONS[name]
+    if name == "leaky_relu":
+        function = _leaky(framework.leaky_relu_slope)
+    elif name == "gelu" and framework.gelu_by_tanh:
+        function = _gelu_by_tanh
     rows = x.reshape(-1, x.shape[-1])
     step = max(1, _BLOCK // rows.shape[1])
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # a signal may explode: that is shown
+    with np.errstate(
+        over="ignore", under="ignore", invalid="ignore"
+    ):  # a signal may explode, which the result shows
         for first in range(0, len(rows), step):
             rows[first : first + step] = function(rows[first : first + step])
 
 
 def normal_cdf(x: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The distribution function of N(0, 1) in float64, right to 1e-7.
+    """Return the cumulative distribution function of N(0, 1) in float64, with an error below 1e-7.
 
-    Abramowitz and Stegun, 7.1.26, for erfc: NumPy has no erf, and SciPy is no dependency.
+    Computed by Abramowitz and Stegun, 7.1.26, for erfc: NumPy has no erf, and SciPy is not a dependency.
 
     Args:
         x: Any shape and float dtype.
+
+    Returns:
+        An array of the same shape.
     """
     z = np.abs(x.astype(np.float64)) * math.sqrt(0.5)
     t = 1.0 / (1.0 + 0.3275911 * z)
@@ -60,11 +71,7 @@ def normal_cdf(x: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[np
     return cdf
 
 
-def _sigmoid(x: Array) -> Any:  # noqa: ANN401 - an array; so are all of these
-    return np.float32(0.5) + np.float32(0.5) * np.tanh(np.float32(0.5) * x)
-
-
-def _softplus(x: Array) -> Any:  # noqa: ANN401
+def _softplus(x: Array) -> Any:  # noqa: ANN401 - NumPy's stubs lose the dtype; so they do in all of these
     return np.logaddexp(x, np.float32(0.0))
 
 
@@ -99,17 +106,12 @@ ACTIVATIONS: dict[str, Function] = {
     "elu": _elu,
     "selu": _selu,
     "gelu": lambda x: x * normal_cdf(x),
-    "silu": lambda x: x * _sigmoid(x),
-    "sigmoid": _sigmoid,
+    "silu": lambda x: x * sigmoid(x),
+    "sigmoid": sigmoid,
     "tanh": np.tanh,
     "softmax": _softmax,
     "softplus": _softplus,
     "softsign": lambda x: x / (np.float32(1.0) + np.abs(x)),
     "mish": lambda x: x * np.tanh(_softplus(x)),
     "exponential": np.exp,
-}
-
-_OF_FRAMEWORK: dict[tuple[str, str], Function] = {
-    ("leaky_relu", "keras"): _leaky(0.2),
-    ("gelu", "flax"): _gelu_by_tanh,
 }

@@ -1,33 +1,22 @@
-"""The layers of a spec as chains: what feeds what, by their sizes alone. Pure; no arrays."""
+"""Link the layers of a spec to chains: which layer feeds which, by their sizes alone; no arrays."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lecun_cli.errors import UsageError
+from lecun_cli.frameworks import FRAMEWORKS, Framework
 from lecun_cli.initializers.fans import Shape
-from lecun_cli.layers import AnyLayer
+from lecun_cli.layers import LAYER_TYPES, AnyLayer
+from lecun_cli.layers.operation import AS_IS, Operation
 from lecun_cli.plan.types import PlannedLayer
-from lecun_cli.propagation.forward import activation_of, operation_of
-from lecun_cli.propagation.operation import AS_IT_IS, Operation
 from lecun_cli.spec.expand import ExpandedLayer
 
 FRESH = "input"
-"""How a layer is fed that begins anew: with inputs of its own, of mean 0 and variance 1."""
+"""Entry of a layer that starts a chain: inputs of mean 0 and variance 1."""
 TOKENS = "tokens"
-"""The same of an embedding: token numbers, all as likely."""
-
-_AFTER_NORMALIZATION = frozenset({"batch_normalization", "group_normalization"})
-_NO_KERNEL = frozenset(
-    {
-        "layer_normalization",
-        "rms_normalization",
-        "batch_normalization",
-        "group_normalization",
-        "p_re_lu",
-        "embedding",
-    }
-)
+"""Entry of an embedding, which starts a chain: token IDs, uniformly distributed."""
 
 
 @dataclass(frozen=True)
@@ -35,20 +24,21 @@ class Link:
     """A layer in a chain.
 
     Attributes:
-        name: The layer's path; a raw tensor's own name.
-        layer: The layer, all sizes plain integers.
+        name: Path of the layer; for a raw tensor, its name.
+        layer: The layer, with all sizes as integers.
         planned: The same layer in the plan.
         operation: Its forward pass.
-        entry: How it is fed: `FRESH`, `TOKENS`, or by the layer before, `AS_IT_IS`, `FLATTENED` or `POOLED`.
-        shape: What enters, one sample, channels last; `()` for tokens.
-        output: What leaves.
+        entry: How the signal enters: `FRESH` or `TOKENS` at the start of a chain; from the layer before,
+            `AS_IS`, `FLATTENED` or `POOLED`.
+        shape: Shape of the input, one sample, channels last; `()` for token IDs.
+        output: Shape of the output.
         activation: A key of `ACTIVATIONS`, or None.
     """
 
     name: str
     layer: AnyLayer
     planned: PlannedLayer
-    operation: Operation
+    operation: Operation[Any]
     entry: str
     shape: Shape
     output: Shape
@@ -56,13 +46,18 @@ class Link:
 
     @property
     def begins(self) -> bool:
-        """Whether it has inputs of its own."""
+        """If true, the layer starts a chain."""
         return self.entry in {FRESH, TOKENS}
 
 
 @dataclass(frozen=True)
 class Chains:
-    """All links in the order of the spec, and how many raw tensors are left out."""
+    """All chains of a spec.
+
+    Attributes:
+        links: The links of all chains, in the order of the spec.
+        left_out: Number of raw tensors that are not part of a forward pass.
+    """
 
     links: tuple[Link, ...]
     left_out: int
@@ -76,72 +71,100 @@ def chain(
     image: Shape | None = None,
     activation: str | None = None,
 ) -> Chains:
-    """Link the layers of a spec: each to the one before, if its sizes allow, else to inputs of its own.
+    """Link each layer of a spec to the layer before it if the sizes fit, or start a new chain.
 
     Args:
         layers: The layers of the spec.
-        planned: The same in the plan.
+        planned: The same layers in the plan.
         framework: A key of `FRAMEWORKS`.
-        image: The size of images, one for every axis or one for each; if not given, the smallest that
-            leads through the convolutions to the layer behind them.
-        activation: The activation of the layers that name none, but the last. Where a batch or group
-            normalisation follows, it comes after that.
+        image: Size of the images: one for all axes, or one for each; by default, the smallest that fits
+            through the convolutions to the layer after them.
+        activation: Activation of the layers that do not name one, except the last. If a batch or group
+            normalization follows, the activation comes after it.
 
     Raises:
-        UsageError: No layer can be walked, or an image is smaller than a window.
+        UsageError: No layer takes part in a forward pass, a layer type is not supported, or an image is
+            smaller than a window.
     """
+    conventions = FRAMEWORKS[framework]
     walked = [
         (expanded.layer, layer_plan, operation)
         for expanded, layer_plan in zip(layers, planned, strict=True)
-        if (operation := operation_of(expanded.layer_type, expanded.layer)) is not None
+        if (operation := operation_of(expanded.layer_type)).applies_to(expanded.layer)
     ]
     if not walked:
         raise UsageError(
-            "a forward pass needs layers, and the spec has raw tensors alone",
-            help="give its matrices in_axes, which say what an output sums over",
+            "a forward pass needs layers, but the spec has only raw tensors",
+            help="give its matrices in_axes, the axes that an output sums over",
         )
     links: list[Link] = []
     for k, (layer, layer_plan, operation) in enumerate(walked):
         before = links[-1].output if links else None
-        entry = operation.enter(layer, before, framework) if before is not None else None
+        entry = operation.enter(layer, before, conventions) if before is not None else None
         if entry is None or before is None:
             size: Shape = ()
             if operation.rank(layer):
                 rest = tuple((later, how) for later, _, how in walked[k : k + _FURTHEST])
-                size = _image(rest, image, framework)
+                size = _image(rest, image, conventions)
             shape = operation.fresh(layer, size)
             entry = FRESH if shape else TOKENS
-            if shape and operation.enter(layer, shape, framework) is None:
+            if shape and operation.enter(layer, shape, conventions) is None:
                 raise UsageError(
                     f'an image of {_by(shape[:-1])} is smaller than the window of "{layer_plan.name}"',
-                    help="give a larger --image-size, or leave it out",
+                    help="give a larger --image-size, or omit it",
                 )
         else:
-            shape = before if entry == AS_IT_IS else operation.fresh(layer, ())
+            shape = before if entry == AS_IS else operation.fresh(layer, ())
         output = operation.output(layer, shape)
         name = layer_plan.tensors[0][1] if layer_plan.layer_type == "tensor" else layer_plan.name
         links.append(Link(name, layer, layer_plan, operation, entry, shape, output, activation_of(layer)))
     if activation is not None:
-        links = _assumed(links, activation)
+        links = _with_activation(links, activation)
     return Chains(tuple(links), len(layers) - len(walked))
 
 
-_FURTHEST = 10_000  # layers that are looked at for the size of an image
-Rest = tuple[tuple[AnyLayer, Operation], ...]
+def operation_of(layer_type: str) -> Operation[Any]:
+    """Return the forward pass of a layer type.
+
+    Raises:
+        UsageError: The layer type does not have one.
+    """
+    operation = LAYER_TYPES[layer_type].operation
+    if operation is None:
+        raise UsageError(
+            f"propagate does not support {layer_type} yet", help="use a spec without layers of this type"
+        )
+    return operation
 
 
-def _image(rest: Rest, sizes: Shape | None, framework: str) -> Shape:
-    """The image that a chain begins with: as given, or the smallest that leads through the chain."""
+def activation_of(layer: AnyLayer) -> str | None:
+    """Return the activation that a spec gives a layer, or None."""
+    activation: str | None = getattr(layer, "activation", None)
+    return activation
+
+
+_FURTHEST = 10_000  # maximum number of layers that determine the size of an image
+Rest = tuple[tuple[AnyLayer, Operation[Any]], ...]
+
+
+def _image(rest: Rest, sizes: Shape | None, framework: Framework) -> Shape:
+    """Return the image at the start of a chain.
+
+    Args:
+        rest: The layers that may be part of the chain, the first of which takes an image.
+        sizes: Size of the images, as in `chain`.
+        framework: The framework.
+    """
     layer, operation = rest[0]
     rank = operation.rank(layer)
     if sizes is not None:
         if len(sizes) not in {1, rank}:
-            raise UsageError(f"--image-size gives {len(sizes)} sizes, and an image has {rank} axes here")
+            raise UsageError(f"--image-size: expected 1 or {rank} sizes, got {len(sizes)}")
         return sizes * rank if len(sizes) == 1 else sizes
-    # Sizes along the image do not matter to whether channels fit, if they are large enough: so a first walk
-    # through the convolutions finds where they end, and a second goes back to the size that leads there.
+    # Whether the channels fit does not depend on the size of the image, if it is large enough. So the first
+    # pass finds the last layer that takes an image, and the second goes back to the size that leads there.
     large = (2**40,) * rank
-    shape = operation.output(layer, (*large, layer.in_channels))  # type: ignore[union-attr]
+    shape = operation.output(layer, operation.fresh(layer, large))
     through = [(layer, operation)]
     target = (1,) * rank
     for later, how in rest[1:]:
@@ -161,15 +184,16 @@ def _by(image: Shape) -> str:
     return "x".join(map(str, image))
 
 
-def _assumed(links: list[Link], activation: str) -> list[Link]:
-    """Links with an activation where a layer with a kernel names none, but for the last such layer."""
-    kernels = [k for k, link in enumerate(links) if link.planned.layer_type not in _NO_KERNEL]
+def _with_activation(links: list[Link], activation: str) -> list[Link]:
+    """Give an activation to each layer with a kernel that does not name one, except the last."""
+    types = [LAYER_TYPES[link.planned.layer_type] for link in links]
+    kernels = [k for k, layer_type in enumerate(types) if layer_type.has_kernel]
     changed = list(links)
     for k in kernels[:-1]:
         follower = links[k + 1]
-        if links[k].activation is not None or follower.planned.layer_type == "p_re_lu":
+        if links[k].activation is not None or types[k + 1].is_activation:
             continue
-        moved = follower.planned.layer_type in _AFTER_NORMALIZATION and not follower.begins
+        moved = types[k + 1].precedes_activation and not follower.begins
         at = k + 1 if moved else k
         changed[at] = replace(changed[at], activation=activation)
     return changed

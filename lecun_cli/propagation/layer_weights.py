@@ -1,4 +1,4 @@
-"""The parameters of a layer in their canonical layout, drawn or read from a file, a box at a time."""
+"""Parameters of a layer in their canonical layout, drawn or read from a file, a box at a time."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from lecun_cli.frameworks import FRAMEWORKS
 from lecun_cli.initializers.family import Initializer
 from lecun_cli.initializers.fans import Shape
 from lecun_cli.plan.types import PackedParameter, Plan, PlannedLayer, TensorPlan
-from lecun_cli.propagation.activations import Array
 from lecun_cli.tensors.boxes import Box, full_box
 from lecun_cli.tensors.generator import TensorGenerator
 
 if TYPE_CHECKING:
     from lecun_cli.formats.stored_tensor import StoredTensor
     from lecun_cli.layers import AnyLayer
+    from lecun_cli.layers.operation import Array
 
-ReadParameter = Callable[[TensorPlan, int, Box], Array]
-"""(tensor, index of its part, box of the canonical parameter) -> its values."""
+ReadParameter = Callable[[TensorPlan, int, Box], "Array"]
+"""(tensor, index of the parameter in it, box of the canonical parameter) -> values as float32 `box.dims`."""
 
 _MOST_UNMAPPED = 2**28
-"""Bytes of a chunked HDF5 dataset that is read whole; others are mapped."""
+"""Maximum bytes of a chunked HDF5 dataset, which is read as a whole; other datasets are mapped."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """The parameters of one layer.
+    """The parameters of one layer (`layers.operation.LayerWeights`).
 
     Attributes:
-        params: For each role that the framework stores: the tensor, and which of its parts it is.
-        read_parameter: Where the values come from.
+        params: For each parameter that the framework stores: its tensor, and its index in the tensor.
+        read_parameter: The source of the values.
     """
 
     params: Mapping[str, tuple[TensorPlan, int]]
@@ -49,33 +49,37 @@ class Weights:
         return param_name in self.params
 
     def shape(self, param_name: str) -> Shape:
-        """The canonical shape of a parameter."""
+        """Return the canonical shape of a parameter."""
         tensor, k = self.params[param_name]
         return tensor.parts[k].canonical_shape
 
-    def read(self, param_name: str, box: Box | None = None) -> Array:
-        """A parameter, or a box of it, as float32 `box.dims`."""
+    def read(self, param_name: str, *ranges: tuple[int, int]) -> Array:
+        """Return a parameter, or a box of it, as float32.
+
+        Args:
+            param_name: Its name within the layer.
+            ranges: `(start, stop)` for each axis; the whole parameter if omitted.
+        """
         tensor, k = self.params[param_name]
-        return self.read_parameter(tensor, k, full_box(self.shape(param_name)) if box is None else box)
+        if not ranges:
+            return self.read_parameter(tensor, k, full_box(self.shape(param_name)))
+        return self.read_parameter(tensor, k, Box(*zip(*ranges, strict=True)))
 
     def rows(self, param_name: str, start: int, stop: int) -> Array:
-        """The rows `start .. stop` of a parameter's first axis."""
-        shape = self.shape(param_name)
-        return self.read(param_name, Box((start, *(0 for _ in shape[1:])), (stop, *shape[1:])))
+        """Return the rows `start .. stop` of the first axis of a parameter."""
+        return self.read(param_name, (start, stop), *((0, n) for n in self.shape(param_name)[1:]))
 
 
 def params_of(
     planned: PlannedLayer, layer: AnyLayer, framework: str, tensors: Mapping[str, TensorPlan]
 ) -> dict[str, tuple[TensorPlan, int]]:
-    """Where each canonical parameter of a layer is stored, as (tensor, index of its part).
-
-    A parameter that the framework does not store is not there.
+    """Map each canonical parameter of a layer that the framework stores to (tensor, index in the tensor).
 
     Args:
         planned: The layer in the plan.
         layer: The same layer in the spec.
-        framework: The plan's.
-        tensors: The plan's tensors by name.
+        framework: A key of `FRAMEWORKS`, that of the plan.
+        tensors: The tensors of the plan by name.
     """
     if planned.layer_type == "tensor":
         return {"": (tensors[planned.tensors[0][1]], 0)}
@@ -94,17 +98,17 @@ def params_of(
 
 
 def is_random_kernel(part: PackedParameter) -> bool:
-    """Whether another initializer may stand in for a part's own: it is random, and its fans are known."""
+    """Return whether another initializer can replace that of a parameter: it is random and has fans."""
     return part.initializer.is_random and part.fans is not None
 
 
 def drawn(seed: int, initializer: Initializer | None = None) -> ReadParameter:
-    """Values from the stream, the very ones that the file would hold.
+    """Return a source of values from the stream: exactly those that the file would hold.
 
     Args:
         seed: The seed.
-        initializer: What stands in for the initializer of every random kernel; each keeps its own stream,
-            so that kernels under two initializers are the same but for their scale and law.
+        initializer: An initializer that replaces that of every random kernel. Each kernel keeps its own
+            stream, so kernels of two initializers differ only in scale and distribution.
     """
     generator = TensorGenerator(seed)
 
@@ -126,15 +130,15 @@ def drawn(seed: int, initializer: Initializer | None = None) -> ReadParameter:
 
 
 def from_file(path: Path, plan: Plan) -> ReadParameter:
-    """Values from a weight file, which is mapped and not read whole.
+    """Return a source of values from a weight file, which is mapped and not read as a whole.
 
     Args:
         path: A safetensors, HDF5 or Keras weight file, or an index of shards.
-        plan: What it should hold, by its names and shapes.
+        plan: The tensors that it should hold.
 
     Raises:
-        UsageError: It does not hold a tensor of the plan in the plan's shape.
-        WeightFileError: It is damaged, or of a dtype that there is not.
+        UsageError: The file does not hold all tensors of the plan, in their shapes.
+        WeightFileError: The file is corrupt, or has an unknown dtype.
     """
     file_format, files = _checkpoint(path)
     stored = {

@@ -18,13 +18,13 @@ from pathlib import Path
 from lecun_cli.errors import UsageError
 from lecun_cli.initializers.family import Initializer, InitializerError, make
 from lecun_cli.initializers.fans import Shape
+from lecun_cli.layers.operation import POOLED
 from lecun_cli.plan.planner import make_plan
 from lecun_cli.plan.types import Plan
 from lecun_cli.propagation.activations import ACTIVATIONS
 from lecun_cli.propagation.chain import Chains, Link, chain
 from lecun_cli.propagation.layer_weights import ReadParameter, drawn, from_file, is_random_kernel
 from lecun_cli.propagation.network_source import Network, read_network
-from lecun_cli.propagation.operation import POOLED
 from lecun_cli.propagation.result import LayerMoments, Propagation, Run
 from lecun_cli.propagation.signal_verdict import judge
 from lecun_cli.propagation.walk import moments, outputs
@@ -247,15 +247,7 @@ def _notes(
         notes.append(
             f"convolutions have stride 1 and no padding, on images of {sizes}; nothing is pooled between"
         )
-    layer_types = {link.planned.layer_type for link in links}
-    if "batch_normalization" in layer_types:
-        notes.append("batch normalisation has its stored statistics, as in inference")
-    if layer_types & {"multi_head_attention", "grouped_query_attention"}:
-        notes.append("attention has one position, which attends to itself: query and key have no effect")
-    if layer_types & {"simple_rnn", "gru", "lstm", "bidirectional"}:
-        notes.append("recurrent layers take one step from a hidden state of zero")
-    if "experts" in layer_types:
-        notes.append("the samples are dealt out to the experts in turn")
+    notes += dict.fromkeys(link.operation.note for link in links if link.operation.note is not None)
     if any(link.entry == POOLED for link in links):
         notes.append(
             "an image is averaged over its places where a layer reads no more features than it has channels"

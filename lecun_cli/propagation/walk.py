@@ -1,33 +1,41 @@
-"""A forward pass through chains of layers, one input and one output in memory at a time."""
+"""Forward pass through chains of layers, with one input and one output in memory at a time."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lecun_cli.frameworks import FRAMEWORKS
 from lecun_cli.initializers.family import make
 from lecun_cli.initializers.fans import Fans
+from lecun_cli.layers.operation import FLATTENED, POOLED
 from lecun_cli.plan.types import PackedParameter, Plan, TensorPlan
-from lecun_cli.propagation.activations import Array, activate
-from lecun_cli.propagation.chain import TOKENS, Link
+from lecun_cli.propagation.activations import activate
+from lecun_cli.propagation.chain import Link
 from lecun_cli.propagation.layer_weights import ReadParameter, Weights, params_of
-from lecun_cli.propagation.operation import entered
 from lecun_cli.tensors.generator import draw_tensor
+
+if TYPE_CHECKING:
+    from lecun_cli.layers.operation import Array, Conventions
 
 
 def inputs(link: Link, samples: int, seed: int) -> Array:
-    """The inputs of a layer that begins a chain: `(samples, *shape)` float32, or `(samples,)` token numbers.
+    """Draw the inputs of a layer that starts a chain.
 
     Args:
         link: The layer.
-        samples: How many.
-        seed: The seed of the inputs, which are of this project's own stream: the same on every machine.
+        samples: Number of samples.
+        seed: Seed of the inputs, which come from the stream: the same on every machine.
+
+    Returns:
+        `(samples, *shape)` float32, or `(samples,)` int64 token IDs.
     """
     shape = (samples, *link.shape)
-    if link.entry == TOKENS:
+    tokens = link.operation.tokens
+    if tokens is not None:
         initializer = make("uniform", {"minval": 0.0, "maxval": 1.0})
         dtype = "float64"
     else:
@@ -37,8 +45,8 @@ def inputs(link: Link, samples: int, seed: int) -> Array:
         f"propagate/{link.name}", shape, None, initializer, fans, fans, initializer.distribution(fans)
     )
     values: Any = draw_tensor(TensorPlan.of("input", dtype, shape, (part,)), seed)
-    if link.entry == TOKENS:
-        count = link.layer.num_embeddings  # type: ignore[union-attr]
+    if tokens is not None:
+        count = tokens(link.layer)
         return np.minimum((values * count).astype(np.int64), count - 1)  # type: ignore[no-any-return]
     return values  # type: ignore[no-any-return]
 
@@ -46,28 +54,47 @@ def inputs(link: Link, samples: int, seed: int) -> Array:
 def outputs(
     plan: Plan, links: Sequence[Link], samples: Sequence[int], read_parameter: ReadParameter, input_seed: int
 ) -> Iterator[tuple[Link, tuple[float, float], Array]]:
-    """The output of each link in turn, with the mean and variance before its activation.
+    """Yield (link, mean and variance before the activation, output) for each link in turn.
 
-    An array is no longer that of its link when the next is asked for.
+    The output is valid until the next iteration.
+
+    Args:
+        plan: The plan.
+        links: Links of its layers.
+        samples: Number of samples for each link.
+        read_parameter: The source of the weights.
+        input_seed: Seed of the inputs.
     """
+    framework = FRAMEWORKS[plan.framework]
     tensors = {tensor.name: tensor for tensor in plan.tensors}
-    x: Array | None = None
+    x: Any = None
     for link, count in zip(links, samples, strict=True):
-        if link.begins or x is None:
-            x = inputs(link, count, input_seed)
-        else:
-            x = entered(x, link.entry, plan.framework)
+        starts = x is None or link.begins
+        x = inputs(link, count, input_seed) if starts else _enter(x, link.entry, framework)
         weights = Weights(params_of(link.planned, link.layer, plan.framework, tensors), read_parameter)
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):  # it may explode: that is shown
-            x = link.operation.apply(link.layer, weights, x, plan.framework)
+        with np.errstate(
+            over="ignore", under="ignore", invalid="ignore"
+        ):  # a signal may explode, which the result shows
+            x = link.operation.apply(link.layer, weights, x, framework)
         before = moments(x)
         if link.activation is not None:
-            activate(link.activation, x, plan.framework)
+            activate(link.activation, x, framework)
         yield link, before, x
 
 
+def _enter(x: Array, entry: str, conventions: Conventions) -> Array:
+    """Return a signal `(samples, *image, channels)` in the form in which it enters the next layer."""
+    if entry == FLATTENED:
+        ordered = np.moveaxis(x, -1, 1) if conventions.channels_first else x
+        return np.ascontiguousarray(ordered).reshape(len(x), -1)
+    if entry == POOLED:
+        mean: Array = x.mean(axis=tuple(range(1, x.ndim - 1)), dtype=np.float64).astype(np.float32)
+        return mean
+    return x
+
+
 def moments(x: Array) -> tuple[float, float]:
-    """Mean and variance of all elements, in float64, in blocks; not finite where an element is not."""
+    """Return mean and variance of all elements in float64; not finite if an element is not."""
     flat = x.reshape(-1)
     chunks = [flat[k : k + 2**20] for k in range(0, len(flat), 2**20)]
     with np.errstate(over="ignore", invalid="ignore"):
@@ -79,5 +106,5 @@ def moments(x: Array) -> tuple[float, float]:
 
 
 def _sum(value: Any) -> float:  # noqa: ANN401 - a NumPy scalar
-    """A sum, of which `fsum` must not meet both infinities."""
+    """Return a sum as a float, NaN if it is infinite: `fsum` raises an error if it meets both infinities."""
     return float(value) if math.isfinite(value) else math.nan

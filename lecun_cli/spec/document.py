@@ -13,20 +13,7 @@ from lecun_cli.layers.expressions import NAME
 from lecun_cli.layers.fields import Count, DTypeName, InitializerField, LayerName, Seed, field_error, meant
 
 # Other names of the frameworks, and libraries that use their names and storage orders.
-_SYNONYMS = {
-    "pytorch": "torch",
-    "pt": "torch",
-    "lightning": "torch",
-    "transformers": "torch",
-    "huggingface": "torch",
-    "tf": "keras",
-    "tensorflow": "keras",
-    "tf.keras": "keras",
-    "keras3": "keras",
-    "jax": "flax",
-    "linen": "flax",
-    "nnx": "flax",
-}
+_SYNONYMS = {synonym: f.name for f in FRAMEWORKS.values() for synonym in f.synonyms}
 
 
 def _one_of(key: str, choices: tuple[str, ...]) -> BeforeValidator:

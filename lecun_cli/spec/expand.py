@@ -217,11 +217,11 @@ class _Expander:
             )
             return
         name = type_node.value if isinstance(type_node, Scalar) else None
-        model = LAYER_TYPES.get(name) if isinstance(name, str) else None
-        if model is None:
+        layer_type = LAYER_TYPES.get(name) if isinstance(name, str) else None
+        if layer_type is None:
             self.diagnostics.add(_unknown_layer_type(plain(type_node), type_node.span))
             return
-        layer = validate(model, node, env, f"{name} layer", self.diagnostics)
+        layer = validate(layer_type.model, node, env, f"{name} layer", self.diagnostics)
         if layer is None:
             return
         above = parents[-1].path if parents else ()
@@ -314,30 +314,9 @@ def _unknown_layer_type(value: object, span: Span) -> Diagnostic:
     message = f'unknown layer type "{clip(value)}"'
     text = value.lower()
     squeezed = {name.replace("_", ""): name for name in names}
-    similar = _LAYER_TYPE_SYNONYMS.get(text) or squeezed.get(text.replace("_", ""))
+    synonyms = {synonym: name for name, row in LAYER_TYPES.items() for synonym in row.synonyms}
+    similar = synonyms.get(text) or squeezed.get(text.replace("_", ""))
     if similar is None and _WITHOUT_WEIGHTS.search(text):
         return Diagnostic(message, span, "remove it: it has no weights")
     similar = similar or next(iter(difflib.get_close_matches(text, names, n=1)), None)
     return Diagnostic(message, span, f"did you mean {similar}?" if similar else all_names)
-
-
-_LAYER_TYPE_SYNONYMS = {
-    "linear": "dense",
-    "fc": "dense",
-    "fully_connected": "dense",
-    "conv": "conv2d",
-    "convolution": "conv2d",
-    "layer_norm": "layer_normalization",
-    "layernorm": "layer_normalization",
-    "rms_norm": "rms_normalization",
-    "rmsnorm": "rms_normalization",
-    "batch_norm": "batch_normalization",
-    "batchnorm": "batch_normalization",
-    "batchnorm1d": "batch_normalization",
-    "batchnorm2d": "batch_normalization",
-    "group_norm": "group_normalization",
-    "groupnorm": "group_normalization",
-    "embed": "embedding",
-    "moe": "experts",
-    "parameter": "tensor",
-}

@@ -1,65 +1,31 @@
 """Descriptions and examples for the keys of the JSON Schema, which editors show.
 
 A field of a model has its own description where its meaning is special to the model. The descriptions of keys
-that mean the same everywhere are here, with the examples of all keys.
+that mean the same everywhere are here, with the examples of all keys that do not belong to a layer.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from lecun_cli.errors import LecunInitError
+
 EXAMPLES: dict[str, tuple[Any, ...]] = {
-    "activation": ("selu",),
-    "batch_axes": ([0],),
-    "bias": (False,),
-    "center": (False,),
-    "collection": ("batch_stats",),
-    "depth_multiplier": (1,),
     "dtype": ("bfloat16",),
-    "embed_dim": (512, "d"),
-    "embedding_dim": (768, "d"),
-    "fan_in": (100, "d"),
-    "fan_out": (64,),
     "fan_rule": ("exact",),
-    "features": (64, "d"),
     "framework": ("torch",),
-    "groups": (1, 8),
-    "head_dim": (64, "d // heads"),
-    "hidden_size": (128,),
-    "in_axes": ([1],),
-    "in_channels": (3,),
-    "in_features": (100, "4 * d"),
     "index": ("i",),
-    "input_size": (64,),
-    "kdim": (256,),
-    "kernel_size": (3, [3, 3]),
-    "layer": ({"type": "lstm", "input_size": 64, "hidden_size": 128},),
     "layers": ([{"type": "dense", "name": "hidden", "in_features": 100, "out_features": 64}],),
     "match": ("*norm.weight",),
     "model": ("sequential",),
     "name": ("hidden", "blocks.{i}"),
-    "num_embeddings": (50257, "vocab"),
-    "num_experts": (8,),
-    "num_heads": (12, "heads"),
-    "num_kv_heads": (8, "kv_heads"),
-    "num_layers": (2,),
-    "out_axes": ([0],),
-    "out_channels": (64,),
-    "out_features": (64, "4 * d"),
     "params": ({"d": 512, "heads": "d // 64"},),
     "repeat": (12, "blocks"),
-    "reset_after": (True,),
     "rules": ([{"match": "*norm.weight", "dtype": "float32"}],),
-    "scale": (False,),
     "seed": (42,),
-    "shape": ([1000, 64], ["vocab", "d"]),
-    "stream": ("embed/embeddings",),
-    "stride": (2, [2, 2]),
     "tensors": ([{"name": "lm_head.weight", "shape": ["vocab", "d"], "in_axes": [1]}],),
-    "unit_forget_bias": (True,),
-    "vdim": (256,),
 }
-"""Examples by key. Keys that end in `initializer` share `_INITIALIZER`."""
+"""Examples by key. Fields of layers have their own; keys that end in `initializer` share `_INITIALIZER`."""
 
 _SCALE = "the factor of the variance"  # normalization layers also have a key `scale`
 
@@ -104,7 +70,13 @@ def describe(definition: dict[str, Any]) -> None:
             _describe_arguments(field)
         else:
             field.setdefault("description", DESCRIPTIONS.get(key))
-            field.setdefault("examples", list(EXAMPLES[key]))
+            examples = field.pop("examples", None) or EXAMPLES.get(key)
+            if examples is None:
+                raise LecunInitError(
+                    f'the key "{key}" of {definition.get("title")} has no examples',
+                    help="give its field in lecun_cli/layers `examples=[...]`",
+                )
+            field["examples"] = list(examples)
 
 
 def _describe_arguments(initializer: dict[str, Any]) -> None:

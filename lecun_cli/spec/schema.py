@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from lecun_cli.layers import LAYER_TYPES, RawTensor
@@ -20,9 +21,15 @@ def json_schema() -> dict[str, Any]:
     An item of `layers:` is a repeat if it has the key `repeat`, a group if it has the key `layers`, and
     otherwise a layer of its `type`, so that a validator reports errors against the intended definition.
     """
-    models = [Document, Group, Repeat, RawTensor, *LAYER_TYPES.values()]
+    models: list[type[BaseModel]] = [Document, Group, Repeat, RawTensor]
+    models += [layer_type.model for layer_type in LAYER_TYPES.values()]
     by_model, schema = models_json_schema([(model, "validation") for model in models])
     definitions: dict[str, Any] = schema["$defs"]
+    for model in models:  # pydantic sorts the keys of an example
+        properties = definitions[by_model[model, "validation"]["$ref"].rpartition("/")[2]]["properties"]
+        for key, field in model.model_fields.items():
+            if field.examples is not None:
+                properties[key]["examples"] = field.examples
     by_type: dict[str, Any] = {
         "if": {"properties": {"type": {"const": "group"}}, "required": ["type"]},
         "then": {"$ref": "#/$defs/Group"},
@@ -35,9 +42,9 @@ def json_schema() -> dict[str, Any]:
     layers: list[dict[str, Any]] = [
         {
             "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
-            "then": by_model[layer_model, "validation"],
+            "then": by_model[layer_type.model, "validation"],
         }
-        for name, layer_model in LAYER_TYPES.items()
+        for name, layer_type in LAYER_TYPES.items()
     ]
     definitions["Item"] = {
         "if": {"required": ["repeat"]},

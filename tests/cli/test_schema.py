@@ -36,7 +36,7 @@ class TestSchema:
 
     def test_knows_every_kind(self) -> None:
         definitions = json_schema()["$defs"]
-        assert {kind.__name__ for kind in LAYER_TYPES.values()} <= set(definitions)
+        assert {kind.model.__name__ for kind in LAYER_TYPES.values()} <= set(definitions)
 
     @pytest.mark.parametrize(
         "spec",

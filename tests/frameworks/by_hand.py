@@ -22,7 +22,7 @@ def by_hand(framework: str, layer_type: str, canonical: Arrays) -> dict[str, Any
         layer_type: The layer's kind; for a bidirectional one, `bidirectional-` and the kind within it.
         canonical: Its canonical parameters, by role.
     """
-    return _LAYER_TYPES[layer_type](framework, canonical)
+    return STORED_BY_HAND[layer_type](framework, canonical)
 
 
 def _bias(c: Arrays, name: str = "bias") -> dict[str, Any]:
@@ -264,7 +264,7 @@ def _p_re_lu(framework: str, c: Arrays) -> dict[str, Any]:
     return {"weight": alpha.ravel()} if framework == "torch" else {"negative_slope": alpha.reshape(())}
 
 
-_LAYER_TYPES: dict[str, Callable[[str, Arrays], dict[str, Any]]] = {
+STORED_BY_HAND: dict[str, Callable[[str, Arrays], dict[str, Any]]] = {
     "dense": _dense,
     "experts": _dense,
     "conv1d": _conv,

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from lecun_cli.generation import generate
+from lecun_cli.layers.operation import FLATTENED, POOLED
 from lecun_cli.plan.planner import make_plan
 from lecun_cli.propagation.activations import ACTIVATIONS
 from lecun_cli.propagation.chain import TOKENS, Link, chain
 from lecun_cli.propagation.layer_weights import from_file
-from lecun_cli.propagation.operation import FLATTENED, POOLED
 from lecun_cli.propagation.propagator import propagate
 from lecun_cli.propagation.walk import inputs, outputs
 from lecun_cli.spec.load import Spec, parse_spec

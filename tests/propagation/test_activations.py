@@ -17,7 +17,7 @@ X = np.linspace(-9.0, 9.0, 3001 * 7, dtype=np.float32).reshape(-1, 7)
 
 def activated(name: str, framework: str = "keras") -> np.ndarray[typing.Any, np.dtype[np.float32]]:
     x = X.copy()
-    activate(name, x, framework)
+    activate(name, x, FRAMEWORKS[framework])
     return x
 
 
@@ -60,7 +60,7 @@ def test_selu_has_the_constants_that_make_zero_and_one_a_fixed_point() -> None:
 
 def test_softmax_sums_to_one_over_the_last_axis_whatever_the_blocks() -> None:
     x = np.random.default_rng(0).standard_normal((3, 5, 200_001)).astype(np.float32)
-    activate("softmax", x, "keras")
+    activate("softmax", x, FRAMEWORKS["keras"])
     assert x.sum(axis=-1) == pytest.approx(np.ones((3, 5)), abs=1e-5)
 
 
@@ -72,5 +72,5 @@ def test_flax_has_gelu_by_tanh_and_others_the_exact_one() -> None:
 def test_leaky_relu_has_the_slope_of_the_framework() -> None:
     for framework, slope in (("keras", 0.2), ("torch", 0.01), ("flax", 0.01)):
         y = np.full((1, 1), -1.0, np.float32)
-        activate("leaky_relu", y, framework)
+        activate("leaky_relu", y, FRAMEWORKS[framework])
         assert y[0, 0] == np.float32(-slope)

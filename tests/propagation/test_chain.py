@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lecun_cli.errors import UsageError
-from lecun_cli.layers import LAYER_TYPES
 from lecun_cli.plan.planner import make_plan
 from lecun_cli.propagation.chain import Chains, chain
-from lecun_cli.propagation.forward import FORWARD
 from lecun_cli.spec.load import parse_spec
 
 
@@ -41,10 +39,6 @@ def entries(*layers: str, framework: str = "keras", image: tuple[int, ...] | Non
     return [link.entry for link in chained(*layers, framework=framework, image=image).links]
 
 
-def test_every_layer_type_has_a_forward_pass() -> None:
-    assert set(FORWARD) == set(LAYER_TYPES)
-
-
 class TestFeeding:
     def test_a_layer_of_fitting_width_is_fed_by_the_one_before(self) -> None:
         assert entries(dense("a", 4, 5), dense("b", 5, 6)) == ["input", ""]
@@ -72,7 +66,7 @@ class TestFeeding:
         assert chains.left_out == 1
 
     def test_a_spec_of_raw_tensors_alone_is_refused(self) -> None:
-        with pytest.raises(UsageError, match="raw tensors alone"):
+        with pytest.raises(UsageError, match="only raw tensors"):
             chained("{type: tensor, name: t, shape: [6, 6], fan_in: 6}")
 
 
@@ -109,7 +103,7 @@ class TestImages:
             chained(conv("a", 1, 6), image=(2,))
 
     def test_a_given_size_of_other_axes_is_refused(self) -> None:
-        with pytest.raises(UsageError, match="gives 3 sizes, and an image has 2 axes"):
+        with pytest.raises(UsageError, match="expected 1 or 2 sizes, got 3"):
             chained(conv("a", 1, 6), image=(9, 9, 9))
 
     def test_an_image_that_has_become_too_small_ends_its_chain(self) -> None:

@@ -142,7 +142,7 @@ class _Reader:
     def _derived_layer(self, layer: KerasLayer, layer_spec: LayerSpec, dtype: str) -> DerivedLayer:
         fields = layer_spec.fields
         activation = layer.config.get("activation")
-        field = LAYER_TYPES[layer_spec.layer_type].model_fields.get("activation")
+        field = LAYER_TYPES[layer_spec.layer_type].model.model_fields.get("activation")
         if field is not None and isinstance(activation, str) and activation in _activations(field):
             fields = (*fields, ("activation", activation))
         return DerivedLayer(
@@ -153,7 +153,7 @@ class _Reader:
         """Return the layer's own initializers if they are kept, supported and not the default."""
         initializers: list[tuple[str, Value]] = []
         for key in layer_spec.initializer_keys:
-            field = LAYER_TYPES[layer_spec.layer_type].model_fields[key]
+            field = LAYER_TYPES[layer_spec.layer_type].model.model_fields[key]
             value = self._initializer(layer, key, field.default.name)
             if value is not None:
                 initializers.append((key, value))

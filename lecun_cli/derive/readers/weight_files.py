@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lecun_cli.derive.described_model import DescribedModel, Tensor
 from lecun_cli.derive.recognition.layer_check import check_tensors
-from lecun_cli.derive.recognition.recognizer import RECOGNIZERS, recognize
+from lecun_cli.derive.recognition.recognizer import recognize, recognizer_of
 from lecun_cli.derive.recognition.tensor_index import COLLECTIONS
 from lecun_cli.errors import DeriveError, WeightFileError
 from lecun_cli.formats import hdf5, safetensors
@@ -103,7 +103,7 @@ def _framework(tensors: tuple[Tensor, ...], stated: str | None) -> str:
         for framework in votes:
             above, _, leaf = tensor.name.rpartition(FRAMEWORKS[framework].separator)
             leaf = leaf.removesuffix(":0")  # the suffix of Keras 2
-            votes[framework] += bool(above) and leaf in RECOGNIZERS[framework].leaf_names
+            votes[framework] += bool(above) and leaf in recognizer_of(framework).leaf_names
     if votes["keras"] == votes["torch"]:
         return "keras" if any("/" in t.name for t in tensors) else "torch"
     return max(votes, key=lambda framework: votes[framework])

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
+from importlib import import_module
 
 from lecun_cli.derive.described_model import DerivedLayer, Tensor
-from lecun_cli.derive.recognition import keras_flax_names, torch_names
 from lecun_cli.derive.recognition.layer_check import with_stored
 from lecun_cli.derive.recognition.raw_tensors import raw_tensor
 from lecun_cli.derive.recognition.rules import Recognizer
 from lecun_cli.derive.recognition.tensor_index import TensorIndex
+from lecun_cli.errors import DeriveError
+from lecun_cli.frameworks import FRAMEWORKS
 
-RECOGNIZERS: dict[str, Recognizer] = {
-    "torch": torch_names.RECOGNIZER,
-    "keras": keras_flax_names.KERAS,
-    "flax": keras_flax_names.FLAX,
-}
-"""The recognizer of each framework, by its key in `FRAMEWORKS`."""
+
+@cache
+def recognizer_of(framework: str) -> Recognizer:
+    """Return the recognizer that the record of a framework refers to.
+
+    Args:
+        framework: A key of `FRAMEWORKS`.
+
+    Raises:
+        DeriveError: The framework does not have a recognizer.
+    """
+    reference = FRAMEWORKS[framework].recognizer
+    if reference is None:
+        raise DeriveError(f"derive does not support {framework} yet", help="write the spec by hand")
+    module, _, attribute = reference.partition(":")
+    recognizer: Recognizer = getattr(import_module(module), attribute)
+    return recognizer
 
 
 def recognize(
@@ -44,7 +58,7 @@ def recognize(
 
 def _recognize_one(index: TensorIndex, tensor: Tensor, layers: dict[str, DerivedLayer]) -> None:
     framework = index.framework.name
-    recognizer = RECOGNIZERS[framework]
+    recognizer = recognizer_of(framework)
     prefixes = index.prefixes(tensor.name)
     rules = [(recognizer.nested, prefix) for prefix in prefixes]
     if prefixes:
