@@ -71,7 +71,7 @@ def _read(path: Path, keep_initializers: bool) -> DescribedModel:
         raise DeriveError(error.message, help=f"{error.help}, or give package.module:callable") from error
     if file_type is None:
         raise DeriveError(f"{path}: unrecognized file type", help=_spec_help(str(path)) or _HELP)
-    return _READERS[file_type.name](path, keep_initializers)
+    return _READERS.get(file_type.name, _weight_file)(path, keep_initializers)
 
 
 def _spec_help(source: str) -> str | None:
@@ -123,16 +123,10 @@ def _weights(described: DescribedModel, keep_initializers: bool) -> DescribedMod
     return replace(described, warnings=(*described.warnings, initializers_not_kept("a weight file")))
 
 
-def _safetensors(path: Path, keep_initializers: bool) -> DescribedModel:
-    from lecun_cli.derive.readers.weight_files import from_safetensors
+def _weight_file(path: Path, keep_initializers: bool) -> DescribedModel:
+    from lecun_cli.derive.readers.weight_files import from_weight_file
 
-    return _weights(from_safetensors(path), keep_initializers)
-
-
-def _hdf5(path: Path, keep_initializers: bool) -> DescribedModel:
-    from lecun_cli.derive.readers.weight_files import from_hdf5
-
-    return _weights(from_hdf5(path), keep_initializers)
+    return _weights(from_weight_file(path), keep_initializers)
 
 
 def _keras_weights(path: Path, keep_initializers: bool) -> DescribedModel:
@@ -149,9 +143,7 @@ def _keras_archive(path: Path, keep_initializers: bool) -> DescribedModel:
 
 
 _READERS: dict[str, Callable[[Path, bool], DescribedModel]] = {
-    "safetensors": _safetensors,
     "keras": _keras_weights,
-    "hdf5": _hdf5,
     KERAS_ARCHIVE.name: _keras_archive,
 }
-"""The reader of each file type, by the name that `recognize_file` returns."""
+"""Readers of file types that say more than names, shapes and dtypes, by `FileType.name`."""

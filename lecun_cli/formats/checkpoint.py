@@ -210,12 +210,12 @@ def checkpoint_files(path: Path) -> tuple[Path, ...]:
     return read_index(path).files if path.name.endswith(INDEX_SUFFIX) else (path,)
 
 
-def list_checkpoints(folder: Path, formats: Collection[str] = tuple(FORMATS)) -> tuple[Path, ...]:
+def list_checkpoints(folder: Path, formats: Collection[str] | None = None) -> tuple[Path, ...]:
     """List the shard indexes of a folder, then its weight files, each sorted by name.
 
     Args:
         folder: An existing folder. Folders in it are not searched.
-        formats: Keys of `FORMATS`; files of other formats are left out.
+        formats: Keys of `FORMATS`. Files of other formats are left out; by default, none are.
 
     Raises:
         UsageError: The folder cannot be read.
@@ -224,17 +224,18 @@ def list_checkpoints(folder: Path, formats: Collection[str] = tuple(FORMATS)) ->
         files = sorted(path for path in folder.iterdir() if path.is_file())
     except OSError as error:
         raise UsageError(f"{folder} cannot be read: {error.strerror or error}") from error
+    chosen = [f for name, f in FORMATS.items() if formats is None or name in formats]
     indexes = [path for path in files if path.name.endswith(INDEX_SUFFIX)]
-    weights = [path for path in files if any(FORMATS[name].matches_name(path.name) for name in formats)]
+    weights = [path for path in files if any(f.matches_name(path.name) for f in chosen)]
     return (*indexes, *weights)
 
 
-def find_checkpoint(folder: Path, formats: Collection[str] = tuple(FORMATS)) -> Path | None:
+def find_checkpoint(folder: Path, formats: Collection[str] | None = None) -> Path | None:
     """Return the one checkpoint of a folder: its shard index, or else its weight file.
 
     Args:
         folder: An existing folder.
-        formats: Keys of `FORMATS`; files of other formats are left out.
+        formats: Keys of `FORMATS`. Files of other formats are left out; by default, none are.
 
     Returns:
         An index or a weight file; None if the folder contains neither.

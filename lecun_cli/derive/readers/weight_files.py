@@ -1,4 +1,4 @@
-"""Read names, shapes and dtypes of safetensors files, sharded checkpoints and plain HDF5 files."""
+"""Read names, shapes and dtypes of weight files and of sharded checkpoints."""
 
 from __future__ import annotations
 
@@ -13,23 +13,27 @@ from lecun_cli.derive.recognition.layer_check import check_tensors
 from lecun_cli.derive.recognition.recognizer import recognize, recognizer_of
 from lecun_cli.derive.recognition.tensor_index import COLLECTIONS
 from lecun_cli.errors import DeriveError, WeightFileError
-from lecun_cli.formats import hdf5, safetensors
-from lecun_cli.formats.checkpoint import read_index
+from lecun_cli.formats import DEFAULT_FORMAT, FORMATS, hdf5, safetensors
+from lecun_cli.formats.checkpoint import read_index, weight_format
 from lecun_cli.frameworks import FRAMEWORKS
 
 if TYPE_CHECKING:
     from lecun_cli.formats.stored_tensor import StoredTensor
 
 
-def from_safetensors(path: Path) -> DescribedModel:
-    """Describe the model of one safetensors file, from its header.
+def from_weight_file(path: Path) -> DescribedModel:
+    """Describe the model of one weight file whose tensors have names of their own.
+
+    Args:
+        path: A file of a format in `FORMATS`.
 
     Raises:
-        DeriveError: The file is not a valid safetensors file, or a spec cannot express its tensors.
+        DeriveError: The file is not valid, or a spec cannot express its tensors.
     """
     with _as_derive_error():
-        tensors = _tensors(safetensors.read(path))
-        framework = safetensors.framework_of(path)
+        file_format = weight_format(path) or FORMATS[DEFAULT_FORMAT]
+        tensors = _tensors(file_format.read(path))
+        framework = file_format.framework_of(path)
     return _described_model(tensors, framework, str(path))
 
 
@@ -52,15 +56,6 @@ def from_index(path: Path) -> DescribedModel:
         index.check_complete({tensor.name for tensor in tensors})
         framework = safetensors.framework_of(index.files[0]) if index.files else None
     return _described_model(tuple(tensors), framework, str(path))
-
-
-def from_hdf5(path: Path) -> DescribedModel:
-    """Describe the model of a plain HDF5 file, in which each dataset is a tensor.
-
-    Raises:
-        DeriveError: The file is not a valid HDF5 file, or a spec cannot express its tensors.
-    """
-    return _described_model(hdf5_tensors(path), None, str(path))
 
 
 def hdf5_tensors(path: Path) -> tuple[Tensor, ...]:
