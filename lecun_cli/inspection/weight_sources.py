@@ -96,7 +96,7 @@ def find(path: str | Path, *, use_manifest: bool = True) -> Source:
         use_manifest: If false, ignore manifests and derive expectations from layer types.
 
     Raises:
-        UsageError: The path does not exist, or there are no weight files.
+        UsageError: The path does not exist or contains no weight files.
         ManifestError: The path is an invalid manifest.
         WeightFileError: A file is corrupt or cannot be read.
     """

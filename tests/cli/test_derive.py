@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.derive.sources import (
-    Held,
-    held_by,
+    Tensors,
     keras_initializer,
     keras_layer,
     keras_model,
     plan_of,
+    tensors_of,
     write_keras,
     write_safetensors,
 )
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Run
 
-HELD: Held = {f"blocks.{i}.{n}.weight": ((8, 8), "bfloat16") for i in range(4) for n in ("q", "k", "v")}
+HELD: Tensors = {f"blocks.{i}.{n}.weight": ((8, 8), "bfloat16") for i in range(4) for n in ("q", "k", "v")}
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ class TestOutput:
     def test_is_stdout_unless_a_file_is_named(self, run: Run, source: str) -> None:
         ran = run("derive", source)
         assert ran.code == 0
-        assert held_by(plan_of(ran.out)) == HELD
+        assert tensors_of(plan_of(ran.out)) == HELD
         assert run("derive", source, "-o", "-").out == ran.out
 
     def test_is_a_spec_that_generates_the_same_file(self, run: Run, here: Path, source: str) -> None:
@@ -56,7 +56,7 @@ class TestOutput:
         assert "spec.yaml exists already" in ran.err
         assert (here / "spec.yaml").read_text() == "precious"
         assert run("derive", source, "-o", "spec.yaml", "--force", "--quiet").err == ""
-        assert held_by(plan_of((here / "spec.yaml").read_text())) == HELD
+        assert tensors_of(plan_of((here / "spec.yaml").read_text())) == HELD
 
     def test_that_exists_is_told_before_anything_is_read(self, run: Run, here: Path) -> None:
         (here / "spec.yaml").write_text("precious")

@@ -1,4 +1,4 @@
-"""Models that the framework tests derive from, as users write them; imported by `package.module:callable`."""
+"""Models as users write them, which the tests of frameworks pass as `package.module:callable`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def imported(name: str) -> Any:
-    """A framework's module, whatever types it has or lacks."""
+    """Import a module of a framework as `Any`, because not all of them have types."""
     return import_module(name)
 
 
@@ -24,7 +24,7 @@ def lstm() -> Any:
 
 
 def odds_and_ends() -> Any:
-    """What torch has besides: kinds that only the module itself tells, and what no kind describes."""
+    """Return other torch modules: some known only by their class, some without a layer type."""
     import torch
     from torch import nn
 
@@ -111,7 +111,7 @@ def flax_nnx() -> Any:
 
 
 def keras_functional() -> Any:
-    """Every layer with weights that a functional model is likely to have."""
+    """Return a functional model with most Keras layers that have weights."""
     from tests.frameworks.real import import_keras
 
     keras = import_keras()

@@ -1,4 +1,4 @@
-"""Sources to derive from: weight files of headers alone, small Keras configs, and what a spec gives."""
+"""Sources for the tests of derive: sparse weight files, small Keras configs, and the tensors of a plan."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from lecun_cli.plan.planner import make_plan
 from lecun_cli.plan.types import Plan
 from lecun_cli.spec.load import parse_spec
 
-Held = dict[str, tuple[tuple[int, ...], str]]
-"""Name -> (shape, dtype)."""
+Tensors = dict[str, tuple[tuple[int, ...], str]]
+"""(shape, dtype) of tensors by name."""
 
 
 def plan_of(text: str, framework: str | None = None) -> Plan:
-    """The plan of a spec."""
+    """Return the plan of a spec."""
     return make_plan(parse_spec(text, framework=framework))
 
 
-def held_by(plan: Plan) -> Held:
-    """The tensors of a plan."""
+def tensors_of(plan: Plan) -> Tensors:
+    """Return the tensors of a plan."""
     return {t.name: (t.shape, t.dtype) for t in plan.tensors}
 
 
-def write_safetensors(path: Path, held: Held, metadata: dict[str, str] | None = None) -> Path:
-    """A sound safetensors file whose data is a hole: as long as it must be, and no bytes on the disk."""
+def write_safetensors(path: Path, tensors: Tensors, metadata: dict[str, str] | None = None) -> Path:
+    """Write a valid safetensors file; its data is a hole, which takes no space on the disk."""
     header: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
     at = 0
-    for name, (shape, dtype) in held.items():
+    for name, (shape, dtype) in tensors.items():
         row = DTYPES[dtype]
         nbytes = math.prod(shape) * row.itemsize
         header[name] = {"dtype": DTYPE_NAMES[dtype], "shape": shape, "data_offsets": [at, at + nbytes]}
@@ -48,7 +48,7 @@ def write_safetensors(path: Path, held: Held, metadata: dict[str, str] | None = 
 def keras_layer(
     class_name: str, name: str, shape: list[int | None] | None = None, **config: object
 ) -> dict[str, Any]:
-    """A layer as Keras 3 writes it; without a shape it was never built."""
+    """Return a layer as Keras 3 writes it; without a shape, it was never built."""
     layer: dict[str, Any] = {
         "module": "keras.layers",
         "class_name": class_name,
@@ -61,12 +61,12 @@ def keras_layer(
 
 
 def keras_policy(name: str) -> dict[str, Any]:
-    """A dtype policy as Keras 3 writes it."""
+    """Return a dtype policy as Keras 3 writes it."""
     return {"module": "keras", "class_name": "DTypePolicy", "config": {"name": name}, "registered_name": None}
 
 
 def keras_initializer(class_name: str, **config: object) -> dict[str, Any]:
-    """An initializer as Keras 3 writes it."""
+    """Return an initializer as Keras 3 writes it."""
     return {
         "module": "keras.initializers",
         "class_name": class_name,
@@ -78,7 +78,7 @@ def keras_initializer(class_name: str, **config: object) -> dict[str, Any]:
 def keras_model(
     *layers: dict[str, Any], class_name: str = "Sequential", name: str = "model"
 ) -> dict[str, Any]:
-    """A model as Keras 3 writes it."""
+    """Return a model as Keras 3 writes it."""
     return {
         "module": "keras",
         "class_name": class_name,
@@ -88,7 +88,7 @@ def keras_model(
 
 
 def write_keras(path: Path, config: object, **members: bytes) -> Path:
-    """A `.keras` archive; where `config` is bytes they are the member as they are."""
+    """Write a `.keras` archive; if `config` is bytes, they become its config.json unchanged."""
     text = config if isinstance(config, bytes) else json.dumps(config).encode()
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("metadata.json", "{}")

@@ -1,4 +1,4 @@
-"""The text of a spec: every string comes back as it was."""
+"""The YAML writer: a parser reads every value back unchanged."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def read_back(text: str) -> object:
 
 class TestQuoted:
     @given(st.text(st.characters(codec="utf-8"), max_size=20))
-    def test_any_string_comes_back(self, text: str) -> None:
+    def test_any_string_is_read_back_unchanged(self, text: str) -> None:
         assert read_back(quoted(text)) == text
 
     @pytest.mark.parametrize("text", ["kernel", "model.layers.0", "a/b-c", "x_1"])
-    def test_plain_words_stay_plain(self, text: str) -> None:
+    def test_names_are_not_quoted(self, text: str) -> None:
         assert quoted(text) == text
 
     @pytest.mark.parametrize(
         "text", ["no", "Yes", "null", "true", "1", "1e3", "0x1", ".5", "~", "", "a b", "-a", "{i}"]
     )
-    def test_what_yaml_or_its_past_takes_for_more_is_quoted(self, text: str) -> None:
+    def test_strings_that_yaml_1_1_or_1_2_reads_otherwise_are_quoted(self, text: str) -> None:
         assert quoted(text).startswith('"')
 
 
@@ -45,12 +45,12 @@ class TestInline:
             (Map((("name", "constant"), ("value", 0.5))), "{name: constant, value: 0.5}"),
         ],
     )
-    def test_values_are_those_of_yaml(
+    def test_values_are_written_as_yaml(
         self, value: bool | int | float | tuple[int, ...] | Map, text: str
     ) -> None:
         assert inline(value) == text
 
 
 class TestComment:
-    def test_stays_on_its_line_and_obeys_no_terminal(self) -> None:
+    def test_is_one_line_without_control_characters(self) -> None:
         assert comment("a\nb\x1b[31m\u2028c") == "# a b [31m c"

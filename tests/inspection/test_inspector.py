@@ -1,4 +1,4 @@
-"""`inspect`: sound files are sound, and what peers get wrong is found and named."""
+"""`inspect`: correct files have no problems, and real errors of other frameworks are found and named."""
 
 from __future__ import annotations
 
@@ -58,14 +58,12 @@ def verdicts(inspection: Inspection) -> dict[str, str]:
     return {tensor.name: tensor.verdict for tensor in inspection.tensors}
 
 
-class TestOurs:
+class TestGeneratedFiles:
     @pytest.mark.parametrize(
         "dtype", ["float64", "float32", "bfloat16", "float16", "float8_e5m2", "float8_e4m3fn"]
     )
     @pytest.mark.parametrize("framework", ["keras", "torch"])
-    def test_are_ok_by_their_manifest_in_every_dtype(
-        self, tmp_path: Path, framework: str, dtype: str
-    ) -> None:
+    def test_are_ok_in_every_dtype(self, tmp_path: Path, framework: str, dtype: str) -> None:
         inspection = inspect(generated(tmp_path, framework=framework, dtype=dtype))
         assert inspection.ok, inspection.bad
         assert {t.verdict for t in inspection.tensors} <= {"ok", "constant"}
@@ -73,7 +71,7 @@ class TestOurs:
         assert inspection.warnings == ()
 
     @pytest.mark.parametrize("name", ["w.safetensors", "w.h5", "w.weights.h5"])
-    def test_are_the_same_in_every_format(self, tmp_path: Path, name: str) -> None:
+    def test_have_the_same_report_in_every_format(self, tmp_path: Path, name: str) -> None:
         one = inspect(generated(tmp_path, name="plain.safetensors"))
         other = inspect(generated(tmp_path, name=name))
         by_name = {t.name: t for t in one.tensors}
@@ -81,13 +79,13 @@ class TestOurs:
             assert tensor.statistics == by_name[tensor.name].statistics
             assert tensor.judgment == by_name[tensor.name].judgment
 
-    def test_may_be_named_by_file_manifest_or_folder(self, tmp_path: Path) -> None:
+    def test_are_found_by_file_manifest_or_folder(self, tmp_path: Path) -> None:
         path = generated(tmp_path)
         manifest = path.with_name(path.name + ".manifest.json")
         assert inspect(path).tensors == inspect(manifest).tensors == inspect(tmp_path).tensors
 
     @pytest.mark.parametrize("name", ["w.safetensors", "w.h5", "w.weights.h5"])
-    def test_without_a_manifest_the_fans_follow_from_the_layers(self, tmp_path: Path, name: str) -> None:
+    def test_without_a_manifest_take_fans_from_layer_types(self, tmp_path: Path, name: str) -> None:
         path = generated(tmp_path, name=name)
         path.with_name(path.name + ".manifest.json").unlink()
         inspection = {t.name.rpartition("layers/")[2]: t for t in inspect(path).tensors}
@@ -97,7 +95,7 @@ class TestOurs:
         he = inspection.get("he/kernel") or inspection["dense/vars/0"]
         assert (he.verdict, he.judgment.distribution) == ("wrong scale", "he_normal")
 
-    def test_a_changed_weight_is_found(self, tmp_path: Path) -> None:
+    def test_with_a_changed_weight_are_bad(self, tmp_path: Path) -> None:
         path = generated(tmp_path)
         (entry,) = (e for e in lecun_cli.read_manifest(tmp_path / "w.safetensors.manifest.json").tensors
                     if e.tensor.name == "he/kernel")  # fmt: skip
@@ -106,32 +104,32 @@ class TestOurs:
         path.write_bytes(data)
         assert verdicts(inspect(path))["he/kernel"] == "past the bound"
 
-    def test_a_manifest_of_another_file_is_told_and_left(self, tmp_path: Path) -> None:
+    def test_with_the_manifest_of_another_file_get_a_warning(self, tmp_path: Path) -> None:
         path = generated(tmp_path)
         weights.write(path, {"x.weight": weights.truncated((50, 60), 60**-0.5)})
         inspection = inspect(path)
         assert "differ from those of its manifest" in inspection.warnings[0]
         assert verdicts(inspection) == {"x.weight": "ok"}
 
-    def test_a_damaged_manifest_beside_is_told_and_left(self, tmp_path: Path) -> None:
+    def test_with_an_invalid_manifest_get_a_warning(self, tmp_path: Path) -> None:
         path = generated(tmp_path)
-        beside = path.with_name(path.name + ".manifest.json")
-        beside.write_text("{")
-        assert "is no manifest" in inspect(path).warnings[0]
+        manifest = path.with_name(path.name + ".manifest.json")
+        manifest.write_text("{")
+        assert "manifest" in inspect(path).warnings[0]
         with pytest.raises(ManifestError):
-            inspect(beside)
+            inspect(manifest)
 
 
 def bfloat16(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(ml_dtypes.bfloat16)
 
 
-S = 1 / 16  # what fan-in 256 asks for
+S = 1 / 16  # the std for fan-in 256
 KERNEL = (128, 256)
-# (tensor, verdict, words of the reason)
-FAULTS: dict[str, tuple[NDArray[Any], str, str]] = {
-    "sound": (weights.truncated(KERNEL, S), "ok", "p = "),
-    "sound in bfloat16": (bfloat16(weights.truncated(KERNEL, S)), "ok", "p = "),
+# (tensor, verdict, pattern of the reason)
+PROBLEMS: dict[str, tuple[NDArray[Any], str, str]] = {
+    "correct": (weights.truncated(KERNEL, S), "ok", "p = "),
+    "correct in bfloat16": (bfloat16(weights.truncated(KERNEL, S)), "ok", "p = "),
     "a leak past the bound": (weights.leaky(KERNEL, S), "past the bound", "3 of 32,768 .* up to 1.68 times"),
     "128 levels": (weights.of_few_levels(KERNEL, S), "few values", "128 distinct values among 32,768"),
     "128 levels in bfloat16": (bfloat16(weights.of_few_levels(KERNEL, S)), "few values", "128 distinct"),
@@ -139,29 +137,29 @@ FAULTS: dict[str, tuple[NDArray[Any], str, str]] = {
     "he_normal": (weights.truncated(KERNEL, (2 / 256) ** 0.5), "wrong scale", "follows he_normal"),
     "PyTorch's default": (weights.uniform(KERNEL, S), "wrong scale", "PyTorch's default"),
     "lecun_uniform": (weights.uniform(KERNEL, 3**0.5 * S), "wrong distribution", "follows lecun_uniform"),
-    "no cut": (weights.normal(KERNEL, S), "wrong distribution", "follows lecun_normal without truncation"),
+    "no truncation": (weights.normal(KERNEL, S), "wrong distribution", "normal without truncation"),
     "GPT-2's": (weights.normal(KERNEL, 0.02), "wrong scale", r"follows normal\(0.02\) without truncation"),
-    "cut before it is scaled": (
+    "truncated before it is scaled": (
         weights.truncated(KERNEL, S * TRUNCATED_STD), "wrong scale", "truncated at two sigma",
     ),
     "a shift": (weights.truncated(KERNEL, S) + np.float32(0.1 * S), "off center", r"\+0.1\d* std"),
     "zeros": (np.zeros(KERNEL, np.float32), "not random", "all values are 0"),
     "NaN": (np.where(weights.truncated(KERNEL, S) > 0.1, np.nan, 0.1), "not finite", "NaN and 0 infinities"),
     "an infinity": (np.where(np.eye(128, 256) > 0, np.inf, 0.1), "not finite", "128 infinities"),
-    "too small to tell": (weights.truncated((3, 4), 0.5), "too small", "12 values"),
+    "too small": (weights.truncated((3, 4), 0.5), "too small", "12 values"),
 }  # fmt: skip
 
 
-class TestOthers:
-    @pytest.mark.parametrize("problem", FAULTS)
-    def test_errors_are_found_and_named(self, tmp_path: Path, problem: str) -> None:
-        values, verdict, reason = FAULTS[problem]
+class TestForeignFiles:
+    @pytest.mark.parametrize("problem", PROBLEMS)
+    def test_have_their_problems_named(self, tmp_path: Path, problem: str) -> None:
+        values, verdict, reason = PROBLEMS[problem]
         (tensor,) = inspect(weights.write(tmp_path / "x.safetensors", {"fc.weight": values})).tensors
         assert tensor.verdict == verdict, tensor.judgment
         assert any(re.search(reason, f.reason) for f in tensor.judgment.findings), tensor.judgment
         assert tensor.is_bad == (verdict in BAD)
 
-    def test_equal_kernels_are_named_once_each(self, tmp_path: Path) -> None:
+    def test_with_equal_kernels_are_bad(self, tmp_path: Path) -> None:
         same = weights.truncated((64, 64), 1 / 8)
         other = weights.truncated((64, 64), 1 / 8, seed=9)
         tensors = {"q.weight": same, "k.weight": same, "v.weight": other, "q.bias": np.zeros(64, "f4"),
@@ -171,7 +169,7 @@ class TestOthers:
         (bad,) = inspection.bad
         assert "same values as" in bad.judgment.findings[0].reason
 
-    def test_a_shared_stream_is_no_error(self, tmp_path: Path) -> None:
+    def test_with_a_shared_stream_are_ok(self, tmp_path: Path) -> None:
         spec = lecun_cli.parse_spec(
             "seed: 1\nframework: torch\nlayers:\n"
             "  - {type: dense, name: a, in_features: 64, out_features: 64}\n"
@@ -180,22 +178,22 @@ class TestOthers:
         lecun_cli.generate(lecun_cli.make_plan(spec), str(tmp_path / "w.safetensors"))
         assert inspect(tmp_path / "w.safetensors").ok
 
-    def test_a_bias_that_varies_is_no_zeros(self, tmp_path: Path) -> None:
+    def test_with_a_random_bias_are_bad(self, tmp_path: Path) -> None:
         tensors = {"fc.weight": weights.truncated((64, 64), 1 / 8), "fc.bias": weights.uniform((64,), 0.1)}
         inspection = inspect(weights.write(tmp_path / "x.safetensors", tensors))
         assert verdicts(inspection)["fc.bias"] == "not constant"
 
     @pytest.mark.parametrize("values", [np.arange(512), np.linspace(0, 1, 64, dtype=np.float32)])
-    def test_tables_of_no_known_kind_are_no_errors(self, tmp_path: Path, values: NDArray[Any]) -> None:
+    def test_with_tables_of_unknown_type_are_ok(self, tmp_path: Path, values: NDArray[Any]) -> None:
         tensors = {"fc.weight": weights.truncated((64, 64), 1 / 8), "position_ids": values}
         assert inspect(weights.write(tmp_path / "x.safetensors", tensors)).ok
 
-    def test_what_is_not_read_is_said(self, tmp_path: Path) -> None:
+    def test_with_unsupported_dtypes_are_not_read(self, tmp_path: Path) -> None:
         tensors = {"c": np.ones(3, np.complex64), "e": np.ones((0, 3), "f4"), "s": np.array(2.0)}
         inspection = inspect(weights.write(tmp_path / "x.safetensors", tensors))
         assert verdicts(inspection) == {"c": "not read", "e": "empty", "s": "constant"}
 
-    def test_many_sound_tensors_are_all_ok(self, tmp_path: Path) -> None:
+    def test_with_many_correct_tensors_are_ok(self, tmp_path: Path) -> None:
         tensors = {f"fc{i}.weight": weights.truncated((40, 50), 50**-0.5, seed=i) for i in range(300)}
         inspection = inspect(weights.write(tmp_path / "x.safetensors", tensors))
         assert inspection.ok, inspection.bad
@@ -203,7 +201,7 @@ class TestOthers:
         low = sum(t.judgment.p_value is not None and t.judgment.p_value < 0.05 for t in inspection.tensors)
         assert 3 <= low <= 35  # p is uniform: 15 are expected
 
-    def test_shards_are_one_checkpoint(self, tmp_path: Path) -> None:
+    def test_in_shards_are_one_checkpoint(self, tmp_path: Path) -> None:
         a, b = {"a.weight": weights.truncated((64, 32), 32**-0.5)}, {"a.bias": np.zeros(64, "f4")}
         names = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
         for name, tensors in zip(names, (a, b), strict=True):
@@ -218,7 +216,7 @@ class TestOthers:
         with pytest.raises(WeightFileError, match="which is missing from"):
             inspect(tmp_path)
 
-    def test_hdf5_that_is_not_in_one_piece_is_read_by_h5py(self, tmp_path: Path) -> None:
+    def test_with_chunked_hdf5_datasets_are_read_by_h5py(self, tmp_path: Path) -> None:
         values = weights.truncated((300, 200), 300**-0.5)
         with h5py.File(tmp_path / "x.h5", "w") as file:
             file.create_dataset("packed/kernel", data=values, chunks=(64, 64), compression="gzip")
@@ -233,7 +231,7 @@ class TestOthers:
 
 
 class TestReading:
-    def test_findings_do_not_depend_on_workers_or_chunks(
+    def test_does_not_depend_on_workers_or_chunks(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         tensors = {f"fc{i}.weight": weights.truncated((200, 300), 300**-0.5, seed=i) for i in range(5)}
@@ -243,26 +241,28 @@ class TestReading:
         monkeypatch.setattr("lecun_cli.inspection.chunk_reader.READ_CHUNK_NBYTES", 2**14)
         cut = inspect(path, workers=3)
         assert [t.verdict for t in cut.tensors] == [t.verdict for t in once.tensors]
-        for tensor, whole in zip(cut.tensors, once.tensors, strict=True):
+        for tensor, other in zip(cut.tensors, once.tensors, strict=True):
             assert tensor.statistics is not None
-            assert whole.statistics is not None
-            assert tensor.statistics.std == pytest.approx(whole.statistics.std, rel=1e-12)
-            assert tensor.judgment.p_value == whole.judgment.p_value
+            assert other.statistics is not None
+            assert tensor.statistics.std == pytest.approx(other.statistics.std, rel=1e-12)
+            assert tensor.judgment.p_value == other.judgment.p_value
 
-    def test_only_what_matches_is_read(self, tmp_path: Path) -> None:
+    def test_skips_tensors_that_do_not_match(self, tmp_path: Path) -> None:
         path = generated(tmp_path)
-        told: list[int] = []
-        inspection = inspect(path, match=["he/*", "*norm*"], progress=lambda done, _name: told.append(done))
+        calls: list[int] = []
+        inspection = inspect(path, match=["he/*", "*norm*"], progress=lambda done, _name: calls.append(done))
         assert {t.name.partition("/")[0] for t in inspection.tensors} == {"he", "norm"}
-        assert told[-1] == inspection.nbytes
+        assert calls[-1] == inspection.nbytes
 
-    @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system tells no high-water mark")
-    def test_a_large_file_takes_little_memory(self, tmp_path: Path) -> None:
+    @pytest.mark.skipif(
+        not Path("/proc/self/status").exists(), reason="the system does not report peak memory"
+    )
+    def test_needs_little_memory_for_a_large_file(self, tmp_path: Path) -> None:
         path = tmp_path / "x.safetensors"
         header = json.dumps(
             {"fc.weight": {"dtype": "F32", "shape": [2**13, 2**14], "data_offsets": [0, 2**29]}}
         )
-        with path.open("wb") as file:  # 512 MiB of zeros that take no disk
+        with path.open("wb") as file:  # 512 MiB of zeros that take no disk space
             file.write(len(header).to_bytes(8, "little") + header.encode())
             file.truncate(8 + len(header) + 2**29)
         code = (
@@ -288,14 +288,14 @@ class TestReading:
             ("x.manifest.json", b"{}", ManifestError),
         ],
     )
-    def test_what_is_damaged_or_foreign_is_said(
+    def test_refuses_corrupt_and_unrecognized_files(
         self, tmp_path: Path, name: str, data: bytes, error: type[Exception]
     ) -> None:
         (tmp_path / name).write_bytes(data)
         with pytest.raises(error):
             inspect(tmp_path / name)
 
-    def test_what_is_not_there_is_said(self, tmp_path: Path) -> None:
+    def test_refuses_paths_without_weights(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="does not exist"):
             inspect(tmp_path / "x.safetensors")
         with pytest.raises(UsageError, match="contains no weight file"):
@@ -304,5 +304,5 @@ class TestReading:
             inspect(weights.write(tmp_path / "x.safetensors", {"a": np.ones(3)}), match=["b"])
 
 
-def test_verdicts_are_one_list() -> None:
+def test_every_verdict_is_good_bad_or_silent() -> None:
     assert sorted(VERDICTS) == sorted({*BAD, *GOOD, *SILENT})

@@ -1,4 +1,4 @@
-"""Counts and moments held against plain NumPy over the whole tensor, for every dtype and every cut."""
+"""Tallies agree with NumPy over the whole tensor, for every dtype and every division into chunks."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ EVERYTHING = (-np.inf, np.inf)
 
 
 def counted(values: NDArray[Any], dtype: str, cuts: tuple[int, ...] = ()) -> Tally:
-    whole = None
+    total = None
     for part in np.split(values, cuts):
-        result = tally_values(part, dtype, Scratch(), limits=EVERYTHING, distinct=True)
-        if whole is None:
-            whole = result
+        tally = tally_values(part, dtype, Scratch(), limits=EVERYTHING, distinct=True)
+        if total is None:
+            total = tally
         else:
-            whole.add(result)
-    assert whole is not None
-    return whole
+            total.add(tally)
+    assert total is not None
+    return total
 
 
 def weights(dtype: str, n: int = 5000, scale: float = 0.3) -> NDArray[Any]:
@@ -34,7 +34,7 @@ def weights(dtype: str, n: int = 5000, scale: float = 0.3) -> NDArray[Any]:
 
 class TestGrid:
     @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
-    def test_every_finite_value_lies_in_its_cell(self, dtype: str) -> None:
+    def test_every_finite_value_is_in_its_cell(self, dtype: str) -> None:
         grid = grid_of(dtype)
         assert (np.diff(grid.edges) >= 0).all()
         for value in weights(dtype, 200):
@@ -45,13 +45,13 @@ class TestGrid:
             assert grid.edges[cell] <= float(value) <= grid.edges[cell + 1]
 
     @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
-    def test_what_is_not_finite_has_no_cell(self, dtype: str) -> None:
+    def test_special_values_have_no_cell(self, dtype: str) -> None:
         values = np.array([np.nan], DTYPES[dtype].numpy())
         tally = counted(values, dtype)
         assert grid_of(dtype).ascending(tally.counts).sum() == 0
 
     @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float8_e4m3fn", "float8_e5m2"])
-    def test_edges_of_narrow_dtypes_are_where_rounding_changes(self, dtype: str) -> None:
+    def test_edges_of_narrow_dtypes_are_rounding_boundaries(self, dtype: str) -> None:
         grid = grid_of(dtype)
         inner = grid.edges[1:-1]
         inner = inner[np.abs(inner) > 1e-3][::37]
@@ -65,7 +65,7 @@ class TestGrid:
 class TestTally:
     @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
     @pytest.mark.parametrize("cuts", [(), (1,), (17, 1000, 4999)])
-    def test_statistics_are_numpys(self, dtype: str, cuts: tuple[int, ...]) -> None:
+    def test_statistics_agree_with_numpy(self, dtype: str, cuts: tuple[int, ...]) -> None:
         values = weights(dtype)
         values[[5, 77]] = 0
         exact = values.astype(np.float64)
@@ -81,11 +81,11 @@ class TestTally:
             assert s.n_distinct == np.unique(exact).size
 
     @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
-    def test_what_is_not_finite_is_counted_and_left_out(self, dtype: str) -> None:
+    def test_special_values_are_counted_but_not_averaged(self, dtype: str) -> None:
         values = weights(dtype)
         clean = values[100:].astype(np.float64)
         values[:100] = np.nan
-        if dtype != "float8_e4m3fn":  # which has no infinity
+        if dtype != "float8_e4m3fn":  # float8_e4m3fn has no infinities
             values[:30] = np.inf
             values[:10] = -np.inf
         tally = counted(values, dtype, (50, 60))
@@ -110,7 +110,7 @@ class TestTally:
         assert s.n_distinct == np.unique(values).size
 
     @pytest.mark.parametrize("offset", [0.0, 1.0, 1e6])
-    def test_a_small_spread_about_a_large_mean_is_kept(self, offset: float) -> None:
+    def test_a_small_std_around_a_large_mean_is_accurate(self, offset: float) -> None:
         values = np.random.default_rng(0).standard_normal(300_000) * 1e-3 + offset
         tally = counted(values, "float64", (7, 150_000))
         s = measure(tally, Sample(tally), EVERYTHING, None)
@@ -128,19 +128,24 @@ class TestDistinct:
         [
             (np.zeros(100_000, np.float32), 1),
             (np.tile(np.array([0.1, 0.2, 0.3], np.float32), 50_000), 3),
-            (np.repeat(np.arange(500, dtype=np.float32), 400), 500),  # short: the leading half says all
+            (
+                np.repeat(np.arange(500, dtype=np.float32), 400),
+                500,
+            ),  # short: the leading 16 bits determine the value
             (np.repeat(np.arange(500, dtype=np.float32) / 7, 400), 500),
             (np.arange(200_000, dtype=np.float32) / 7, None),
             (np.arange(8000, dtype=np.float64) / 7, 8000),
         ],
         ids=["one", "three", "short", "long", "many", "all of a small tensor"],
     )
-    def test_of_wide_dtypes_are_exact_up_to_a_limit(self, values: NDArray[Any], expected: int | None) -> None:
+    def test_values_of_wide_dtypes_are_counted_up_to_a_limit(
+        self, values: NDArray[Any], expected: int | None
+    ) -> None:
         tally = counted(values, str(values.dtype))
         s = measure(tally, Sample(tally), EVERYTHING, None)
         assert s.n_distinct == expected
 
-    def test_are_one_set_over_all_chunks(self) -> None:
+    def test_values_of_chunks_are_united(self) -> None:
         values = np.concatenate(
             [np.tile(np.array([0.1, 0.2], np.float32), 9000), np.tile(np.array([0.2, 0.3], np.float32), 9000)]
         )
@@ -149,6 +154,6 @@ class TestDistinct:
         assert tally.distinct is not None
         assert tally.distinct.size == 3
 
-    def test_too_many_over_all_chunks_are_too_many(self) -> None:
+    def test_limit_applies_to_all_chunks_together(self) -> None:
         values = np.repeat(np.arange(2 * MAX_DISTINCT, dtype=np.float32) / 7, 10)
         assert counted(values, "float32", (values.size // 2,)).distinct is None

@@ -1,4 +1,4 @@
-"""Pictures of an inspection: whole, the same each time, and of anything that can be inspected."""
+"""Plots of an inspection: complete, deterministic, and possible for every inspection."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class TestPictures:
         assert one.startswith(start)
         assert one == other
 
-    def test_have_four_panels_and_name_every_kind_of_error(self, tmp_path: Path) -> None:
+    def test_have_four_panels_and_name_every_kind_of_problem(self, tmp_path: Path) -> None:
         figure = drawn(inspected(tmp_path, TENSORS))
         assert [ax.get_title(loc="left").split(";")[0] for ax in figure.axes] == [
             "Histogram and expected density",
@@ -65,7 +65,7 @@ class TestPictures:
         assert "b.weight" in labels[1]
         assert "PyTorch's default: c.weight" in labels[2]
 
-    def test_of_many_tensors_have_few_lines(self, tmp_path: Path) -> None:
+    def test_of_many_tensors_have_a_limited_number_of_lines(self, tmp_path: Path) -> None:
         shapes = {f"fc{i}.weight": weights.truncated((8, 16), 1 / 4, seed=i) for i in range(400)}
         figure = drawn(inspected(tmp_path, shapes))
         assert len(figure.axes[1].lines) == 1
@@ -73,12 +73,12 @@ class TestPictures:
         assert 100 <= len(crowd.get_paths()) <= 200
         assert not figure.legends
 
-    def test_of_many_kinds_of_error_gather_the_rest(self, tmp_path: Path) -> None:
+    def test_of_many_kinds_of_problems_share_the_last_color(self, tmp_path: Path) -> None:
         tensors = {f"fc{i}.weight": weights.normal((64, 64), 0.01 * 1.7**i, seed=i) for i in range(9)}
         (legend,) = drawn(inspected(tmp_path, tensors)).legends
         assert legend.get_texts()[-1].get_text() == "other problems: 4 tensors"
 
-    def test_of_no_weights_say_so(self, tmp_path: Path) -> None:
+    def test_without_weights_are_a_message(self, tmp_path: Path) -> None:
         figure = drawn(inspected(tmp_path, {"a.bias": np.zeros(64, np.float32)}))
         assert "no tensor of weights" in figure.texts[0].get_text() + figure.texts[-1].get_text()
 
@@ -90,7 +90,5 @@ class TestPictures:
         (TENSORS, "x.safetensors: 5 tensors, 3 with problems"),
     ],
 )
-def test_a_title_says_how_many_are_wrong(
-    tmp_path: Path, tensors: dict[str, NDArray[np.float32]], title: str
-) -> None:
+def test_title_counts_problems(tmp_path: Path, tensors: dict[str, NDArray[np.float32]], title: str) -> None:
     assert title_of(inspected(tmp_path, tensors)) == title

@@ -1,4 +1,4 @@
-"""Weight files as others write them, with the faults that were seen in peers."""
+"""Weight files as other tools write them, with errors that other frameworks really make."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def truncated(shape: tuple[int, ...], std: float, seed: int = 0) -> NDArray[np.float32]:
-    """A normal cut at two sigma by rejection, whose std after the cut is `std`."""
+    """Return a normal that is truncated at two sigma by rejection; `std` is the std after truncation."""
     rng = np.random.default_rng(seed)
     n = math.prod(shape)
     z = rng.standard_normal(2 * n)
@@ -27,17 +27,17 @@ def truncated(shape: tuple[int, ...], std: float, seed: int = 0) -> NDArray[np.f
 
 
 def normal(shape: tuple[int, ...], std: float, seed: int = 0) -> NDArray[np.float32]:
-    """A normal without a cut."""
+    """Return a normal without truncation."""
     return (np.random.default_rng(seed).standard_normal(shape) * std).astype(np.float32)
 
 
 def uniform(shape: tuple[int, ...], bound: float, seed: int = 0) -> NDArray[np.float32]:
-    """Uniform between -bound and bound."""
+    """Return uniform values between -bound and bound."""
     return np.random.default_rng(seed).uniform(-bound, bound, shape).astype(np.float32)
 
 
 def leaky(shape: tuple[int, ...], std: float) -> NDArray[np.float32]:
-    """Three weights past the bound, as Keras on PyTorch leaks them."""
+    """Return a truncated normal with three weights past the bound, as Keras leaks them on PyTorch."""
     weights = truncated(shape, std)
     bound = 2 * std / TRUNCATED_STD
     weights.reshape(-1)[[3, 500, 7000]] = [1.2 * bound, -1.68 * bound, 1.01 * bound]
@@ -45,7 +45,7 @@ def leaky(shape: tuple[int, ...], std: float) -> NDArray[np.float32]:
 
 
 def of_few_levels(shape: tuple[int, ...], std: float) -> NDArray[np.float32]:
-    """128 levels of the inverse CDF at their left ends, as JAX draws bfloat16."""
+    """Return only 128 distinct values, as JAX draws bfloat16: the inverse CDF on a coarse grid."""
     from scipy.special import ndtri
 
     low = 0.02275013194817921
@@ -56,6 +56,6 @@ def of_few_levels(shape: tuple[int, ...], std: float) -> NDArray[np.float32]:
 
 
 def write(path: Path, tensors: Mapping[str, NDArray[Any]], *, form: str = "pt") -> Path:
-    """A safetensors file by its own library."""
+    """Write a safetensors file with the safetensors library."""
     save_file({name: np.ascontiguousarray(a) for name, a in tensors.items()}, path, metadata={"format": form})
     return path

@@ -1,4 +1,4 @@
-"""Specs from Keras's configs and archives: every class, initializers, and what is hostile or unbuilt."""
+"""Specs from Keras configs and archives: every class, initializers, hostile files and unbuilt layers."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ import pytest
 from lecun_cli.derive import Derivation, derive_spec
 from lecun_cli.errors import DeriveError
 from tests.derive.sources import (
-    held_by,
     keras_initializer,
     keras_layer,
     keras_model,
     keras_policy,
+    tensors_of,
     write_keras,
 )
 
 
 def derived(tmp_path: Path, *layers: dict[str, Any], keep: bool = False) -> Derivation:
-    """What is derived from a model of these layers."""
+    """Return the derivation from a model with these layers."""
     path = tmp_path / "config.json"
     path.write_text(json.dumps(keras_model(*layers)))
     return derive_spec(str(path), keep_initializers=keep)
 
 
 def layer_lines(derivation: Derivation) -> list[str]:
-    """The lines under `layers:`, without the dashes."""
+    """Return the lines under `layers:` without the dashes."""
     lines = derivation.text.split("layers:\n", 1)[1].splitlines()
     return [line.strip().removeprefix("- ") for line in lines]
 
@@ -143,10 +143,10 @@ class TestLayers:
         ],
         ids=lambda case: str(case.layer["class_name"]),
     )
-    def test_are_read_from_config_and_input(self, case: Expect, tmp_path: Path) -> None:
+    def test_follow_from_the_config_and_the_input_shape(self, case: Expect, tmp_path: Path) -> None:
         assert case.line in layer_lines(derived(tmp_path, case.layer))
 
-    def test_attention_takes_its_widths_from_its_inputs(self, tmp_path: Path) -> None:
+    def test_of_attention_take_their_widths_from_the_inputs(self, tmp_path: Path) -> None:
         layer = keras_layer("MultiHeadAttention", "x", num_heads=2, key_dim=3)
         shapes = {"query_shape": [None, 5, 8], "value_shape": [None, 7, 6], "key_shape": [None, 7, 4]}
         layer["build_config"] = {"shapes_dict": shapes}
@@ -154,17 +154,17 @@ class TestLayers:
             "{type: multi_head_attention, name: x, embed_dim: 8, num_heads: 2, head_dim: 3, kdim: 4, vdim: 6}"
         ]
 
-    def test_without_weights_leave_nothing(self, tmp_path: Path) -> None:
+    def test_without_weights_are_omitted(self, tmp_path: Path) -> None:
         layers = [keras_layer(name, name.lower()) for name in ("Dropout", "Flatten", "Lambda", "ReLU")]
         derivation = derived(tmp_path, *layers, keras_layer("Dense", "x", [None, 6], units=4))
         assert len(layer_lines(derivation)) == 1
 
-    def test_of_operations_leave_nothing(self, tmp_path: Path) -> None:
+    def test_of_operations_are_omitted(self, tmp_path: Path) -> None:
         op = {"module": "keras.src.ops.numpy", "class_name": "Add", "config": {"name": "add"}}
         derivation = derived(tmp_path, op, keras_layer("Dense", "x", [None, 6], units=4))
         assert len(layer_lines(derivation)) == 1
 
-    def test_in_nested_models_stand_in_groups(self, tmp_path: Path) -> None:
+    def test_of_nested_models_are_in_groups(self, tmp_path: Path) -> None:
         inner = keras_model(keras_layer("Dense", "d", [None, 6], units=6), name="inner")
         other = keras_model(
             keras_layer("Dense", "d", [None, 6], units=6), class_name="Functional", name="other"
@@ -180,11 +180,11 @@ class TestLayers:
             "      - {type: dense, name: d, in_features: 6, out_features: 6}\n"
         )
 
-    def test_that_follow_each_other_alike_become_a_repeat(self, tmp_path: Path) -> None:
+    def test_that_repeat_are_written_once(self, tmp_path: Path) -> None:
         layers = [
-            keras_layer(kind, f"block_{i}_{kind}", [None, 6], units=6)
+            keras_layer(class_name, f"block_{i}_{class_name}", [None, 6], units=6)
             for i in range(3, 7)
-            for kind in ("Dense", "LayerNormalization")
+            for class_name in ("Dense", "LayerNormalization")
         ]
         derivation = derived(tmp_path, *layers)
         assert "params:\n  blocks: 4\n" in derivation.text
@@ -195,7 +195,7 @@ class TestLayers:
             '      - {type: layer_normalization, name: "block_{i + 3}_LayerNormalization", features: 6}\n'
         )
 
-    def test_take_the_shape_that_a_functional_model_feeds_them(self, tmp_path: Path) -> None:
+    def test_take_their_input_shape_from_a_functional_model(self, tmp_path: Path) -> None:
         layer = keras_layer("Dense", "x", units=4)
         tensor = {"class_name": "__keras_tensor__", "config": {"shape": [None, 6], "dtype": "float32"}}
         layer["inbound_nodes"] = [{"args": [tensor], "kwargs": {}}]
@@ -212,10 +212,10 @@ class TestDtypes:
             (None, "float32"),
         ],
     )
-    def test_are_those_of_the_variables(self, policy: object, dtype: str, tmp_path: Path) -> None:
+    def test_are_the_dtypes_of_the_variables(self, policy: object, dtype: str, tmp_path: Path) -> None:
         layer = keras_layer("Dense", "x", [None, 6], units=4)
         layer["config"]["dtype"] = policy
-        assert held_by(derived(tmp_path, layer).plan)["x/kernel"] == ((6, 4), dtype)
+        assert tensors_of(derived(tmp_path, layer).plan)["x/kernel"] == ((6, 4), dtype)
 
     def test_of_quantized_layers_are_refused(self, tmp_path: Path) -> None:
         layer = keras_layer("Dense", "x", [None, 6], units=4)
@@ -228,13 +228,13 @@ class TestInitializers:
     def dense(self, kernel: object) -> dict[str, Any]:
         return keras_layer("Dense", "x", [None, 6], units=4, kernel_initializer=kernel)
 
-    def test_are_lecun_normal_unless_they_are_kept(self, tmp_path: Path) -> None:
+    def test_become_lecun_normal_by_default(self, tmp_path: Path) -> None:
         derivation = derived(tmp_path, self.dense(keras_initializer("GlorotUniform")))
         assert "initializer" not in derivation.text
         assert derivation.plan.tensors[1].parts[0].initializer.name == "lecun_normal"
 
     @pytest.mark.parametrize(
-        ("given", "field"),
+        ("initializer", "field"),
         [
             (keras_initializer("GlorotUniform"), "glorot_uniform"),
             (keras_initializer("HeNormal"), "he_normal"),
@@ -251,13 +251,13 @@ class TestInitializers:
             ),
         ],
     )
-    def test_are_kept_where_they_are_offered(self, given: object, field: str, tmp_path: Path) -> None:
-        derivation = derived(tmp_path, self.dense(given), keep=True)
+    def test_are_kept_on_request_if_supported(self, initializer: object, field: str, tmp_path: Path) -> None:
+        derivation = derived(tmp_path, self.dense(initializer), keep=True)
         assert f", kernel_initializer: {field}}}" in derivation.text
         assert derivation.warnings == ()
 
     @pytest.mark.parametrize(
-        ("given", "named"),
+        ("initializer", "named"),
         [
             (keras_initializer("Orthogonal", gain=1.0), "Orthogonal"),
             (keras_initializer("RandomNormal", stddev=0.02), "RandomNormal"),
@@ -268,8 +268,8 @@ class TestInitializers:
             ),
         ],
     )
-    def test_that_are_not_offered_are_named(self, given: object, named: str, tmp_path: Path) -> None:
-        derivation = derived(tmp_path, self.dense(given), keep=True)
+    def test_that_are_not_supported_are_named(self, initializer: object, named: str, tmp_path: Path) -> None:
+        derivation = derived(tmp_path, self.dense(initializer), keep=True)
         (warning,) = derivation.warnings
         assert f"kernel_initializer of 'x' is {named}" in warning
         assert "which is not supported; lecun_normal is used instead" in warning
@@ -293,9 +293,11 @@ class TestBadConfigs:
                 (keras_layer("Dense", "x", [None, 6]),),
                 "units: expected a positive integer, got None",
             ),
-            Fail("units in words", (keras_layer("Dense", "x", [None, 6], units="4"),), "got '4'"),
-            Fail("no size", (keras_layer("Dense", "x", [None, None], units=4),), "has no fixed size"),
-            Fail("two names", (keras_layer("Dense", "x", [None, 6], units=4),) * 2, 'the name "x/'),
+            Fail("units as a string", (keras_layer("Dense", "x", [None, 6], units="4"),), "got '4'"),
+            Fail(
+                "unknown input size", (keras_layer("Dense", "x", [None, None], units=4),), "has no fixed size"
+            ),
+            Fail("duplicate name", (keras_layer("Dense", "x", [None, 6], units=4),) * 2, 'the name "x/'),
             Fail("no layers", (), "no layers with weights"),
             Fail("huge", (keras_layer("Dense", "x", [None, 2**62], units=2**62),), "at most"),
             Fail("a newline", (keras_layer("Dense", "x\n- y", [None, 6], units=4),), "control characters"),
@@ -315,7 +317,7 @@ class TestBadConfigs:
                 "invalid equation",
             ),
             Fail(
-                "wrapper of nothing",
+                "wrapper of a layer that is not recurrent",
                 (keras_layer("Bidirectional", "x", SERIES, layer=keras_layer("Dense", "d", units=4)),),
                 "expected a recurrent layer",
             ),
@@ -326,7 +328,7 @@ class TestBadConfigs:
         with pytest.raises(DeriveError, match=case.message):
             derived(tmp_path, *case.layers)
 
-    def test_of_an_author_s_own_model_say_what_to_do(self, tmp_path: Path) -> None:
+    def test_of_custom_models_suggest_a_callable(self, tmp_path: Path) -> None:
         (tmp_path / "config.json").write_text(json.dumps({"class_name": "MyModel", "config": {}}))
         with pytest.raises(DeriveError, match=r"package\.module:callable"):
             derive_spec(str(tmp_path / "config.json"))
@@ -344,7 +346,7 @@ class TestBadConfigs:
             ("\xff", "not valid JSON"),
         ],
     )
-    def test_that_are_no_json_of_theirs_are_refused(self, text: str, message: str, tmp_path: Path) -> None:
+    def test_that_are_not_valid_configs_are_refused(self, text: str, message: str, tmp_path: Path) -> None:
         (tmp_path / "config.json").write_bytes(text.encode("latin-1"))
         with pytest.raises(DeriveError, match=message):
             derive_spec(str(tmp_path / "config.json"))
@@ -353,9 +355,9 @@ class TestBadConfigs:
 class TestArchives:
     MODEL = keras_model(keras_layer("Dense", "x", [None, 6], units=4))
 
-    def test_give_their_config(self, tmp_path: Path) -> None:
-        path = write_keras(tmp_path / "m.keras", self.MODEL, **{"model.weights.h5": b"no HDF5 at all"})
-        assert held_by(derive_spec(str(path)).plan) == {
+    def test_are_read_by_their_config(self, tmp_path: Path) -> None:
+        path = write_keras(tmp_path / "m.keras", self.MODEL, **{"model.weights.h5": b"not HDF5"})
+        assert tensors_of(derive_spec(str(path)).plan) == {
             "x/kernel": ((6, 4), "float32"),
             "x/bias": ((4,), "float32"),
         }
@@ -376,11 +378,11 @@ class TestArchives:
             (b"\x80\x04.", "not valid JSON"),
         ],
     )
-    def test_whose_config_is_none_are_refused(self, config: bytes, message: str, tmp_path: Path) -> None:
+    def test_with_an_invalid_config_are_refused(self, config: bytes, message: str, tmp_path: Path) -> None:
         with pytest.raises(DeriveError, match=message):
             derive_spec(str(write_keras(tmp_path / "m.keras", config)))
 
-    def test_that_are_bombs_are_read_no_further_than_a_config_goes(self, tmp_path: Path) -> None:
+    def test_that_are_zip_bombs_are_read_up_to_the_size_limit(self, tmp_path: Path) -> None:
         path = tmp_path / "m.keras"
         with (
             zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
@@ -389,21 +391,21 @@ class TestArchives:
             for _ in range(200):
                 out.write(b" " * 2**20)
         data = bytearray(path.read_bytes())
-        at = data.index(b"PK\x01\x02")  # the size that the directory tells is a lie
+        at = data.index(b"PK\x01\x02")  # the directory states a wrong size
         data[at + 24 : at + 28] = struct.pack("<I", 100)
         path.write_bytes(data)
         with pytest.raises(DeriveError):
             derive_spec(str(path))
 
-    def test_that_are_cut_short_are_refused(self, tmp_path: Path) -> None:
+    def test_that_are_truncated_are_refused(self, tmp_path: Path) -> None:
         path = write_keras(tmp_path / "m.keras", self.MODEL)
-        whole = path.read_bytes()
-        for length in (0, 10, len(whole) // 2, len(whole) - 5):
-            path.write_bytes(whole[:length])
+        data = path.read_bytes()
+        for length in (0, 10, len(data) // 2, len(data) - 5):
+            path.write_bytes(data[:length])
             with pytest.raises(DeriveError, match=r"not a valid \.keras archive"):
                 derive_spec(str(path))
 
-    def test_that_are_damaged_are_refused(self, tmp_path: Path) -> None:
+    def test_that_are_corrupt_are_refused(self, tmp_path: Path) -> None:
         path = write_keras(tmp_path / "m.keras", self.MODEL)
         data = path.read_bytes()
         path.write_bytes(data.replace(b'"units": 4', b'"units": 5'))
@@ -424,11 +426,11 @@ class TestArchives:
         with pytest.raises(DeriveError, match=r"expected one config\.json, got 2"):
             derive_spec(str(tmp_path / "m.keras"))
 
-    def test_with_very_many_members_are_refused(self, tmp_path: Path) -> None:
-        held = io.BytesIO()
-        with zipfile.ZipFile(held, "w") as archive:
+    def test_with_too_many_members_are_refused(self, tmp_path: Path) -> None:
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
             for i in range(10_001):
                 archive.writestr(str(i), b"")
-        (tmp_path / "m.keras").write_bytes(held.getvalue())
+        (tmp_path / "m.keras").write_bytes(buffer.getvalue())
         with pytest.raises(DeriveError, match="expected at most 10,000, got 10,001"):
             derive_spec(str(tmp_path / "m.keras"))

@@ -1,4 +1,4 @@
-"""Specs from Keras's `.weights.h5`: files made here as Keras lays them out."""
+"""Specs from `.weights.h5` files, which the tests write with the layout of Keras."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pytest
 
 from lecun_cli.derive import derive_spec
 from lecun_cli.errors import DeriveError
-from tests.derive.sources import held_by
+from tests.derive.sources import tensors_of
 
 Shapes = list[tuple[int, ...]]
 
 
 def write(path: Path, layers: dict[str, tuple[str, Shapes]]) -> str:
-    """A file with `path/vars/0` and so on, the layer's name at the group."""
+    """Write a file with datasets such as `path/vars/0` and the names of layers as attributes."""
     with h5py.File(path, "w") as file:
-        for where, (name, shapes) in layers.items():
-            group = file.create_group(f"{where}/vars")
+        for group_path, (name, shapes) in layers.items():
+            group = file.create_group(f"{group_path}/vars")
             if name:
                 group.attrs["name"] = name
             for i, shape in enumerate(shapes):
@@ -28,7 +28,7 @@ def write(path: Path, layers: dict[str, tuple[str, Shapes]]) -> str:
 
 
 class TestClasses:
-    def test_are_those_of_the_paths_and_names_those_of_the_attributes(self, tmp_path: Path) -> None:
+    def test_come_from_paths_and_names_from_attributes(self, tmp_path: Path) -> None:
         source = write(
             tmp_path / "m.weights.h5",
             {
@@ -54,43 +54,43 @@ class TestClasses:
             "  - {type: lstm, name: lstm, input_size: 6, hidden_size: 4}\n"
         )
 
-    def test_of_nested_models_stand_in_groups(self, tmp_path: Path) -> None:
+    def test_of_nested_models_are_in_groups(self, tmp_path: Path) -> None:
         source = write(
             tmp_path / "m.weights.h5",
             {"layers/sequential/layers/dense": ("d", [(4, 5)]), "layers/dense": ("d", [(5, 6)])},
         )
-        assert held_by(derive_spec(source).plan) == {
+        assert tensors_of(derive_spec(source).plan) == {
             "sequential/d/kernel": ((4, 5), "float32"),
             "d/kernel": ((5, 6), "float32"),
         }
         assert "model: sequential" in derive_spec(source).text
 
-    def test_that_are_not_known_become_raw_tensors_and_are_named(self, tmp_path: Path) -> None:
+    def test_that_are_unknown_become_raw_tensors_with_a_warning(self, tmp_path: Path) -> None:
         source = write(tmp_path / "m.weights.h5", {"layers/my_layer": ("mine", [(4, 5), (5,)])})
         derivation = derive_spec(source)
-        assert held_by(derivation.plan) == {"mine/0": ((4, 5), "float32"), "mine/1": ((5,), "float32")}
+        assert tensors_of(derivation.plan) == {"mine/0": ((4, 5), "float32"), "mine/1": ((5,), "float32")}
         assert derivation.warnings == (
             "layer 'mine' has the unknown class 'my_layer', so its tensors are raw tensors",
         )
 
-    def test_keep_bfloat16_as_keras_stores_it(self, tmp_path: Path) -> None:
+    def test_keep_the_bfloat16_of_keras(self, tmp_path: Path) -> None:
         with h5py.File(tmp_path / "m.weights.h5", "w") as file:
             group = file.create_group("layers/dense/vars")
             group["0"] = np.zeros((4, 5), "V2")
             group["0"].attrs["dtype"] = "bfloat16"
-        assert held_by(derive_spec(str(tmp_path / "m.weights.h5")).plan) == {
+        assert tensors_of(derive_spec(str(tmp_path / "m.weights.h5")).plan) == {
             "dense/kernel": ((4, 5), "bfloat16")
         }
 
 
 class TestBadFiles:
-    def test_of_another_form_are_refused(self, tmp_path: Path) -> None:
+    def test_with_another_layout_are_refused(self, tmp_path: Path) -> None:
         with h5py.File(tmp_path / "m.weights.h5", "w") as file:
             file["dense/kernel"] = np.zeros((4, 5), "f4")
         with pytest.raises(DeriveError, match=r"the suffix \.h5|not a \.weights\.h5 file"):
             derive_spec(str(tmp_path / "m.weights.h5"))
 
-    def test_that_are_cut_short_are_refused(self, tmp_path: Path) -> None:
+    def test_that_are_truncated_are_refused(self, tmp_path: Path) -> None:
         path = Path(write(tmp_path / "m.weights.h5", {"layers/dense": ("d", [(4, 5)])}))
         path.write_bytes(path.read_bytes()[:500])
         with pytest.raises(DeriveError, match="not a valid HDF5 file"):

@@ -1,4 +1,4 @@
-"""Specs from files of weights: every kind in every framework, the samples, shards, and files that are bad."""
+"""Specs from weight files: every layer type in every framework, samples, shards and invalid files."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from lecun_cli.frameworks import FRAMEWORKS
 from lecun_cli.generation import generate
 from lecun_cli.initializers.fans import Fans
 from lecun_cli.plan.types import Plan
-from tests.derive.sources import Held, held_by, plan_of, write_safetensors
+from tests.derive.sources import Tensors, plan_of, tensors_of, write_safetensors
 from tests.frameworks.cases import CASES, Case
 
 SAMPLES = sorted((Path(__file__).parents[3] / "sample_specs").glob("*.yaml"))
 
 
-def again(plan: Plan, path: Path, framework: str) -> Plan:
-    """The plan of the spec that is derived from a file of another plan."""
-    write_safetensors(path, held_by(plan), {"format": FRAMEWORKS[framework].header})
+def rederived(plan: Plan, path: Path, framework: str) -> Plan:
+    """Write a file with the tensors of a plan, and return the plan of the spec derived from that file."""
+    write_safetensors(path, tensors_of(plan), {"format": FRAMEWORKS[framework].header})
     return derive_spec(str(path)).plan
 
 
 def fans_of(plan: Plan) -> dict[str, list[Fans]]:
-    """The exact fans of every random part, by tensor."""
+    """Return the exact fans of all random parameters, by tensor."""
     return {
         t.name: [p.exact for p in t.parts if p.exact is not None and p.initializer.is_random]
         for t in plan.tensors
@@ -38,44 +38,42 @@ def fans_of(plan: Plan) -> dict[str, list[Fans]]:
 
 
 STORED = [(c, f) for c in CASES for f in FRAMEWORKS if not isinstance(c.stored(f), str)]
-TOLD = [(c, f) for c, f in STORED if "stride" not in c.layer]  # a stride is in no shape
+WITHOUT_STRIDE = [(c, f) for c, f in STORED if "stride" not in c.layer]  # shapes do not show a stride
 
 
 def named(value: Case | str) -> str:
     return value.id if isinstance(value, Case) else value
 
 
-class TestEveryKind:
+class TestEveryLayerType:
     @pytest.mark.parametrize(("case", "framework"), STORED, ids=named)
-    def test_comes_back_with_the_same_tensors(self, case: Case, framework: str, tmp_path: Path) -> None:
+    def test_is_derived_with_the_same_tensors(self, case: Case, framework: str, tmp_path: Path) -> None:
         plan = plan_of(case.spec(), framework)
-        assert held_by(again(plan, tmp_path / "w.safetensors", framework)) == held_by(plan)
+        assert tensors_of(rederived(plan, tmp_path / "w.safetensors", framework)) == tensors_of(plan)
 
-    @pytest.mark.parametrize(("case", "framework"), TOLD, ids=named)
-    def test_has_the_same_fan_in_where_the_shapes_tell_it(
-        self, case: Case, framework: str, tmp_path: Path
-    ) -> None:
+    @pytest.mark.parametrize(("case", "framework"), WITHOUT_STRIDE, ids=named)
+    def test_is_derived_with_the_same_fan_in(self, case: Case, framework: str, tmp_path: Path) -> None:
         plan = plan_of(case.spec(), framework)
-        for name, fans in fans_of(again(plan, tmp_path / "w.safetensors", framework)).items():
+        for name, fans in fans_of(rederived(plan, tmp_path / "w.safetensors", framework)).items():
             expected = fans_of(plan)[name]
             assert sorted({f.fan_in for f in fans}) == sorted({f.fan_in for f in expected}), name
 
 
 class TestSamples:
     @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
-    def test_come_back_with_the_same_tensors_and_fans(self, path: Path, tmp_path: Path) -> None:
+    def test_are_derived_with_the_same_tensors_and_fans(self, path: Path, tmp_path: Path) -> None:
         text = path.read_text()
         framework = "torch" if "framework: torch" in text else "keras"
         plan = plan_of(text)
-        derived = again(plan, tmp_path / "w.safetensors", framework)
-        assert held_by(derived) == held_by(plan)
+        derived = rederived(plan, tmp_path / "w.safetensors", framework)
+        assert tensors_of(derived) == tensors_of(plan)
         expected = fans_of(plan)
         for name, fans in fans_of(derived).items():
             assert [f.fan_in for f in fans] == [f.fan_in for f in expected[name]], name
 
-    def test_a_decoder_reads_as_a_person_writes_it(self, tmp_path: Path) -> None:
+    def test_a_decoder_is_written_as_a_person_would(self, tmp_path: Path) -> None:
         plan = plan_of((Path(__file__).parents[3] / "sample_specs" / "llama3.yaml").read_text())
-        path = write_safetensors(tmp_path / "llama.safetensors", held_by(plan), {"format": "pt"})
+        path = write_safetensors(tmp_path / "llama.safetensors", tensors_of(plan), {"format": "pt"})
         assert derive_spec(str(path)).text.split("\n\n", 1)[1] == (
             "framework: torch\n"
             "dtype: bfloat16\n"
@@ -102,13 +100,13 @@ class TestSamples:
         )
 
 
-class TestKinds:
-    """What names and shapes alone say, and what they do not."""
+class TestRecognition:
+    """Recognition of layers by tensor names and shapes."""
 
     @dataclass(frozen=True)
     class Expect:
         id: str
-        held: Held
+        tensors: Tensors
         lines: tuple[str, ...]
 
     @pytest.mark.parametrize(
@@ -167,7 +165,7 @@ class TestKinds:
                 ("name: a.experts.down_proj, shape: [4, 16, 16], in_axes: [1], batch_axes: [0]}",),
             ),
             Expect(
-                "what is not known",
+                "tensors of unknown layer types",
                 {
                     "a.A_log": ((8, 16), "float32"),
                     "a.weight_scale_inv": ((2, 2), "float32"),
@@ -187,7 +185,7 @@ class TestKinds:
                 ),
             ),
             Expect(
-                "half of a batch normalisation",
+                "half of a batch normalization",
                 {"bn.running_mean": ((8,), "float32"), "bn.running_var": ((8,), "float32")},
                 (
                     "{type: tensor, name: bn.running_mean, shape: [8], initializer: zeros}",
@@ -197,39 +195,42 @@ class TestKinds:
         ],
         ids=lambda case: case.id,
     )
-    def test_are_those_that_give_the_tensors(self, case: Expect, tmp_path: Path) -> None:
-        path = write_safetensors(tmp_path / "w.safetensors", case.held, {"format": "pt"})
+    def test_keeps_all_tensors_and_finds_these_layers(self, case: Expect, tmp_path: Path) -> None:
+        path = write_safetensors(tmp_path / "w.safetensors", case.tensors, {"format": "pt"})
         derivation = derive_spec(str(path))
-        assert held_by(derivation.plan) == case.held
+        assert tensors_of(derivation.plan) == case.tensors
         for line in case.lines:
             assert line in derivation.text
 
 
 class TestDtypes:
-    def test_that_differ_in_norms_and_biases_become_rules(self, tmp_path: Path) -> None:
-        held: Held = {}
+    def test_of_norms_and_biases_become_rules(self, tmp_path: Path) -> None:
+        tensors: Tensors = {}
         for i in range(4):
-            held[f"layers.{i}.proj.weight"] = ((8, 8), "bfloat16")
-            held[f"layers.{i}.proj.bias"] = ((8,), "float32")
-            held[f"layers.{i}.input_norm.weight"] = ((8,), "float32")
-        path = write_safetensors(tmp_path / "w.safetensors", held)
+            tensors[f"layers.{i}.proj.weight"] = ((8, 8), "bfloat16")
+            tensors[f"layers.{i}.proj.bias"] = ((8,), "float32")
+            tensors[f"layers.{i}.input_norm.weight"] = ((8,), "float32")
+        path = write_safetensors(tmp_path / "w.safetensors", tensors)
         derivation = derive_spec(str(path))
-        assert held_by(derivation.plan) == held
+        assert tensors_of(derivation.plan) == tensors
         assert "dtype: bfloat16\n" in derivation.text
         assert '  - {match: "*.bias", dtype: float32}\n' in derivation.text
         assert '  - {match: "*norm.weight", dtype: float32}\n' in derivation.text
 
-    def test_that_no_rule_can_tell_stand_at_the_layer(self, tmp_path: Path) -> None:
-        held: Held = {"a.weight": ((9, 8), "float32"), "b.weight": ((8, 8), "float16")}
-        derivation = derive_spec(str(write_safetensors(tmp_path / "w.safetensors", held)))
-        assert held_by(derivation.plan) == held
+    def test_that_a_rule_cannot_select_are_fields_of_the_layer(self, tmp_path: Path) -> None:
+        tensors: Tensors = {"a.weight": ((9, 8), "float32"), "b.weight": ((8, 8), "float16")}
+        derivation = derive_spec(str(write_safetensors(tmp_path / "w.safetensors", tensors)))
+        assert tensors_of(derivation.plan) == tensors
         assert "out_features: 8, bias: false, dtype: float16}" in derivation.text
 
-    def test_of_every_kind_come_back(self, tmp_path: Path) -> None:
+    def test_are_all_supported(self, tmp_path: Path) -> None:
         from lecun_cli.dtypes import DTYPES
 
-        held: Held = {f"t{i}": ((2, 3), dtype) for i, dtype in enumerate(DTYPES)}
-        assert held_by(derive_spec(str(write_safetensors(tmp_path / "w.safetensors", held))).plan) == held
+        tensors: Tensors = {f"t{i}": ((2, 3), dtype) for i, dtype in enumerate(DTYPES)}
+        assert (
+            tensors_of(derive_spec(str(write_safetensors(tmp_path / "w.safetensors", tensors))).plan)
+            == tensors
+        )
 
 
 class TestNames:
@@ -242,36 +243,39 @@ class TestNames:
             "\ufeff", "\x85", "\xa0",
         ],
     )  # fmt: skip
-    def test_of_any_letters_come_back(self, name: str, tmp_path: Path) -> None:
-        held: Held = {name: ((3, 4), "float32"), "other.weight": ((2, 2), "float16")}
-        assert held_by(derive_spec(str(write_safetensors(tmp_path / "w.safetensors", held))).plan) == held
+    def test_with_any_characters_are_kept(self, name: str, tmp_path: Path) -> None:
+        tensors: Tensors = {name: ((3, 4), "float32"), "other.weight": ((2, 2), "float16")}
+        assert (
+            tensors_of(derive_spec(str(write_safetensors(tmp_path / "w.safetensors", tensors))).plan)
+            == tensors
+        )
 
     @pytest.mark.parametrize("name", ["a\nb", "\x7f", "", "x" * 1025])
-    def test_that_no_spec_can_hold_are_refused(self, name: str, tmp_path: Path) -> None:
+    def test_that_a_spec_does_not_allow_are_refused(self, name: str, tmp_path: Path) -> None:
         path = write_safetensors(tmp_path / "w.safetensors", {name: ((3,), "float32")})
         with pytest.raises(DeriveError, match="characters"):
             derive_spec(str(path))
 
 
 class TestShards:
-    def write(self, folder: Path, weight_map: dict[str, str], shards: dict[str, Held]) -> Path:
+    def write(self, folder: Path, weight_map: dict[str, str], shards: dict[str, Tensors]) -> Path:
         folder.mkdir()
-        for name, held in shards.items():
-            write_safetensors(folder / name, held, {"format": "pt"})
+        for name, tensors in shards.items():
+            write_safetensors(folder / name, tensors, {"format": "pt"})
         index = {"metadata": {"total_size": 0}, "weight_map": weight_map}
         (folder / "model.safetensors.index.json").write_text(json.dumps(index))
         return folder
 
-    def test_are_one_checkpoint_whose_blocks_may_be_split(self, tmp_path: Path) -> None:
-        held: Held = {f"layers.{i}.{n}.weight": ((8, 8), "bfloat16") for i in range(12) for n in "abc"}
-        names = sorted(held)
+    def test_are_one_checkpoint_even_if_blocks_are_split(self, tmp_path: Path) -> None:
+        tensors: Tensors = {f"layers.{i}.{n}.weight": ((8, 8), "bfloat16") for i in range(12) for n in "abc"}
+        names = sorted(tensors)
         shards = {
-            f"model-0000{k + 1}-of-00003.safetensors": {n: held[n] for n in names[k * 12 : k * 12 + 12]}
+            f"model-0000{k + 1}-of-00003.safetensors": {n: tensors[n] for n in names[k * 12 : k * 12 + 12]}
             for k in range(3)
         }
         weight_map = {n: shard for shard, part in shards.items() for n in part}
         derivation = derive_spec(str(self.write(tmp_path / "hub", weight_map, shards)))
-        assert held_by(derivation.plan) == held
+        assert tensors_of(derivation.plan) == tensors
         assert "params:\n  blocks: 12\n" in derivation.text
         index = tmp_path / "hub" / "model.safetensors.index.json"
         assert derive_spec(str(index)).plan.tensors == derivation.plan.tensors
@@ -305,18 +309,18 @@ class TestShards:
         ],
         ids=lambda case: case.id,
     )
-    def test_that_are_no_checkpoint_are_refused(self, case: Fail, tmp_path: Path) -> None:
+    def test_that_do_not_match_the_index_are_refused(self, case: Fail, tmp_path: Path) -> None:
         folder = self.write(tmp_path / "hub", case.weight_map, {"1.safetensors": {"a": ((2,), "float32")}})
         with pytest.raises(DeriveError, match=case.message.replace("(", r"\(")):
             derive_spec(str(folder))
 
-    def test_that_hold_a_tensor_the_index_does_not_name_are_refused(self, tmp_path: Path) -> None:
-        held: Held = {"a": ((2,), "float32"), "b": ((2,), "float32")}
-        folder = self.write(tmp_path / "hub", {"a": "1.safetensors"}, {"1.safetensors": held})
+    def test_with_a_tensor_that_the_index_does_not_name_are_refused(self, tmp_path: Path) -> None:
+        tensors: Tensors = {"a": ((2,), "float32"), "b": ((2,), "float32")}
+        folder = self.write(tmp_path / "hub", {"a": "1.safetensors"}, {"1.safetensors": tensors})
         with pytest.raises(DeriveError, match=r"contains the tensor \"b\", but .* does not name it"):
             derive_spec(str(folder))
 
-    def test_without_an_index_are_not_guessed_at(self, tmp_path: Path) -> None:
+    def test_without_an_index_are_ambiguous(self, tmp_path: Path) -> None:
         for name in ("a.safetensors", "b.safetensors"):
             write_safetensors(tmp_path / name, {"x": ((2,), "float32")})
         with pytest.raises(DeriveError, match="contains 2 checkpoints"):
@@ -324,7 +328,7 @@ class TestShards:
 
 
 class TestBadFiles:
-    def test_a_name_that_stands_twice_is_refused(self, tmp_path: Path) -> None:
+    def test_a_duplicate_name_is_refused(self, tmp_path: Path) -> None:
         entry = '{"dtype":"F32","shape":[1],"data_offsets":[0,4]}'
         header = f'{{"a":{entry},"a":{entry}}}'.encode()
         (tmp_path / "w.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
@@ -335,12 +339,12 @@ class TestBadFiles:
         "data",
         [b"", b"\x08", struct.pack("<Q", 2**62) + b"{", struct.pack("<Q", 100_000_001) + b"{}", bytes(64)],
     )
-    def test_a_header_that_is_none_is_refused(self, data: bytes, tmp_path: Path) -> None:
+    def test_an_invalid_header_is_refused(self, data: bytes, tmp_path: Path) -> None:
         (tmp_path / "w.safetensors").write_bytes(data)
         with pytest.raises(DeriveError, match="not a valid safetensors file"):
             derive_spec(str(tmp_path / "w.safetensors"))
 
-    def test_a_dtype_that_a_spec_has_not_is_named(self, tmp_path: Path) -> None:
+    def test_an_unknown_dtype_is_named(self, tmp_path: Path) -> None:
         header = b'{"a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}}'
         (tmp_path / "w.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(8))
         with pytest.raises(DeriveError, match=r"'a' in .*: unknown dtype \"C64\""):
@@ -357,19 +361,19 @@ class TestBadFiles:
         with pytest.raises(DeriveError, match="a pickle runs code"):
             derive_spec(str(tmp_path / name))
 
-    def test_a_text_is_of_no_kind(self, tmp_path: Path) -> None:
+    def test_a_text_file_is_not_recognized(self, tmp_path: Path) -> None:
         (tmp_path / "w.txt").write_text("hello")
         with pytest.raises(DeriveError, match="unrecognized file type"):
             derive_spec(str(tmp_path / "w.txt"))
 
-    def test_what_is_not_there_is_named(self) -> None:
+    def test_a_missing_file_is_named(self) -> None:
         with pytest.raises(DeriveError, match=r"nosuch\.safetensors: it does not exist"):
             derive_spec("nosuch.safetensors")
 
 
 class TestHdf5:
     @pytest.mark.parametrize("framework", FRAMEWORKS)
-    def test_comes_back_with_the_same_tensors(self, framework: str, tmp_path: Path) -> None:
+    def test_is_derived_with_the_same_tensors(self, framework: str, tmp_path: Path) -> None:
         text = "seed: 1\nlayers:\n" + "".join(
             f"  - {line}\n"
             for line in (
@@ -382,15 +386,15 @@ class TestHdf5:
         plan = plan_of(text, framework)
         generate(plan, tmp_path / "w.h5")
         derivation = derive_spec(str(tmp_path / "w.h5"))
-        assert held_by(derivation.plan) == held_by(plan)
+        assert tensors_of(derivation.plan) == tensors_of(plan)
         assert f"framework: {framework}\n" in derivation.text
         assert "type: tensor" not in derivation.text
 
-    def test_is_known_by_its_first_bytes(self, tmp_path: Path) -> None:
+    def test_is_recognized_by_its_first_bytes(self, tmp_path: Path) -> None:
         with h5py.File(tmp_path / "weights", "w") as file:
             file["x/kernel"] = np.zeros((3, 4), "f4")
         derivation = derive_spec(str(tmp_path / "weights"))
-        assert held_by(derivation.plan) == {"x/kernel": ((3, 4), "float32")}
+        assert tensors_of(derivation.plan) == {"x/kernel": ((3, 4), "float32")}
 
     def test_of_keras_2_keeps_its_names_and_gets_the_right_fans(self, tmp_path: Path) -> None:
         with h5py.File(tmp_path / "w.h5", "w") as file:
@@ -408,10 +412,10 @@ class TestHdf5:
             file["x/kernel"] = np.zeros((3, 4), "f4")
             file["y"] = h5py.ExternalLink("/etc/passwd", "/")
             file["z"] = h5py.SoftLink("/x")
-        assert set(held_by(derive_spec(str(tmp_path / "w.h5")).plan)) == {"x/kernel"}
+        assert set(tensors_of(derive_spec(str(tmp_path / "w.h5")).plan)) == {"x/kernel"}
 
     @pytest.mark.parametrize("data", [b"", b"\x89HDF\r\n\x1a\n" + bytes(100)])
-    def test_that_is_damaged_is_refused(self, data: bytes, tmp_path: Path) -> None:
+    def test_that_is_corrupt_is_refused(self, data: bytes, tmp_path: Path) -> None:
         (tmp_path / "w.h5").write_bytes(data)
         with pytest.raises(DeriveError, match="not a valid HDF5 file"):
             derive_spec(str(tmp_path / "w.h5"))

@@ -1,4 +1,4 @@
-"""Blocks that repeat: what is written once, what is not, and that nothing is lost by it."""
+"""Repeated blocks: which layers are folded, and that folding does not change the tensors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def dense(name: str, width: int = 4) -> DerivedLayer:
 
 
 def outline(items: tuple[DerivedItem, ...]) -> list[object]:
-    """Names, with what is repeated or grouped in lists behind its name."""
+    """Return names; the items of a repeat or group follow its name as a list."""
     names: list[object] = []
     for item in items:
         if isinstance(item, Repeat):
@@ -79,7 +79,7 @@ class TestFold:
                 ),
                 ["2 x h.{i}", ["q", "5 x e.{j}", ["x", "y"]]],
             ),
-            Expect("too few to be worth it", named("h.0", "h.1", "h.2"), ["h.0", "h.1", "h.2"]),
+            Expect("too few to save lines", named("h.0", "h.1", "h.2"), ["h.0", "h.1", "h.2"]),
             Expect(
                 "a numbered block that does not repeat",
                 named("layer1.0.a", "layer1.0.b", "layer1.0.c", "x"),
@@ -99,14 +99,14 @@ class TestFold:
         ],
         ids=lambda case: case.id,
     )
-    def test_writes_equal_iterations_once(self, case: Expect) -> None:
+    def test_equal_iterations_are_written_once(self, case: Expect) -> None:
         assert outline(fold(case.items, ".")) == case.outline
 
-    def test_keeps_blocks_of_other_sizes_apart(self) -> None:
+    def test_blocks_with_different_sizes_are_separate_repeats(self) -> None:
         items: list[DerivedItem] = [dense(f"h.{i}.{n}", 4 + i // 3) for i in range(6) for n in "abc"]
         assert outline(fold(items, ".")) == ["3 x h.{i}", ["a", "b", "c"], "3 x h.{i + 3}", ["a", "b", "c"]]
 
-    def test_folds_nested_models(self) -> None:
+    def test_nested_models_are_folded(self) -> None:
         model = (("model", "sequential"),)
         items: list[DerivedItem] = [Group(f"stage_{i}", (dense("a"), dense("b")), model) for i in range(5)]
         (repeat,) = fold(items, "/")
@@ -127,16 +127,16 @@ class TestFold:
         )
     )
     @settings(deadline=None, max_examples=150)
-    def test_loses_and_adds_nothing(self, layers: list[tuple[list[str], int]]) -> None:
-        """Whatever the names: the text with its blocks folded gives the tensors of the layers."""
+    def test_folding_keeps_all_tensors(self, layers: list[tuple[list[str], int]]) -> None:
+        """For any names, the folded spec has exactly the tensors of the layers."""
         layers = sorted(layers)
         items = [dense(".".join(path), width) for path, width in layers]
-        wanted = tuple(
+        expected = tuple(
             Tensor(f"{e.name}.weight", (w, w), "float32") for e, (_, w) in zip(items, layers, strict=True)
         )
         folded, params = with_params(fold(items, "."))
         text = text_of((), (("framework", "torch"),), params, folded, ())
-        outcome = compare(text, wanted)
+        outcome = compare(text, expected)
         assert isinstance(outcome, Plan), (outcome, text)
 
 
@@ -150,9 +150,9 @@ class TestParams:
             "decoder_blocks",
         ]
 
-    def test_are_numbered_where_words_run_out(self) -> None:
+    def test_are_numbered_if_the_name_is_taken(self) -> None:
         items: list[DerivedItem] = [dense(f"h.{i}.{n}", 4 + i // 3) for i in range(6) for n in "abc"]
         assert with_params(fold(items, "."))[1] == (("blocks", 3), ("blocks_2", 3))
 
-    def test_are_never_an_index(self) -> None:
+    def test_are_never_named_like_an_index(self) -> None:
         assert with_params(fold(named(*(f"i_{i}" for i in range(9))), "."))[1][0][0] != "i"
