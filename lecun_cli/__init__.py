@@ -1,6 +1,6 @@
-"""lecun-init: initial weights in a file, exact, with the same bits everywhere, in bounded memory.
+"""lecun-init: generate files of initial weights, exact, with the same bits everywhere, in bounded memory.
 
-A spec says what the layers are; a plan says what each tensor is; a file is made of a plan, with a manifest.
+A spec describes layers, a plan describes tensors, and a plan is written to a weight file with a manifest.
 
     >>> import lecun_cli
     >>> spec = lecun_cli.parse_spec('''
@@ -18,27 +18,27 @@ From a spec to a file
     `load_spec(path_or_sample)`, `parse_spec(text)` -> `Spec`. The options of the command line are keywords:
     `seed`, `framework`, `dtype`, `fan_rule`, and `params` for `--set`.
     `make_plan(spec)` -> `Plan`, whose `tensors` are `TensorPlan`s: name, dtype, shape, and parts with their
-    fans, initializer and law. No array is made; 405 billion weights take 0.05 s.
-    `generate(plan, path, GenerateOptions(...))` -> `GenerateResult`, with the `Manifest`. `-` is standard
-    output.
+    fans, initializer and distribution. It creates no arrays; 405 billion weights take 0.05 s.
+    `generate(plan, path, GenerateOptions(...))` -> `GenerateResult`, with the `Manifest`. The path `-` means
+    standard output.
 
 Arrays, without a file
-    `slice_tensor(plan, name, "0:2,:8")` makes any part of one tensor, the very elements of the file.
-    `lecun_normal(shape, fan_in=, seed=, identity=, dtype=)` makes one array by its identity.
+    `slice_tensor(plan, name, "0:2,:8")` returns a slice of one tensor, with the same elements as in the file.
+    `lecun_normal(shape, fan_in=, seed=, identity=, dtype=)` returns one array by its identity.
 
     >>> kernel = lecun_cli.lecun_normal((64, 100), fan_in=100, seed=42, identity="hidden/kernel")
     >>> bool((lecun_cli.slice_tensor(plan, "hidden/kernel") == kernel.T).all())
     True
 
-Files, ours or anybody's
-    `verify(path, regenerate=True)` -> a `VerifyReport` for each manifest: every digest, every bit from the
-    seed.
-    `read_manifest(path)` -> `Manifest`, all that is needed to make any tensor again.
-    `inspect(path)` -> `Inspection`, of a `TensorReport` for each tensor: its statistics against its law, and
-    a verdict.
-    `derive_spec(source)` -> `Derivation`: the spec of a checkpoint, a config or a model.
+Weight files of any tool
+    `verify(path, regenerate=True)` -> one `VerifyReport` per manifest: checks every digest, and every bit
+    against the seed.
+    `read_manifest(path)` -> `Manifest`, which is enough to draw any tensor again.
+    `inspect(path)` -> `Inspection`, with a `TensorReport` per tensor: its statistics, compared with its
+    expected distribution, and a verdict.
+    `derive_spec(source)` -> `Derivation`: a spec for a checkpoint, a config or a model.
 
-What a network does with its weights
+Signals through a network
     `propagate(spec_or_path, compare=["he_normal"])` -> `Propagation`: mean and variance at every depth.
 
     >>> (run,) = lecun_cli.propagate(spec).runs
@@ -46,12 +46,12 @@ What a network does with its weights
     True
 
 Errors
-    Every error that a user can cause is a `LecunInitError`, whose text says the rule, what was found, where,
-    and what to do, and whose `exit_code` is the command line's: `SpecError` and `PlanError` with all faults
-    of a run, `UsageError`, `OutputError`, `ManifestError`, `WeightFileError`, `DeriveError`.
+    Every error that a user can cause is a `LecunInitError`. Its text says what is wrong, where, and what to
+    do; its `exit_code` is that of the command line. Subclasses: `SpecError` and `PlanError` with all
+    diagnostics of a run, `UsageError`, `OutputError`, `ManifestError`, `WeightFileError`, `DeriveError`.
 
-In a notebook a `Spec`, a `Plan` and a `Manifest` show a table, and `rich.print` shows the same. Nothing
-heavy is imported before it is used: `import lecun_cli` loads no numpy.
+A `Spec`, a `Plan` and a `Manifest` are shown as tables in a notebook and by `rich.print`. Heavy packages are
+imported when they are used: `import lecun_cli` does not import numpy.
 """
 
 from __future__ import annotations
@@ -144,11 +144,11 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public thing
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public object
     name = _ALIASES.get(name, name)
     if name in _HOME:
         value = getattr(import_module(f"lecun_cli.{_HOME[name]}"), name)
-        globals()[name] = value  # also where a module has the same name: the function is what is public
+        globals()[name] = value  # the public name wins over a submodule with the same name
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -1,11 +1,13 @@
-"""`import lecun_cli`: what is public, and what it costs."""
+"""`import lecun_cli`: its public names, and the cost of importing it."""
 
 from __future__ import annotations
 
 import doctest
+import importlib
 import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,35 +25,35 @@ class TestNames:
     def test_are_sorted_and_distinct(self) -> None:
         assert lecun_cli.__all__ == sorted(set(lecun_cli.__all__))
 
-    def test_are_those_that_have_a_home(self) -> None:
+    def test_are_those_with_a_module(self) -> None:
         assert set(lecun_cli.__all__) == {*lecun_cli._HOME, "__version__"}
 
     @pytest.mark.parametrize("name", lecun_cli.__all__)
-    def test_lead_to_what_their_module_calls_so(self, name: str) -> None:
+    def test_are_objects_of_the_same_name(self, name: str) -> None:
         value = getattr(lecun_cli, name)
         if name != "__version__":
             assert value.__name__ == name
             assert value.__module__.startswith("lecun_cli.")
             assert inspect.getdoc(value)
 
-    def test_are_told_by_dir(self) -> None:
+    def test_are_listed_by_dir(self) -> None:
         assert set(lecun_cli.__all__) <= set(dir(lecun_cli))
 
-    def test_others_are_not_there(self) -> None:
+    def test_other_names_are_errors(self) -> None:
         with pytest.raises(AttributeError, match="module 'lecun_cli' has no attribute 'lecun_abnormal'"):
             lecun_cli.lecun_abnormal  # noqa: B018
 
-    def test_functions_win_over_modules_of_their_name(self) -> None:
+    def test_functions_win_over_modules_with_the_same_name(self) -> None:
         code = "import lecun_cli.verification, lecun_cli; print(callable(lecun_cli.verify))"
         assert in_a_new_process(code) == "True\n"
 
 
 class TestImport:
-    def test_loads_nothing_heavy(self) -> None:
+    def test_imports_nothing_heavy(self) -> None:
         code = f"import sys, lecun_cli; print([m for m in {HEAVY} if m in sys.modules])"
         assert in_a_new_process(code) == "[]\n"
 
-    def test_of_everything_works_in_one_line(self) -> None:
+    def test_of_everything_works(self) -> None:
         code = "from lecun_cli import *; print(lecun_normal((1, 2), fan_in=2, seed=0, identity='a').shape)"
         assert in_a_new_process(code) == "(1, 2)\n"
 
@@ -67,14 +69,24 @@ class TestImport:
             "display.units",
         ],
     )
-    def test_of_what_needs_no_arrays_loads_no_numpy(self, name: str) -> None:
+    def test_of_modules_without_arrays_does_not_import_numpy(self, name: str) -> None:
         code = f"import sys, lecun_cli.{name}; print('numpy' in sys.modules)"
         assert in_a_new_process(code) == "False\n"
 
 
-def test_examples_of_the_package_run() -> None:
-    assert doctest.testmod(lecun_cli).attempted > 0
-    assert doctest.testmod(lecun_cli).failed == 0
+PACKAGE = Path(lecun_cli.__file__).parent
+MODULES = sorted(
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+    for path in PACKAGE.rglob("*.py")
+    if "    >>> " in path.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_in_docstrings_run(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    public = {name: getattr(lecun_cli, name) for name in lecun_cli.__all__}
+    assert doctest.testmod(importlib.import_module(module), extraglobs=public).failed == 0
 
 
 class TestAliases:

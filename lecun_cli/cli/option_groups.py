@@ -23,11 +23,15 @@ def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
         The command for Typer.
 
     Example:
-        >>> @dataclass(frozen=True)
-        ... class PictureOptions:
-        ...     plot: Annotated[str | None, typer.Option("--plot")] = None
-        >>> @with_option_groups
-        ... def inspect(path: str, *, picture: PictureOptions) -> None: ...
+        A command with the options of a dataclass::
+
+            @dataclass(frozen=True)
+            class PictureOptions:
+                plot: Annotated[str | None, typer.Option("--plot")] = None
+
+
+            @with_option_groups
+            def inspect(path: str, *, picture: PictureOptions) -> None: ...
     """
     groups: dict[str, type] = {}
     parameters: list[inspect.Parameter] = []

@@ -1,1 +1,1 @@
-"""The initializers: their family, the distributions they draw from, and fans."""
+"""Initializers, the distributions that they draw from, and fans."""

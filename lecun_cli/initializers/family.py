@@ -1,8 +1,8 @@
-"""The family of initializers, one row each, in Keras's names.
+"""The family of initializers, one row each, with Keras's names.
 
-`lecun_normal` is variance scaling with scale 1, mode fan_in and the normal truncated at two standard
-deviations (LeCun et al., "Efficient BackProp", 1998; Klambauer et al., arXiv:1706.02515). The std of
-the *result* is sqrt(scale / n), as in Keras (`random_initializers.py`, VarianceScaling), JAX and timm.
+`lecun_normal` is variance scaling with scale 1, mode fan_in and a normal distribution truncated at two
+standard deviations (LeCun et al., "Efficient BackProp", 1998; Klambauer et al., arXiv:1706.02515). The std
+of the *result* is sqrt(scale / n), as in Keras (`random_initializers.py`, VarianceScaling), JAX and timm.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DISTRIBUTIONS = ("truncated_normal", "uniform")
 
 
 class InitializerError(ValueError):
-    """An initializer that is not offered, or an argument of it that is wrong."""
+    """An unknown initializer, or an invalid argument of an initializer."""
 
     def __init__(self, message: str, help: str | None = None) -> None:
         super().__init__(message)
@@ -38,11 +38,11 @@ class InitializerError(ValueError):
 
 @dataclass(frozen=True)
 class Initializer:
-    """An initializer and its arguments.
+    """An initializer with its arguments.
 
     Attributes:
-        name: A row of `FAMILY`.
-        arguments: The arguments by name, complete, in the row's order.
+        name: A key of `FAMILY`.
+        arguments: All arguments by name, in the order of the row.
     """
 
     name: str
@@ -50,20 +50,28 @@ class Initializer:
 
     @property
     def needs_fans(self) -> bool:
-        """Whether the law depends on the fans."""
+        """If true, the distribution depends on the fans."""
         return FAMILY[self.name].needs_fans
 
     @property
     def is_random(self) -> bool:
-        """Whether the law draws from the stream."""
+        """If true, the distribution is random, and so uses the stream."""
         return FAMILY[self.name].is_random
 
     def distribution(self, fans: Fans | None) -> Distribution:
-        """The law of a tensor with these fans, which may be None where none are needed."""
+        """Return the distribution of a tensor.
+
+        Args:
+            fans: Fans of the tensor; may be None unless `needs_fans`.
+
+        Example:
+            >>> make("lecun_uniform").distribution(Fans(fan_in=3, fan_out=5))
+            Uniform(minval=-1.0, maxval=1.0)
+        """
         return _distribution(self, fans)
 
     def to_json(self) -> dict[str, Argument]:
-        """As a manifest holds it: `{"name": "lecun_normal"}` and the arguments."""
+        """Return the form that manifests use: `{"name": "lecun_normal"}` and the arguments."""
         return {"name": self.name, **dict(self.arguments)}
 
 
@@ -77,13 +85,13 @@ class Row:
     """One initializer of the family.
 
     Attributes:
-        summary: What it is, in a phrase.
-        distribution: (arguments, fans) -> law.
-        defaults: Every argument with its default, None where it must be given.
-        choices: The values that a string argument may take.
-        positive: The number arguments that must be above zero.
-        needs_fans: Whether the law depends on the fans.
-        is_random: Whether the law draws from the stream.
+        summary: Description in a phrase.
+        distribution: Function from arguments and fans to the distribution.
+        defaults: Default of every argument; None for a required argument.
+        choices: Allowed values of each string argument.
+        positive: Names of the numeric arguments that must be positive.
+        needs_fans: If true, the distribution depends on the fans.
+        is_random: If true, the distribution is random.
     """
 
     summary: str
@@ -96,9 +104,9 @@ class Row:
 
 
 def _variance_scaling(arguments: Mapping[str, Argument], fans: Fans | None) -> Distribution:
-    """Keras's VarianceScaling: variance scale / n, n the fan that `mode` names."""
+    """Return the distribution of Keras's VarianceScaling: variance `scale / n`, where `mode` selects `n`."""
     if fans is None:
-        raise AssertionError("variance scaling is asked for without fans")
+        raise AssertionError("variance scaling needs fans")
     n = {
         "fan_in": fans.fan_in,
         "fan_out": fans.fan_out,
@@ -185,7 +193,7 @@ FAMILY: dict[str, Row] = {
     ),
 }
 
-# What people ask for that is not offered, and the nearest that is.
+# Known initializers that are not available, with the nearest available one.
 REFUSED: dict[str, str] = {
     "orthogonal": "lecun_normal",
     "identity": "lecun_normal",
@@ -206,18 +214,22 @@ REFUSED: dict[str, str] = {
 
 
 def make(name: str, arguments: Mapping[str, object] | None = None) -> Initializer:
-    """An initializer by its name.
+    """Create an initializer by its name.
 
     Args:
-        name: A row of `FAMILY`.
-        arguments: Its arguments; those left out take their defaults.
+        name: A key of `FAMILY`.
+        arguments: Arguments by name; the others take their defaults.
 
     Raises:
-        InitializerError: The name or an argument is not offered; the message names the nearest.
+        InitializerError: The name or an argument is unknown or invalid; the help names the nearest name.
+
+    Example:
+        >>> make("truncated_normal", {"stddev": 0.02}).distribution(None)
+        TruncatedNormal(sigma=0.02)
     """
     row = FAMILY.get(name)
     if row is None:
-        raise _not_offered(name)
+        raise _unknown(name)
     passed = dict(arguments or {})
     for key in passed:
         if key not in row.defaults:
@@ -228,7 +240,7 @@ def make(name: str, arguments: Mapping[str, object] | None = None) -> Initialize
     if name == "uniform":
         low, high = dict(complete)["minval"], dict(complete)["maxval"]
         if not float(low) < float(high):
-            raise InitializerError(f"uniform needs minval < maxval, and {low!r} is not below {high!r}")
+            raise InitializerError(f"range of uniform: expected minval < maxval, got {low!r} and {high!r}")
     return initializer
 
 
@@ -236,17 +248,19 @@ def _argument(name: str, row: Row, key: str, arguments: Mapping[str, object]) ->
     default = row.defaults[key]
     value = arguments.get(key, default)
     if value is None:
-        raise InitializerError(f'{name} needs its argument "{key}"')
+        raise InitializerError(f'missing argument "{key}" of {name}')
     if isinstance(default, str):
         if value not in row.choices[key]:
-            raise InitializerError(f"{key} is one of {', '.join(row.choices[key])}, found {value!r}")
+            raise InitializerError(
+                f"{key} of {name}: expected one of {', '.join(row.choices[key])}, got {value!r}"
+            )
         return str(value)
     if not isinstance(value, int | float) or (isinstance(value, bool) and name != "constant"):
-        raise InitializerError(f"{key} of {name} is a number, found {value!r}")
+        raise InitializerError(f"{key} of {name}: expected a number, got {value!r}")
     if isinstance(value, float) and not math.isfinite(value):
-        raise InitializerError(f"{key} of {name} is a finite number, found {value!r}")
+        raise InitializerError(f"{key} of {name}: expected a finite number, got {value!r}")
     if key in row.positive and value <= 0:
-        raise InitializerError(f"{key} of {name} is above zero, found {value!r}")
+        raise InitializerError(f"{key} of {name}: expected a positive number, got {value!r}")
     if name == "constant":
         return int(value) if isinstance(value, bool) else value
     try:
@@ -255,14 +269,13 @@ def _argument(name: str, row: Row, key: str, arguments: Mapping[str, object]) ->
         raise InitializerError(f"{key} of {name} overflows a float") from None
 
 
-def _not_offered(name: str) -> InitializerError:
-    offered = ", ".join(FAMILY)
-    snake = "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name)).rstrip(
-        "_"
-    )
+def _unknown(name: str) -> InitializerError:
+    known = ", ".join(FAMILY)
+    letters = (f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
+    snake = "".join(letters).rstrip("_")
     nearest = snake if snake in FAMILY else REFUSED.get(snake)
     if nearest is None:
         close = difflib.get_close_matches(snake, [*FAMILY, *REFUSED], n=1)
         nearest = REFUSED.get(close[0], close[0]) if close else None
-    advice = f"the nearest that is offered is {nearest}" if nearest else f"offered are: {offered}"
-    return InitializerError(f'the initializer "{name}" is not offered', advice)
+    advice = f"the nearest one is {nearest}" if nearest else f"choose one of {known}"
+    return InitializerError(f'unknown initializer "{name}"', advice)

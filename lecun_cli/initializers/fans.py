@@ -1,8 +1,7 @@
-"""Fan-in and fan-out, and the rules that compute them.
+"""Fan-in and fan-out.
 
-`exact` is what each layer kind says of its own parameters: the inputs that feed one output. The
-frameworks' rules, right or wrong, compute them from a stored shape; each stands in the framework's
-own file.
+The `exact` fans come from the layer types, which know the number of inputs that feed one output. The rules of
+the frameworks, right or wrong, compute fans from a stored shape; each rule is in the file of its framework.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ Shape = tuple[int, ...]
 
 
 class FanError(Exception):
-    """A rule that gives no fan for a shape; the plan tells the user, with the tensor and its place."""
+    """A shape without fans under a rule; the planner reports it with the tensor and its location."""
 
 
 @dataclass(frozen=True)
 class Fans:
-    """The two fans of a kernel, as counts of elements.
+    """The two fans of a kernel.
 
     Attributes:
-        fan_in: Inputs that feed one output unit; a float only where it is not whole.
-        fan_out: Output units that one input feeds.
+        fan_in: Number of inputs that feed one output; a float only if it is not a whole number.
+        fan_out: Number of outputs that one input feeds.
     """
 
     fan_in: float
@@ -36,16 +35,20 @@ def from_axes(
     out_axes: tuple[int, ...] | None = None,
     batch_axes: tuple[int, ...] = (),
 ) -> Fans:
-    """Fans of a tensor whose axes are named, as `jax.nn.initializers.variance_scaling` has them.
+    """Return the fans of a tensor from its axes, like `jax.nn.initializers.variance_scaling`.
 
-    With `out_axes`, the axes that are named nowhere are the receptive field and count in both fans.
-    Without, every axis that is neither an input nor a batch axis is an output.
+    If `out_axes` is given, all axes that are not named are the receptive field and count in both fans.
+    Otherwise they are output axes.
 
     Args:
-        shape: Tensor shape, outermost axis first.
+        shape: Shape of the tensor, outermost axis first.
         in_axes: Axes that one output sums over.
-        out_axes: Axes of the outputs.
+        out_axes: Axes of the outputs, or None.
         batch_axes: Axes of independent kernels, such as experts.
+
+    Example:
+        >>> from_axes((3, 5, 16, 32), in_axes=(2,), out_axes=(3,))
+        Fans(fan_in=240, fan_out=480)
     """
     if out_axes is None:
         out_axes = tuple(i for i in range(len(shape)) if i not in in_axes and i not in batch_axes)

@@ -50,7 +50,7 @@ def lecun_normal(
             f"weights are floats, found dtype {dtype!r}", help=f"dtypes are: {', '.join(FLOAT_DTYPES)}"
         )
     if not fan_in > 0:
-        raise UsageError(f"fan_in is above zero, found {fan_in}")
+        raise UsageError(f"fan_in: expected a positive number, got {fan_in}")
     if not 0 <= seed < 2**64:
         raise UsageError(f"a seed is from 0 to 2**64 - 1, found {seed}")
     if any(n < 1 for n in shape):

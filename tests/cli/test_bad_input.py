@@ -53,7 +53,7 @@ SPECS = [
     Bad("not YAML", "layers: [", "invalid YAML"),
     Bad("unknown param set", "layers: [" + DENSE + "]", '--set: unknown param "q"', ("--set", "q=3")),
     Bad("seed too large", "seed: 18446744073709551616\nlayers: [" + DENSE + "]", "a seed is at most 18446744073709551615"),
-    Bad("refused initializer", "layers: [{type: dense, name: a, in_features: 4, out_features: 4, kernel_initializer: orthogonal}]", "the nearest that is offered is lecun_normal"),
+    Bad("refused initializer", "layers: [{type: dense, name: a, in_features: 4, out_features: 4, kernel_initializer: orthogonal}]", "the nearest one is lecun_normal"),
 ]  # fmt: skip
 
 

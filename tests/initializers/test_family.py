@@ -1,4 +1,4 @@
-"""The family of initializers against the formulas of Keras's documentation."""
+"""The family of initializers follows the formulas of Keras's documentation."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ CUT = 0.87962566103423978  # std of N(0, 1) cut at [-2, 2]
 
 @dataclass(frozen=True)
 class Expect:
-    """A law by what it is known for: the std of its result and the largest weight."""
+    """Expected distribution of an initializer: its std after truncation and its largest weight."""
 
     name: str
     std: float
     bound: float
     arguments: Mapping[str, object] = field(default_factory=dict)
-    kind: type = TruncatedNormal
+    distribution: type = TruncatedNormal
 
 
 # keras.io/api/layers/initializers: "stddev = sqrt(1 / fan_in)", "limit = sqrt(6 / fan_in)", ...
 DISTRIBUTIONS = [
     Expect("lecun_normal", 0.1, 0.2273694468677113),
-    Expect("lecun_uniform", 0.1, math.sqrt(3 / 100), kind=Uniform),
+    Expect("lecun_uniform", 0.1, math.sqrt(3 / 100), distribution=Uniform),
     Expect("he_normal", math.sqrt(2 / 100), 2 * math.sqrt(2 / 100) / CUT),
-    Expect("he_uniform", math.sqrt(2 / 100), math.sqrt(6 / 100), kind=Uniform),
+    Expect("he_uniform", math.sqrt(2 / 100), math.sqrt(6 / 100), distribution=Uniform),
     Expect("glorot_normal", math.sqrt(2 / 144), 2 * math.sqrt(2 / 144) / CUT),
-    Expect("glorot_uniform", math.sqrt(2 / 144), math.sqrt(6 / 144), kind=Uniform),
+    Expect("glorot_uniform", math.sqrt(2 / 144), math.sqrt(6 / 144), distribution=Uniform),
     Expect("variance_scaling", 0.1, 0.2 / CUT),
     Expect(
         "variance_scaling", math.sqrt(3 / 44), 2 * math.sqrt(3 / 44) / CUT, {"scale": 3, "mode": "fan_out"}
@@ -44,19 +44,19 @@ DISTRIBUTIONS = [
     Expect("truncated_normal", 0.05 * CUT, 0.1),
     Expect("truncated_normal", 0.02 * CUT, 0.04, {"stddev": 0.02}),
     Expect("truncated_normal", 2 * CUT, 4, {"stddev": 2}),
-    Expect("uniform", 0.1 / math.sqrt(12), 0.05, kind=Uniform),
+    Expect("uniform", 0.1 / math.sqrt(12), 0.05, distribution=Uniform),
     Expect("uniform", 4 / math.sqrt(12), 3, {"minval": -3, "maxval": 1}, Uniform),
-    Expect("zeros", 0, 0, kind=Constant),
-    Expect("ones", 0, 1, kind=Constant),
+    Expect("zeros", 0, 0, distribution=Constant),
+    Expect("ones", 0, 1, distribution=Constant),
     Expect("constant", 0, 0.5, {"value": -0.5}, Constant),
 ]
 
 
 class TestDistributions:
     @pytest.mark.parametrize("case", DISTRIBUTIONS, ids=lambda case: f"{case.name} {dict(case.arguments)}")
-    def test_are_those_of_the_documentation(self, case: Expect) -> None:
+    def test_agree_with_the_documentation(self, case: Expect) -> None:
         distribution = make(case.name, case.arguments).distribution(FANS)
-        assert type(distribution) is case.kind
+        assert type(distribution) is case.distribution
         assert distribution.std == pytest.approx(case.std, rel=1e-15)
         assert distribution.bound == pytest.approx(case.bound, rel=1e-15)
 
@@ -73,9 +73,8 @@ class TestDistributions:
         assert make("lecun_normal").distribution(FANS) == make("variance_scaling").distribution(FANS)
 
     @pytest.mark.parametrize("name", [name for name, row in FAMILY.items() if not row.needs_fans])
-    def test_fans_are_asked_for_only_where_the_distribution_needs_them(self, name: str) -> None:
-        given = {"value": 3} if name == "constant" else {}
-        initializer = make(name, given)
+    def test_fans_are_needed_only_if_the_distribution_depends_on_them(self, name: str) -> None:
+        initializer = make(name, {"value": 3} if name == "constant" else {})
         assert not initializer.needs_fans
         assert initializer.distribution(None) == initializer.distribution(FANS)
 
@@ -86,7 +85,7 @@ class TestDistributions:
         assert distribution.value == kept
         assert type(distribution.value) is type(kept)
 
-    def test_randomness_is_known_before_the_fans(self) -> None:
+    def test_only_constants_are_not_random(self) -> None:
         assert {name for name, row in FAMILY.items() if not row.is_random} == {"zeros", "ones", "constant"}
 
 
@@ -119,7 +118,7 @@ class ExpectFail:
     help: str | None = None
 
 
-class TestRefusals:
+class TestErrors:
     @pytest.mark.parametrize(
         ("name", "nearest"),
         [
@@ -136,19 +135,19 @@ class TestRefusals:
             ("zero", "zeros"),
         ],
     )
-    def test_a_name_that_is_not_offered_gets_the_nearest(self, name: str, nearest: str) -> None:
+    def test_an_unknown_name_gets_the_nearest_one(self, name: str, nearest: str) -> None:
         with pytest.raises(InitializerError) as caught:
             make(name)
-        assert caught.value.message == f'the initializer "{name}" is not offered'
-        assert caught.value.help == f"the nearest that is offered is {nearest}"
+        assert caught.value.message == f'unknown initializer "{name}"'
+        assert caught.value.help == f"the nearest one is {nearest}"
 
-    def test_a_name_with_none_near_gets_the_list(self) -> None:
+    def test_a_name_without_a_similar_one_gets_the_list(self) -> None:
         with pytest.raises(InitializerError) as caught:
             make("xyzzy")
-        assert caught.value.help == f"offered are: {', '.join(FAMILY)}"
+        assert caught.value.help == f"choose one of {', '.join(FAMILY)}"
 
     @pytest.mark.parametrize("nearest", sorted(set(REFUSED.values())))
-    def test_what_is_named_instead_is_offered(self, nearest: str) -> None:
+    def test_the_replacement_of_a_refused_name_exists(self, nearest: str) -> None:
         assert nearest in FAMILY
 
     @pytest.mark.parametrize(
@@ -161,50 +160,66 @@ class TestRefusals:
                 "truncated_normal", {"mean": 1}, 'truncated_normal has no argument "mean"', "it takes stddev"
             ),
             ExpectFail("uniform", {"low": 1}, 'uniform has no argument "low"', "it takes minval, maxval"),
-            ExpectFail("constant", {}, 'constant needs its argument "value"'),
-            ExpectFail("constant", {"value": "one"}, "value of constant is a number, found 'one'"),
-            ExpectFail("constant", {"value": math.nan}, "value of constant is a finite number, found nan"),
+            ExpectFail("constant", {}, 'missing argument "value" of constant'),
+            ExpectFail("constant", {"value": "one"}, "value of constant: expected a number, got 'one'"),
             ExpectFail(
-                "truncated_normal", {"stddev": 0}, "stddev of truncated_normal is above zero, found 0"
+                "constant", {"value": math.nan}, "value of constant: expected a finite number, got nan"
             ),
             ExpectFail(
-                "truncated_normal", {"stddev": -1.0}, "stddev of truncated_normal is above zero, found -1.0"
+                "truncated_normal",
+                {"stddev": 0},
+                "stddev of truncated_normal: expected a positive number, got 0",
             ),
             ExpectFail(
-                "truncated_normal", {"stddev": True}, "stddev of truncated_normal is a number, found True"
+                "truncated_normal",
+                {"stddev": -1.0},
+                "stddev of truncated_normal: expected a positive number, got -1.0",
+            ),
+            ExpectFail(
+                "truncated_normal",
+                {"stddev": True},
+                "stddev of truncated_normal: expected a number, got True",
             ),
             ExpectFail(
                 "truncated_normal",
                 {"stddev": math.inf},
-                "stddev of truncated_normal is a finite number, found inf",
+                "stddev of truncated_normal: expected a finite number, got inf",
             ),
             ExpectFail(
                 "truncated_normal", {"stddev": 10**400}, "stddev of truncated_normal overflows a float"
             ),
-            ExpectFail("variance_scaling", {"scale": 0}, "scale of variance_scaling is above zero, found 0"),
             ExpectFail(
-                "variance_scaling", {"mode": "fan"}, "mode is one of fan_in, fan_out, fan_avg, found 'fan'"
+                "variance_scaling",
+                {"scale": 0},
+                "scale of variance_scaling: expected a positive number, got 0",
+            ),
+            ExpectFail(
+                "variance_scaling",
+                {"mode": "fan"},
+                "mode of variance_scaling: expected one of fan_in, fan_out, fan_avg, got 'fan'",
             ),
             ExpectFail(
                 "variance_scaling",
                 {"mode": ["fan_in"]},
-                "mode is one of fan_in, fan_out, fan_avg, found ['fan_in']",
+                "mode of variance_scaling: expected one of fan_in, fan_out, fan_avg, got ['fan_in']",
             ),
             ExpectFail(
                 "variance_scaling",
                 {"distribution": "normal"},
-                "distribution is one of truncated_normal, uniform, found 'normal'",
+                "distribution of variance_scaling: expected one of truncated_normal, uniform, got 'normal'",
             ),
-            ExpectFail("uniform", {"minval": 1}, "uniform needs minval < maxval, and 1.0 is not below 0.05"),
+            ExpectFail(
+                "uniform", {"minval": 1}, "range of uniform: expected minval < maxval, got 1.0 and 0.05"
+            ),
             ExpectFail(
                 "uniform",
                 {"minval": 0, "maxval": 0},
-                "uniform needs minval < maxval, and 0.0 is not below 0.0",
+                "range of uniform: expected minval < maxval, got 0.0 and 0.0",
             ),
         ],
         ids=lambda case: f"{case.name} {dict(case.arguments)}"[:60],
     )
-    def test_a_wrong_argument_says_the_rule(self, case: ExpectFail) -> None:
+    def test_an_invalid_argument_is_an_error_with_the_rule(self, case: ExpectFail) -> None:
         with pytest.raises(InitializerError) as caught:
             make(case.name, case.arguments)
         assert caught.value.message == case.message

@@ -1,4 +1,4 @@
-"""Fans of tensors whose axes are named."""
+"""Fans of a tensor from its axes."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class TestFromAxes:
         ],
         ids=lambda case: case.id,
     )
-    def test_are_products_of_their_axes(self, case: Expect) -> None:
+    def test_are_products_of_axes(self, case: Expect) -> None:
         assert from_axes(case.shape, case.in_axes, case.out_axes, case.batch_axes) == case.fans
 
     @settings(deadline=None)
     @given(st.lists(st.integers(1, 9), min_size=2, max_size=5), st.data())
-    def test_do_not_depend_on_the_order_of_the_axes(self, shape: list[int], data: st.DataObject) -> None:
+    def test_do_not_depend_on_the_order_of_axes(self, shape: list[int], data: st.DataObject) -> None:
         order = data.draw(st.permutations(range(len(shape))))
         moved = tuple(shape[axis] for axis in order)
         expected = from_axes(tuple(shape), (0,), (1,))

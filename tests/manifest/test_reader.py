@@ -323,16 +323,22 @@ FAULTS = [
     *(
         ExpectFail(put("tensors", A, "initializer", to=value), f'"a": {message}')
         for value, message in (
-            ({}, 'the initializer "" is not offered'),
-            ({"name": "orthogonal"}, 'the initializer "orthogonal" is not offered'),
-            ({"name": []}, r'the initializer "\[\]" is not offered'),
+            ({}, 'unknown initializer ""'),
+            ({"name": "orthogonal"}, 'unknown initializer "orthogonal"'),
+            ({"name": []}, r'unknown initializer "\[\]"'),
             ({"name": "lecun_normal", "gain": 2}, 'lecun_normal has no argument "gain"'),
-            ({"name": "constant"}, 'constant needs its argument "value"'),
-            ({"name": "constant", "value": "1"}, "value of constant is a number, found '1'"),
-            ({"name": "uniform", "minval": 1, "maxval": 0}, "uniform needs minval < maxval"),
-            ({"name": "truncated_normal", "stddev": 0}, "stddev of truncated_normal is above zero"),
+            ({"name": "constant"}, 'missing argument "value" of constant'),
+            ({"name": "constant", "value": "1"}, "value of constant: expected a number, got '1'"),
+            ({"name": "uniform", "minval": 1, "maxval": 0}, "range of uniform: expected minval < maxval"),
+            (
+                {"name": "truncated_normal", "stddev": 0},
+                "stddev of truncated_normal: expected a positive number",
+            ),
             ({"name": "variance_scaling", "mode": []}, "mode is one of fan_in, fan_out, fan_avg"),
-            ({"name": "constant", "value": float("nan")}, "value of constant is a finite number, found nan"),
+            (
+                {"name": "constant", "value": float("nan")},
+                "value of constant: expected a finite number, got nan",
+            ),
             ({"name": "constant", "value": 10**400}, ""),
             ({"name": "constant", "value": 1e39}, "a constant does not fit in float32"),
             ({"name": "uniform", "minval": -1e39, "maxval": 0}, "random weights do not fit in float32"),

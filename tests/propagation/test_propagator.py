@@ -278,7 +278,7 @@ class TestArguments:
             ({"samples": 1}, "samples are from 2 to"),
             ({"image_size": (0,)}, "a size of an image is at least 1, found 0"),
             ({"input_seed": -1}, r"a seed is from 0 to 2\*\*64 - 1, found -1"),
-            ({"compare": ["kaiming_normal"]}, "the nearest that is offered is he_normal"),
+            ({"compare": ["kaiming_normal"]}, "the nearest one is he_normal"),
             ({"compare": ["zeros"]}, "zeros draws nothing"),
         ],
     )

@@ -333,9 +333,9 @@ FIELDS = [
     ExpectFail(
         "an initializer that is not offered",
         dense("type: dense, name: a, in_features: 2, out_features: 3, kernel_initializer: orthogonal"),
-        'the initializer "orthogonal" is not offered',
+        'unknown initializer "orthogonal"',
         (2, 81),
-        "the nearest that is offered is lecun_normal",
+        "the nearest one is lecun_normal",
     ),
     ExpectFail(
         "an initializer's unknown argument",

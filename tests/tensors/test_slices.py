@@ -203,8 +203,8 @@ class TestLecunNormal:
         [
             ({"dtype": "int32"}, "weights are floats, found dtype 'int32'"),
             ({"dtype": "f4"}, "weights are floats, found dtype 'f4'"),
-            ({"fan_in": 0}, "fan_in is above zero, found 0"),
-            ({"fan_in": float("nan")}, "fan_in is above zero, found nan"),
+            ({"fan_in": 0}, "fan_in: expected a positive number, got 0"),
+            ({"fan_in": float("nan")}, "fan_in: expected a positive number, got nan"),
             ({"seed": -1}, r"a seed is from 0 to 2\*\*64 - 1, found -1"),
             ({"seed": 2**64}, r"a seed is from 0 to 2\*\*64 - 1, found "),
             ({"shape": (2, 0)}, r"a size is at least 1, found the shape \(2, 0\)"),
