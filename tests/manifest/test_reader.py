@@ -334,7 +334,10 @@ FAULTS = [
                 {"name": "truncated_normal", "stddev": 0},
                 "stddev of truncated_normal: expected a positive number",
             ),
-            ({"name": "variance_scaling", "mode": []}, "mode is one of fan_in, fan_out, fan_avg"),
+            (
+                {"name": "variance_scaling", "mode": []},
+                "mode of variance_scaling: expected one of fan_in, fan_out, fan_avg",
+            ),
             (
                 {"name": "constant", "value": float("nan")},
                 "value of constant: expected a finite number, got nan",
