@@ -15,10 +15,13 @@ from lecun_cli.derive.recognition.tensor_index import COLLECTIONS
 from lecun_cli.errors import DeriveError, WeightFileError
 from lecun_cli.formats import DEFAULT_FORMAT, FORMATS, hdf5, safetensors
 from lecun_cli.formats.checkpoint import read_index, weight_format
-from lecun_cli.frameworks import FRAMEWORKS
+from lecun_cli.frameworks import FRAMEWORKS, Framework
 
 if TYPE_CHECKING:
     from lecun_cli.formats.stored_tensor import StoredTensor
+
+_FALLBACK = "torch"
+"""The framework of files whose tensor names are not typical of any framework."""
 
 
 def from_weight_file(path: Path) -> DescribedModel:
@@ -91,17 +94,25 @@ def _framework(tensors: tuple[Tensor, ...], stated: str | None) -> str:
     """Return the framework that the file states, else the one whose names the tensors have."""
     if stated is not None:
         return stated
+    frameworks = [f for f in FRAMEWORKS.values() if f.recognizer is not None]
     if all(t.name.partition("/")[0] in COLLECTIONS for t in tensors):
-        return "flax"
-    votes = dict.fromkeys(("torch", "keras"), 0)
+        return next(f.name for f in frameworks if f.collection is not None)
+    votes = {f.name: _count_typical(tensors, f) for f in frameworks if f.collection is None}
+    leaders = [name for name, count in votes.items() if count == max(votes.values())]
+    if len(leaders) == 1:
+        return leaders[0]
+    by_separator = (n for n in leaders if any(FRAMEWORKS[n].separator in t.name for t in tensors))
+    return next(by_separator, _FALLBACK)
+
+
+def _count_typical(tensors: tuple[Tensor, ...], framework: Framework) -> int:
+    """Return the number of tensors with names that are typical of a framework."""
+    leaf_names = recognizer_of(framework.name).leaf_names
+    count = 0
     for tensor in tensors:
-        for framework in votes:
-            above, _, leaf = tensor.name.rpartition(FRAMEWORKS[framework].separator)
-            leaf = leaf.removesuffix(":0")  # the suffix of Keras 2
-            votes[framework] += bool(above) and leaf in recognizer_of(framework).leaf_names
-    if votes["keras"] == votes["torch"]:
-        return "keras" if any("/" in t.name for t in tensors) else "torch"
-    return max(votes, key=lambda framework: votes[framework])
+        layer, _, leaf = tensor.name.rpartition(framework.separator)
+        count += bool(layer) and leaf.removesuffix(":0") in leaf_names  # Keras 2 appends ":0"
+    return count
 
 
 def natural(name: str) -> tuple[tuple[int, int | str], ...]:

@@ -6,6 +6,7 @@ import re
 
 from lecun_cli.derive.described_model import DerivedLayer, Fields, Tensor, Value
 from lecun_cli.dtypes import DTYPES
+from lecun_cli.frameworks import FRAMEWORKS
 
 # The last part of a name tells whether a tensor with one axis scales (initially ones) or shifts
 # (initially zeros).
@@ -16,7 +17,6 @@ _SCALES = re.compile(r"(\w+_)?scales?(_inv)?\Z")
 _BIASES = re.compile(r"(\w+_)?bias(_\w+)?(:0)?\Z(?<!table)")
 _EMBEDDING = re.compile(r"embed|_token\Z|(^|[._/])(wte|wpe|pos|query_tokens)\b", re.IGNORECASE)
 _EXPERTS = re.compile(r"experts?\b|(^|[._/])moe\b", re.IGNORECASE)
-_CHANNELS_FIRST = "torch"
 
 
 def raw_tensor(
@@ -35,9 +35,10 @@ def raw_tensor(
     shape: Value = tensor.shape
     name = tensor.name
     in_collection: Fields = ()
-    if framework == "flax":  # names begin with the collection
+    default_collection = FRAMEWORKS[framework].collection
+    if default_collection is not None:
         collection, _, name = name.partition("/")
-        in_collection = () if collection == "params" else (("collection", collection),)
+        in_collection = () if collection == default_collection else (("collection", collection),)
     keys = (("shape", shape), *in_collection, *fields)
     return DerivedLayer("tensor", name, keys, comment, dtype=tensor.dtype, stored=(tensor,))
 
@@ -56,10 +57,10 @@ def _guess(tensor: Tensor, framework: str) -> tuple[Fields, str]:
         width = tensor.shape[-1]
         return (("fan_in", width),), "layer type unknown: fan_in taken from the last axis, as in an embedding"
     if rank >= 3 and _EXPERTS.search(name):
-        inputs = rank - 1 if framework == _CHANNELS_FIRST else rank - 2
+        inputs = rank - 1 if FRAMEWORKS[framework].channels_first else rank - 2
         comment = f"layer type unknown: experts by the name, fan_in taken from axis {inputs}"
         return (("in_axes", (inputs,)), ("batch_axes", tuple(range(rank - 2)))), comment
-    if framework == _CHANNELS_FIRST:
+    if FRAMEWORKS[framework].channels_first:
         inputs, outputs = 1, 0
     else:
         inputs, outputs = rank - 2, rank - 1
