@@ -1,1 +1,1 @@
-"""The manifest: its model, and the reader that checks every value."""
+"""The manifest: its model, and a reader that checks every value."""

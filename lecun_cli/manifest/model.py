@@ -1,6 +1,6 @@
-"""The manifest: what a file holds, and all that is needed to make any tensor of it again.
+"""The manifest: the content of a set of weight files, and everything needed to regenerate any tensor.
 
-No clock, host or path is in it: the same input gives the same manifest, byte for byte.
+It contains no timestamp, host name or path: the same input gives the same manifest, byte for byte.
 """
 
 from __future__ import annotations
@@ -19,13 +19,20 @@ from lecun_cli.plan.types import PackedParameter, TensorPlan, TensorTemplate
 from lecun_cli.stream import STREAM
 
 MANIFEST = 1
-"""The number of this form; a change of meaning is a new number."""
+"""Version of the manifest; it changes when the meaning of a key changes."""
 SUFFIX = ".manifest.json"
 
 
 @dataclass(frozen=True)
 class FileEntry:
-    """A file, as the manifest has it; `name` has no folder."""
+    """A weight file.
+
+    Attributes:
+        name: Name of the file, without its folder.
+        format: A key of `FORMATS`.
+        nbytes: Length in bytes.
+        sha256: SHA-256 of the file, in hex.
+    """
 
     name: str
     format: str
@@ -34,14 +41,14 @@ class FileEntry:
 
 
 class TensorEntry(NamedTuple):
-    """A tensor: how it is made, where it lies, and its digest; a tuple, for there may be a million.
+    """A tensor in a file. It is a tuple because there may be a million.
 
     Attributes:
-        tensor: How it is made.
-        file: The name of its file.
-        offset: Its first byte, from the start of the file.
+        tensor: How the tensor is generated.
+        file: Name of the file that contains it.
+        offset: Position of its first byte in the file.
         sha256: SHA-256 of its bytes as stored, in hex.
-        path: What the file calls it, which formats with paths of their own do otherwise.
+        path: Name of the tensor in the file; empty if it is the tensor's own name.
     """
 
     tensor: TensorPlan
@@ -52,24 +59,24 @@ class TensorEntry(NamedTuple):
 
     @property
     def stored_name(self) -> str:
-        """What the file calls the tensor."""
+        """Name of the tensor in the file."""
         return self.path or self.tensor.name
 
 
 @dataclass(frozen=True, repr=False)
 class Manifest(TableRepr):
-    """Everything about a set of weight files.
+    """The manifest of a set of weight files.
 
     Attributes:
-        seed: The seed.
+        seed: The seed of all tensors, 0 to 2**64 - 1.
         framework: A key of `FRAMEWORKS`.
-        fan_rule: `exact` or a framework's.
+        fan_rule: A key of `RULES`, or `exact`.
         spec_sha256: SHA-256 of the spec's bytes.
-        overrides: The `--set` values that were in force.
+        overrides: The params that were set with `--set`.
         files: The files.
-        tensors: The tensors, in the order of files and offsets.
-        stream: The number of the stream.
-        version: The version of lecun-init that wrote it.
+        tensors: The tensors, by file and offset.
+        stream: Version of the stream.
+        version: Version of lecun-init that wrote the manifest.
     """
 
     seed: int
@@ -83,7 +90,7 @@ class Manifest(TableRepr):
     version: str = __version__
 
     def to_bytes(self) -> bytes:
-        """As the file's bytes: JSON with a line for every file and tensor, so that it can be searched."""
+        """Return the bytes of the file: JSON with one line per file and tensor, easy to search."""
         spec: dict[str, Any] = {"sha256": self.spec_sha256}
         if self.overrides:
             spec["set"] = dict(self.overrides)
@@ -107,16 +114,16 @@ class Manifest(TableRepr):
         return data.getvalue()
 
     def table(self) -> Table:
-        """What `repr`, rich and notebooks show."""
+        """Return the table that `repr`, rich and notebooks show."""
         return of_manifest(self)
 
 
-_ROWS_AT_ONCE = 1000  # which are a few hundred KB
+_ROWS_AT_ONCE = 1000  # a few hundred KB
 _json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _write_list(data: BytesIO, key: str, rows: Iterable[str]) -> None:
-    """A list with a line for every row."""
+    """Write a JSON list with one line per row."""
     data.write(f'  "{key}": ['.encode())
     before = "\n    "
     left = iter(rows)
@@ -131,18 +138,18 @@ def _file_row(file: FileEntry) -> str:
 
 
 def _tensor_rows(entries: Iterable[TensorEntry]) -> Iterator[str]:
-    """The row of each tensor; what tensors of one form and file have alike is made into text once."""
+    """Yield the row of each tensor; the text that tensors of a template and a file share is made once."""
     templates: dict[tuple[TensorTemplate, str], str] = {}
     for tensor, file, offset, sha256, path in entries:
-        alike = (tensor.template, file)
-        template = templates.get(alike) or templates.setdefault(alike, _row_template(tensor, file))
+        key = (tensor.template, file)
+        template = templates.get(key) or templates.setdefault(key, _row_template(tensor, file))
         name = tensor.name
         path_text = f', "path": {_quoted(path)}' if path and path != name else ""
         yield template % (_quoted(name), offset, sha256, path_text, *map(_quoted, tensor.identities))
 
 
 def _row_template(tensor: TensorPlan, file: str) -> str:
-    """A row with a `%s` for what is a tensor's own: name, offset, digest, path, identity of each part."""
+    """Return a row with a `%s` for the name, offset, digest, path, and identity of each part."""
     fixed = _inner({"file": file, "dtype": tensor.dtype, "shape": tensor.shape}).replace("%", "%%")
     return (
         f'{{"name": %s, {fixed}, "offset": %s, "bytes": {tensor.nbytes}, "sha256": "%s"%s, '
@@ -151,8 +158,8 @@ def _row_template(tensor: TensorPlan, file: str) -> str:
 
 
 def _parts_text(tensor: TensorPlan) -> str:
-    """How a tensor is made, with a `%s` for the identity of each part."""
-    texts = [_part_text(part, tensor) for part in tensor.parts]
+    """Return the keys that say how a tensor is generated, with a `%s` for the identity of each part."""
+    texts = [_part_text(part, tensor) for part in tensor.template.parts]
     if len(texts) == 1:
         return texts[0]
     return f'"along": {tensor.concat_axis}, "parts": [{", ".join(f"{{{text}}}" for text in texts)}]'
@@ -175,5 +182,5 @@ def _part_text(part: PackedParameter, tensor: TensorPlan) -> str:
 
 
 def _inner(value: dict[str, Any]) -> str:
-    """The JSON of a mapping without its braces."""
+    """Return the JSON of a mapping without its braces."""
     return _json(value)[1:-1]

@@ -1,1 +1,1 @@
-"""Spec -> Plan: the types of a plan, and the planner that makes it."""
+"""The plan of a spec: its types, and the planner."""

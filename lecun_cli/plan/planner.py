@@ -1,4 +1,4 @@
-"""Spec -> Plan: the tensors of a file, each with its law and its identity. Pure; no arrays, no I/O."""
+"""Turn a spec into a plan: the tensors of its weight file. No array is created and no file is read."""
 
 from __future__ import annotations
 
@@ -23,11 +23,18 @@ _DTYPE_ORDER = {name: i for i, name in enumerate(DTYPES)}
 
 
 def make_plan(spec: Spec) -> Plan:
-    """Work out every tensor of a spec.
+    """Return the plan of a spec.
+
+    Args:
+        spec: A validated spec, as `load_spec` and `parse_spec` return it.
 
     Raises:
-        PlanError: Names or identities clash, a fan is undefined, a value does not fit its dtype, or
-            sizes overflow; every such fault is in it.
+        PlanError: Names or identities clash, a fan is undefined, a value does not fit in its dtype, or the
+            sizes overflow. The error contains all such diagnostics, up to 100.
+
+    Example:
+        >>> make_plan(load_spec("lenet5")).nbytes
+        246824
     """
     return _Planner(spec).plan()
 
@@ -38,14 +45,14 @@ MatchingRules = tuple[tuple[int, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class _StoredTensor:
-    """A tensor that a layer is stored in.
+    """A tensor that stores parameters of a layer.
 
     Attributes:
         slot: Where the framework stores it.
-        param_names: The roles of the parameters that it packs, in order.
+        param_names: Names of the parameters that it packs, in order.
         packed: The parameters.
-        planned: The first tensor that was planned of it without a fault, for each way that rules match it.
-            Those of other rounds of a repeat differ from it in their names alone.
+        planned: Cache of the first tensor that was planned without an error, keyed by the rules that match.
+            Tensors of other iterations of a repeat differ from it in their names only.
     """
 
     slot: Slot
@@ -59,9 +66,9 @@ class _StoredLayer:
     """How a layer is stored.
 
     Attributes:
-        raw: Whether it is a raw tensor, which is called as it is named.
-        stream: What its identities begin with, or None where that is its path.
-        stored: Its tensors.
+        raw: If true, the layer is a raw tensor, whose name is used verbatim.
+        stream: Prefix of the identities; None means the layer's path.
+        stored: The tensors.
     """
 
     raw: bool
@@ -88,13 +95,15 @@ class _Planner:
         tensors = self.tensors
         if sum(t.nbytes for t in tensors) > MAX_NBYTES:
             self.diagnostics.append(
-                Diagnostic("the tensors overflow: together they have more than 2**63 bytes")
+                Diagnostic("the tensors overflow: expected less than 2**63 bytes in total")
             )
         if self.diagnostics:
             raise PlanError(tuple(self.diagnostics[:100]), source=self.spec.source, text=self.spec.text)
         tensors.sort(key=attrgetter("name"))
         if len({t.dtype for t in tensors}) > 1:
-            tensors.sort(key=lambda t: _DTYPE_ORDER[t.dtype])  # which keeps the order of the names
+            tensors.sort(
+                key=lambda t: _DTYPE_ORDER[t.dtype]
+            )  # a stable sort, which keeps the order of the names
         unused = [rule.match for i, (rule, _) in enumerate(self.rules) if i not in self.used]
         return Plan(
             tensors=tuple(tensors),
@@ -136,7 +145,7 @@ class _Planner:
         self.layers.append(PlannedLayer(layer_type, joined, parents, tuple(leaves), span))
 
     def _stored_layer(self, expanded: ExpandedLayer) -> _StoredLayer:
-        """How a layer is stored; rounds of a repeat that share a layer share this too."""
+        """Return how a layer is stored; iterations of a repeat that share the layer share this too."""
         layer = expanded.layer
         parameters = {parameter.param_name: parameter for parameter in layer.parameters()}
         slots = self._slots(expanded)
@@ -152,7 +161,7 @@ class _Planner:
         raw = isinstance(layer, RawTensor)
         stream = layer.stream if raw or layer.stream is None else layer.stream.replace(".", "/") + "/"
         stored_layer = _StoredLayer(raw, stream, tuple(stored))
-        if slots:  # else there is a fault, which is told of every round
+        if slots:  # otherwise report the error for every iteration
             self.stored_layers[id(layer)] = stored_layer
         return stored_layer
 
@@ -169,7 +178,7 @@ class _Planner:
     def _tensor(
         self, name: str, identities: tuple[str, ...], stored: _StoredTensor, expanded: ExpandedLayer
     ) -> TensorPlan | None:
-        """One stored tensor, or None with its faults noted."""
+        """Plan one stored tensor; return None if that added a diagnostic."""
         before = len(self.diagnostics)
         first = self.names.setdefault(name, expanded)
         if first is not expanded:
@@ -191,7 +200,7 @@ class _Planner:
         parts = []
         for k, (identity, parameter) in enumerate(zip(identities, stored.packed, strict=True)):
             self._unique_identity(identity, expanded)
-            # A rule for one parameter leaves the others alone that a framework packs with it.
+            # A rule for one parameter does not apply to others that a framework packs into the same tensor.
             matched = (
                 [self.rules[i][0].initializer for i in reversed(matching_rules[k])] if matching_rules else []
             )
@@ -208,7 +217,7 @@ class _Planner:
         return tensor
 
     def _matching_rules(self, name: str, identities: tuple[str, ...]) -> MatchingRules:
-        """The rules that match a tensor, by its name or by the identity of a parameter, for each of these."""
+        """Return the rules that match each parameter: by the tensor's name or by the parameter's identity."""
         globs = [(i, glob, glob.match(name)) for i, (_, glob) in enumerate(self.rules)]
         matching_rules = tuple(
             tuple(i for i, glob, name_matches in globs if name_matches or glob.match(identity))
@@ -226,7 +235,7 @@ class _Planner:
         expanded: ExpandedLayer,
         stored: Shape,
     ) -> PackedParameter | None:
-        """A parameter with its fans and its law."""
+        """Plan one parameter; return None if its fans are undefined."""
         fans = parameter.fans
         if self.spec.fan_rule != EXACT and (fans or parameter.initializer.needs_fans):
             try:
@@ -289,20 +298,20 @@ class _Planner:
     def _check_dtype(self, name: str, part: PackedParameter, dtype: DType, span: Span | None) -> None:
         distribution = part.distribution
         if not dtype.is_float and not isinstance(distribution, Constant):
-            message = f'"{name}" is {dtype.name}, and {part.initializer.name} draws fractions'
+            message = f'"{name}": expected a float dtype for {part.initializer.name}, got {dtype.name}'
             self._add_diagnostic(message, span, "give it a float dtype, or an initializer such as zeros")
         elif not dtype.is_float and distribution.bound != int(distribution.bound):
             self._add_diagnostic(
-                f'"{name}" is {dtype.name}, and its constant {distribution.bound:g} is not whole', span, None
+                f'"{name}": expected a whole number for {dtype.name}, got {distribution.bound:g}', span, None
             )
         elif dtype.kind in {"uint", "bool"} and isinstance(distribution, Constant) and distribution.value < 0:
             self._add_diagnostic(
-                f'"{name}" is {dtype.name}, and its constant {distribution.value} is negative', span, None
+                f'"{name}": expected at least 0 for {dtype.name}, got {distribution.value}', span, None
             )
         elif distribution.bound > dtype.largest or not math.isfinite(distribution.bound):
             message = (
-                f'"{name}" overflows {dtype.name}: its values go to {distribution.bound:g}, past '
-                f"{dtype.largest:g}"
+                f'"{name}" overflows {dtype.name}: expected magnitudes of at most {dtype.largest:g}, '
+                f"got {distribution.bound:g}"
             )
             self._add_diagnostic(message, span, "give it a wider dtype or a smaller scale")
 
@@ -310,13 +319,16 @@ class _Planner:
         self.diagnostics.append(Diagnostic(message, span, advice))
 
 
-_FAN_HELP = "give `fan_in:` or `in_axes:`, or an initializer that needs none, such as zeros for a bias"
+_FAN_HELP = "give `fan_in:` or `in_axes:`, or an initializer without fans, such as zeros for a bias"
 
 
 def _fans_under(rule_name: str, expanded: ExpandedLayer, parameter: Parameter) -> Fans:
-    """What a framework would compute for a parameter, from the tensor that it stores it in.
+    """Return the fans that a framework computes for a parameter, from the shape that it stores.
 
-    A fan-in that the user gives is the user's own, and no rule changes it.
+    No rule changes a `fan_in` that the spec gives.
+
+    Raises:
+        FanError: The rule does not define the fans.
     """
     framework, rule = RULES[rule_name]
     layer = expanded.layer
@@ -335,4 +347,4 @@ def _fans_under(rule_name: str, expanded: ExpandedLayer, parameter: Parameter) -
                 slot.part_shape(shapes[param_name]) for param_name in slot.param_names if param_name in shapes
             )
             return rule.fans(slot, slot.tensor_shape(parts))
-    raise FanError(f"{framework.name} stores no {parameter.param_name} of a {expanded.layer_type} layer")
+    raise FanError(f"{framework.name} does not store {parameter.param_name} of a {expanded.layer_type} layer")

@@ -1,4 +1,4 @@
-"""What a plan is made of: tensors as they will be stored, each part with its law and its identity."""
+"""The types of a plan: tensors as they will be stored, and the parameters that they pack."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from lecun_cli.layers.container import Container
 
 @dataclass(frozen=True)
 class PackedParameter:
-    """One parameter's share of a stored tensor.
+    """A parameter that is stored in a tensor, alone or with others.
 
     Attributes:
-        identity: What its stream is keyed with, besides the seed.
-        shape: Its stored shape, before any axes are merged into those of its tensor.
-        axes: Stored axis k is axis `axes[k]` of the canonical parameter, whose C order counts the
-            stream; None where the two are the same.
+        identity: The key of its stream, together with the seed.
+        shape: Stored shape, before axes are merged into those of the tensor.
+        axes: Stored axis k is axis `axes[k]` of the canonical parameter, whose C order is the order of the
+            stream; None if the two are the same.
         flip: Stored axes that run backwards.
-        initializer: Where its law comes from.
-        fans: The fans in force, or None where the law needs none and none are known.
-        exact: The exact fans, which differ from `fans` only under a framework's fan rule.
-        distribution: What is drawn.
+        initializer: The initializer.
+        fans: The effective fans, or None if they are unknown and not needed.
+        exact: The exact fans, which differ from `fans` only under the fan rule of a framework.
+        distribution: The distribution of its elements.
     """
 
     identity: str
@@ -43,17 +43,17 @@ class PackedParameter:
 
     @cached_property
     def n_elements(self) -> int:
-        """Elements, not bytes."""
+        """Number of elements."""
         return math.prod(self.shape)
 
     @property
     def in_order(self) -> bool:
-        """Whether its elements lie in the file in the order in which the stream counts them."""
+        """If true, the elements are stored in the order of the stream."""
         return (self.axes is None and not self.flip) or isinstance(self.distribution, Constant)
 
     @property
     def canonical_shape(self) -> Shape:
-        """The shape in whose C order the stream counts."""
+        """The shape whose C order is the order of the stream."""
         if self.axes is None:
             return self.shape
         shape = [0] * len(self.axes)
@@ -180,16 +180,16 @@ class TensorPlan:
 
 
 class PlannedLayer(NamedTuple):
-    """A layer and the tensors that it is stored in, for formats that order by layer.
+    """A layer and the tensors that store it, for formats that are organized by layer.
 
-    A tuple, for there may be a million. Two are equal wherever they are named.
+    It is a tuple because there may be a million. Equality ignores `span`.
 
     Attributes:
-        layer_type: Its `type` in the spec.
-        name: Its whole path, joined.
-        parents: The groups that hold it, outermost first.
-        tensors: (name within the layer, name in the file) of each of its tensors, in the framework's order.
-        span: Where the spec names it, for messages.
+        layer_type: `type` of the layer in the spec.
+        name: The layer's path, joined with slashes.
+        parents: The groups around the layer, outermost first.
+        tensors: `(name within the layer, name in the file)` of each tensor, in the framework's order.
+        span: Location in the spec, for messages.
     """
 
     layer_type: str
@@ -210,20 +210,20 @@ class PlannedLayer(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Plan(TableRepr):
-    """Every tensor of a file, in the file's order, and what their bits depend on.
+    """Every tensor of a set of weight files, and everything that their bits depend on.
 
     Attributes:
-        tensors: Sorted as the safetensors library sorts (wider dtypes first, then by name), so the
-            order of the spec does not matter and every tensor is aligned to its elements.
-        seed: The seed, or None as long as none is chosen.
+        tensors: The tensors, sorted as the safetensors library sorts them (wider dtypes first, then by
+            name): the order of the spec does not matter, and every tensor is aligned to its elements.
+        seed: The seed, 0 to 2**64 - 1; None until it is chosen.
         framework: A key of `FRAMEWORKS`.
-        fan_rule: `exact` or a framework's.
-        spec_sha256: SHA-256 of the spec's bytes.
-        overrides: The `--set` values that were in force.
+        fan_rule: A key of `RULES`, or `exact`.
+        spec_sha256: SHA-256 of the spec, in hex.
+        overrides: The params that were set with `--set`.
         layers: The layers, in the order of the spec.
-        warnings: What looks like a mistake and is none for certain.
-        source: The spec's name, for messages.
-        text: The spec's text, for messages.
+        warnings: Likely mistakes that are not errors.
+        source: Name of the spec, for messages.
+        text: Text of the spec, for messages.
     """
 
     tensors: tuple[TensorPlan, ...]
@@ -239,26 +239,26 @@ class Plan(TableRepr):
 
     @property
     def n_elements(self) -> int:
-        """Elements of all tensors."""
+        """Number of elements of all tensors."""
         return sum(t.n_elements for t in self.tensors)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all tensors, without any header."""
+        """Size of all tensors in bytes, without headers."""
         return sum(t.nbytes for t in self.tensors)
 
     def tensor(self, name: str) -> TensorPlan | None:
-        """A tensor by its name."""
+        """Return the tensor of a name, or None."""
         return next((t for t in self.tensors if t.name == name), None)
 
     def error(self, *diagnostics: Diagnostic) -> PlanError:
-        """An error about this plan, with the places of the spec."""
+        """Return an error about this plan that shows the text of the spec."""
         return PlanError(diagnostics, source=self.source, text=self.text)
 
     def with_seed(self, seed: int) -> Plan:
-        """The same plan under a seed."""
+        """Return the same plan with a seed."""
         return replace(self, seed=seed)
 
     def table(self) -> Table:
-        """What `repr`, rich and notebooks show."""
+        """Return the table that `repr`, rich and notebooks show."""
         return of_plan(self)

@@ -176,7 +176,7 @@ class TestUsage:
             ),
             (("spec.yaml", "-o", "w.safetensors", "--workers", "0"), "--workers: expected 1 to 256, got 0"),
             (("spec.yaml", "-o", "w.safetensors", "--set", "d"), "--set: expected NAME=VALUE"),
-            (("spec.yaml", "-o", "w.safetensors", "--format", "npz"), 'there is no format "npz"'),
+            (("spec.yaml", "-o", "w.safetensors", "--format", "npz"), 'unknown format "npz"'),
             (
                 ("spec.yaml", "-o", "w.safetensors", "--framework", "tf"),
                 "framework: expected one of keras, torch",

@@ -402,61 +402,59 @@ class TestDTypes:
             ExpectFail(
                 "int8",
                 "lecun_uniform",
-                '"t" is int8, and lecun_uniform draws fractions',
+                '"t": expected a float dtype for lecun_uniform, got int8',
                 "give it a float dtype, or an initializer such as zeros",
             ),
             ExpectFail(
                 "bool",
                 "lecun_normal",
-                '"t" is bool, and lecun_normal draws fractions',
+                '"t": expected a float dtype for lecun_normal, got bool',
                 "give it a float dtype, or an initializer such as zeros",
             ),
             ExpectFail(
-                "int8", "{name: constant, value: 0.5}", '"t" is int8, and its constant 0.5 is not whole'
+                "int8", "{name: constant, value: 0.5}", '"t": expected a whole number for int8, got 0.5'
             ),
-            ExpectFail(
-                "uint8", "{name: constant, value: -1}", '"t" is uint8, and its constant -1 is negative'
-            ),
+            ExpectFail("uint8", "{name: constant, value: -1}", '"t": expected at least 0 for uint8, got -1'),
             ExpectFail(
                 "int8",
                 "{name: constant, value: 128}",
-                '"t" overflows int8: its values go to 128, past 127',
+                '"t" overflows int8: expected magnitudes of at most 127, got 128',
                 "give it a wider dtype or a smaller scale",
             ),
             ExpectFail(
                 "bool",
                 "{name: constant, value: 2}",
-                '"t" overflows bool: its values go to 2, past 1',
+                '"t" overflows bool: expected magnitudes of at most 1, got 2',
                 "give it a wider dtype or a smaller scale",
             ),
             ExpectFail(
                 "float16",
                 "{name: constant, value: -70000}",
-                '"t" overflows float16: its values go to 70000, past 65504',
+                '"t" overflows float16: expected magnitudes of at most 65504, got 70000',
                 "give it a wider dtype or a smaller scale",
             ),
             ExpectFail(
                 "float16",
                 "{name: truncated_normal, stddev: 40000}",
-                '"t" overflows float16: its values go to 80000, past 65504',
+                '"t" overflows float16: expected magnitudes of at most 65504, got 80000',
                 "give it a wider dtype or a smaller scale",
             ),
             ExpectFail(
                 "float8_e4m3fn",
                 "{name: uniform, minval: -500, maxval: 1}",
-                '"t" overflows float8_e4m3fn: its values go to 500, past 448',
+                '"t" overflows float8_e4m3fn: expected magnitudes of at most 448, got 500',
                 "give it a wider dtype or a smaller scale",
             ),
             ExpectFail(
                 "float32",
                 "{name: truncated_normal, stddev: 1e39}",
-                '"t" overflows float32: its values go to 2e+39, past 3.40282e+38',
+                '"t" overflows float32: expected magnitudes of at most 3.40282e+38, got 2e+39',
                 "give it a wider dtype or a smaller scale",
             ),
             ExpectFail(
                 "float64",
                 "{name: truncated_normal, stddev: 1e308}",
-                '"t" overflows float64: its values go to inf, past 1.79769e+308',
+                '"t" overflows float64: expected magnitudes of at most 1.79769e+308, got inf',
                 "give it a wider dtype or a smaller scale",
             ),
         ],
@@ -594,7 +592,7 @@ class TestFanRules:
         assert diagnostic.span == Span(2, 12, 1)
         assert (
             diagnostic.help
-            == "give `fan_in:` or `in_axes:`, or an initializer that needs none, such as zeros for a bias"
+            == "give `fan_in:` or `in_axes:`, or an initializer without fans, such as zeros for a bias"
         )
 
     def test_a_bias_has_no_fan_but_under_keras(self) -> None:
