@@ -1,4 +1,4 @@
-"""Running the command line: in this process for its messages, as a real process for its behaviour."""
+"""Run the command line: in this process to test its messages, as a process to test its behavior."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from lecun_cli.cli import main
+from tests.cli.terminal import output_on_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +20,7 @@ layers:
   - {type: dense, name: logits, in_features: 64, out_features: 10}
 """
 
-# 4 GiB: more than any test lets be written.
+# 4 GiB: more than any test writes.
 LARGE = """\
 seed: 1
 framework: torch
@@ -32,7 +33,7 @@ params: {n: 64}
 
 @dataclass(frozen=True)
 class Ran:
-    """How a run of the command line ended."""
+    """The exit code and the output of a run of the command line."""
 
     code: int
     out: str
@@ -43,9 +44,13 @@ class Run(Protocol):
     def __call__(self, *args: str) -> Ran: ...
 
 
+class RunOnTerminal(Protocol):
+    def __call__(self, columns: int, *args: str) -> str: ...
+
+
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """The command line in this process; signals are left alone."""
+    """Run the command line in this process, without its signal handlers."""
     monkeypatch.setattr(main, "handle_signals", lambda: None)
 
     def call(*args: str) -> Ran:
@@ -57,8 +62,21 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
+def run_on_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> RunOnTerminal:
+    """Run the command line in this process with a terminal of some width as stdout; return what it shows."""
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+    def call(columns: int, *args: str) -> str:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        with monkeypatch.context() as context:
+            return output_on_terminal(lambda: main.run(list(args)), context)
+
+    return call
+
+
+@pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to work in, with a small spec and a large one."""
+    """Return an empty working directory with a small spec and a large one."""
     (tmp_path / "spec.yaml").write_text(SPEC)
     (tmp_path / "large.yaml").write_text(LARGE)
     monkeypatch.chdir(tmp_path)

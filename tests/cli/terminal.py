@@ -1,28 +1,35 @@
-"""A real shell in a pseudo-terminal, to type into and to read from."""
+"""Pseudo-terminals: a shell to type into, and the output of the command line on a terminal."""
 
 from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import signal
+import subprocess
+import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
+
+    import pytest
 
 PROMPT = "READY> "
 
 
 class Terminal:
-    """A shell that runs in a pseudo-terminal; leaving the context ends it.
+    """A shell in a pseudo-terminal, which ends when the context is left.
 
     Args:
         command: The shell and its arguments.
-        folder: Its working folder.
-        env: Its environment.
+        folder: The working directory.
+        env: The environment.
     """
 
     def __init__(self, command: list[str], folder: Path, env: dict[str, str]) -> None:
@@ -46,15 +53,15 @@ class Terminal:
         os.write(self._fd, text.encode())
 
     def read_until(self, text: str, seconds: float = 30.0) -> str:
-        """Read what the terminal shows until a text appears.
+        """Read the output until a text appears.
 
         Raises:
-            AssertionError: It does not appear in time.
+            AssertionError: The text does not appear in time.
         """
         return self._read(seconds, until=text)
 
     def read_until_quiet(self, quiet_seconds: float = 2.0) -> str:
-        """Read what the terminal shows until nothing comes for some time."""
+        """Read the output until there is no more for some time."""
         return self._read(30.0, quiet_seconds=quiet_seconds)
 
     def _read(self, seconds: float, *, until: str | None = None, quiet_seconds: float = 30.0) -> str:
@@ -69,3 +76,61 @@ class Terminal:
             elif until is None:
                 return shown
         raise AssertionError(f"the terminal did not show {until!r}: {shown!r}")
+
+
+def output_on_terminal(run: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return what a function writes to `sys.stdout` while that is a pseudo-terminal.
+
+    The function returns an exit code, which must be 0.
+    """
+    leader, follower = pty.openpty()
+    received: list[bytes] = []
+    reader = threading.Thread(target=lambda: received.append(_read_to_end(leader)))
+    reader.start()
+    with os.fdopen(follower, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        code = run()
+    reader.join()
+    os.close(leader)
+    assert code == 0
+    return received[0].decode()
+
+
+def output_of_process(columns: int, *args: str) -> str:
+    """Return what the command line shows as a process on a pseudo-terminal of some width."""
+    import fcntl
+    import struct
+    import termios
+
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    environment.pop("COLUMNS", None)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lecun_cli", *args],
+        stdout=follower,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    )
+    os.close(follower)
+    output = _read_to_end(leader)
+    os.close(leader)
+    assert process.wait() == 0
+    return output.decode()
+
+
+def lines_without_colors(output: str) -> list[str]:
+    """Return the lines of a terminal's output without escape sequences."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output).splitlines()
+
+
+def _read_to_end(fd: int) -> bytes:
+    data = b""
+    while True:
+        try:
+            block = os.read(fd, 65536)
+        except OSError:  # Linux reports the end of a terminal as an error
+            return data
+        if not block:
+            return data
+        data += block

@@ -1,4 +1,4 @@
-"""What the shell completes, asked as bash asks it."""
+"""The completion of the shell, requested as bash requests it."""
 
 from __future__ import annotations
 
@@ -9,30 +9,40 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lecun_cli.cli import main
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
-def complete(line: str, folder: Path) -> list[str]:
-    """The answers for a line whose last word, perhaps empty, is to be completed."""
-    words = line.split(" ")
-    env = {
-        **os.environ,
+def request(line: str) -> dict[str, str]:
+    """Return the environment in which bash requests the completion of the last word of a line."""
+    return {
         "_LECUN_INIT_COMPLETE": "complete_bash",
         "COMP_WORDS": line,
-        "COMP_CWORD": str(len(words) - 1),
+        "COMP_CWORD": str(len(line.split(" ")) - 1),
     }
-    ran = subprocess.run(
-        [sys.executable, "-m", "lecun_cli"],
-        env=env,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert ran.stderr == ""
-    return ran.stdout.split()
+
+
+@pytest.fixture
+def complete(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], list[str]]:
+    """Return a function that completes a line, in this process."""
+    monkeypatch.setattr(main, "handle_signals", lambda: None)
+    monkeypatch.chdir(tmp_path)
+
+    def call(line: str) -> list[str]:
+        for name, value in request(line).items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as caught:
+            main.run([])
+        output = capsys.readouterr()
+        assert (caught.value.code, output.err) == (0, "")
+        return output.out.split()
+
+    return call
 
 
 class TestCompletion:
@@ -56,29 +66,42 @@ class TestCompletion:
             ("lecun-init samples le", ["lenet5"]),
             ("lecun-init inspect w.safetensors --sort v", ["verdict"]),
             ("lecun-init propagate selu_mlp --theme ", ["light", "dark"]),
+            ("lecun-init propagate selu_mlp --compare he_n", ["he_normal"]),
+            ("lecun-init propagate selu_mlp --activation se", ["selu"]),
         ],
     )
-    def test_knows_commands_options_samples_and_names(
-        self, line: str, answers: list[str], tmp_path: Path
+    def test_offers_commands_options_samples_and_names(
+        self, complete: Callable[[str], list[str]], line: str, answers: list[str]
     ) -> None:
-        assert complete(line, tmp_path) == answers
+        assert complete(line) == answers
 
     @pytest.mark.parametrize(
         "line",
         ["lecun-init slice nothing.yaml hid", "lecun-init plan broken.yaml --set ", "lecun-init slice - "],
     )
-    def test_is_silent_where_the_spec_cannot_be_read(self, line: str, tmp_path: Path) -> None:
+    def test_offers_nothing_if_the_spec_cannot_be_read(
+        self, complete: Callable[[str], list[str]], tmp_path: Path, line: str
+    ) -> None:
         (tmp_path / "broken.yaml").write_text("params: [", encoding="utf-8")
-        assert complete(line, tmp_path) == []
+        assert complete(line) == []
 
-    def test_can_be_installed(self, tmp_path: Path) -> None:
-        ran = subprocess.run(
-            [sys.executable, "-m", "lecun_cli", "--show-completion", "bash"],
+    def test_is_answered_by_the_installed_command(self, tmp_path: Path) -> None:
+        output = subprocess.run(
+            [sys.executable, "-m", "lecun_cli"],
+            env={**os.environ, **request("lecun-init slice selu_mlp hidden/")},
             cwd=tmp_path,
-            env={**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"},
             capture_output=True,
             text=True,
             check=True,
             timeout=60,
         )
-        assert "_LECUN_INIT_COMPLETE=complete_bash" in ran.stdout
+        assert (output.stdout.split(), output.stderr) == (["hidden/bias", "hidden/kernel"], "")
+
+    def test_can_be_installed(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(main, "handle_signals", lambda: None)
+        monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+        with pytest.raises(SystemExit):
+            main.run(["--show-completion", "bash"])
+        assert "_LECUN_INIT_COMPLETE=complete_bash" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The main job, from the command line."""
+"""`generate`, from the command line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COMMAND = [sys.executable, "-m", "lecun_cli"]
 
 
 class TestGenerate:
-    def test_makes_a_file_and_its_manifest(self, run: Run, here: Path) -> None:
+    def test_writes_a_file_and_its_manifest(self, run: Run, here: Path) -> None:
         ran = run("spec.yaml", "-o", "w.safetensors")
         assert ran.code == 0
         assert ran.out == ""
@@ -32,7 +32,9 @@ class TestGenerate:
             == hashlib.sha256((here / "w.safetensors").read_bytes()).hexdigest()
         )
 
-    def test_the_summary_tells_where_how_much_the_seed_and_how_to_verify(self, run: Run, here: Path) -> None:
+    def test_the_summary_names_the_file_its_size_the_seed_and_how_to_verify(
+        self, run: Run, here: Path
+    ) -> None:
         ran = run("spec.yaml", "-o", "w.safetensors")
         assert "wrote    w.safetensors: 4 tensors, 7,114 weights" in ran.err
         assert "seed     42\n" in ran.err
@@ -60,7 +62,7 @@ class TestGenerate:
         assert result["elements"] == 7114
         assert result["bytes"] == (here / "w.h5").stat().st_size
 
-    def test_overrides_are_those_of_the_options(self, run: Run, here: Path) -> None:
+    def test_options_override_the_spec(self, run: Run, here: Path) -> None:
         (here / "p.yaml").write_text(
             "params: {d: 4}\nlayers: [{type: dense, name: a, in_features: d, out_features: 2}]\n"
         )
@@ -87,22 +89,22 @@ class TestGenerate:
         ]
 
     @pytest.mark.parametrize("name", ["safetensors", "hdf5"])
-    def test_stdout_holds_the_bytes_of_the_file(self, here: Path, name: str) -> None:
+    def test_stdout_receives_the_bytes_of_the_file(self, run: Run, here: Path, name: str) -> None:
         piped = subprocess.run(
             [*COMMAND, "spec.yaml", "-o", "-", "--format", name], capture_output=True, check=True, timeout=60
         )
         suffix = {"safetensors": "safetensors", "hdf5": "h5"}[name]
-        subprocess.run([*COMMAND, "spec.yaml", "-o", f"w.{suffix}", "-q"], check=True, timeout=60)
+        assert run("spec.yaml", "-o", f"w.{suffix}", "-q").code == 0
         assert piped.stdout == (here / f"w.{suffix}").read_bytes()
         assert b"sha256" in piped.stderr
 
-    def test_a_spec_may_come_from_stdin(self, here: Path) -> None:
+    def test_a_spec_can_come_from_stdin(self, run: Run, here: Path) -> None:
         text = (here / "spec.yaml").read_bytes()
         subprocess.run([*COMMAND, "-", "-o", "a.safetensors", "-q"], input=text, check=True, timeout=60)
-        subprocess.run([*COMMAND, "spec.yaml", "-o", "b.safetensors", "-q"], check=True, timeout=60)
+        assert run("spec.yaml", "-o", "b.safetensors", "-q").code == 0
         assert (here / "a.safetensors").read_bytes() == (here / "b.safetensors").read_bytes()
 
-    def test_a_rule_that_matches_nothing_is_warned_of(self, run: Run, here: Path) -> None:
+    def test_a_rule_that_matches_nothing_gives_a_warning(self, run: Run, here: Path) -> None:
         (here / "r.yaml").write_text(
             (here / "spec.yaml").read_text() + 'rules: [{match: "nrom*", dtype: float32}]\n'
         )
@@ -110,6 +112,6 @@ class TestGenerate:
         assert ran.code == 0
         assert 'warning: the rule for "nrom*" matches no tensor' in ran.err
 
-    def test_a_device_is_written_to_and_stays_a_device(self, run: Run, here: Path) -> None:
+    def test_a_device_is_written_to_and_remains_a_device(self, run: Run, here: Path) -> None:
         assert run("spec.yaml", "-o", "/dev/null").code == 0
         assert not list(here.glob("*.manifest.json"))

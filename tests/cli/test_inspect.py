@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,11 +13,12 @@ import pytest
 from safetensors.numpy import save_file
 
 from lecun_cli.cli.inspect_output import SORTS, blocks
+from tests.cli.terminal import lines_without_colors, output_of_process
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Run
+    from tests.cli.conftest import Run, RunOnTerminal
 
 
 @pytest.fixture
@@ -158,11 +158,11 @@ class TestBadUsage:
     ) -> None:
         from lecun_cli.inspection import scan
 
-        whole = scan.scan
+        scan_file = scan.scan
 
         def cut(*args: object, **options: object) -> object:
             os.truncate(file, 5000)
-            return whole(*args, **options)  # type: ignore[arg-type]
+            return scan_file(*args, **options)  # type: ignore[arg-type]
 
         monkeypatch.setattr(scan, "scan", cut)
         ran = run("inspect", file)
@@ -183,52 +183,23 @@ class TestHistogram:
         assert blocks(counts, 4) == shown
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")
 class TestTerminal:
     @pytest.mark.parametrize("columns", [60, 80, 120, 160, 220])
     def test_no_line_is_wider_than_the_terminal(
-        self, here: Path, foreign: str, file: str, columns: int
+        self, run_on_terminal: RunOnTerminal, foreign: str, file: str, columns: int
     ) -> None:
         for name in (foreign, file):
-            lines = on_a_terminal(columns, "inspect", name, "--sort", "verdict")
+            lines = lines_without_colors(run_on_terminal(columns, "inspect", name, "--sort", "verdict"))
             assert any("ok" in line or "wrong scale" in line for line in lines)
             assert max(map(len, lines)) <= columns
 
-    def test_no_color_is_obeyed(self, here: Path, foreign: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_width_is_that_of_the_window(self, here: Path, foreign: str) -> None:
+        lines = lines_without_colors(output_of_process(70, "inspect", foreign))
+        assert 50 < max(map(len, lines)) <= 70
+
+    def test_colors_are_shown_unless_no_color_is_set(
+        self, run_on_terminal: RunOnTerminal, foreign: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert "\x1b[1;31m" in run_on_terminal(80, "inspect", foreign)
         monkeypatch.setenv("NO_COLOR", "1")
-        assert "\x1b[1;31m" not in raw_on_a_terminal(80, "inspect", foreign)
-
-
-def raw_on_a_terminal(columns: int, *args: str) -> str:
-    import fcntl
-    import pty
-    import struct
-    import subprocess
-    import termios
-
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    environment = {**os.environ, "TERM": "xterm-256color"}
-    environment.pop("COLUMNS", None)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lecun_cli", *args], stdout=theirs, stderr=subprocess.DEVNULL, env=environment
-    )
-    os.close(theirs)
-    data = b""
-    while True:
-        try:
-            block = os.read(ours, 65536)
-        except OSError:  # Linux says so at the end
-            break
-        if not block:
-            break
-        data += block
-    os.close(ours)
-    assert process.wait() == 0
-    return data.decode()
-
-
-def on_a_terminal(columns: int, *args: str) -> list[str]:
-    import re
-
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", raw_on_a_terminal(columns, *args)).splitlines()
+        assert "\x1b[1;31m" not in run_on_terminal(80, "inspect", foreign)

@@ -5,20 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import pty
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lecun_cli.cli.propagate_output import strip
+from tests.cli.terminal import lines_without_colors
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Run
+    from tests.cli.conftest import Run, RunOnTerminal
 
 SELU = str(Path("sample_specs/selu_32.yaml").resolve())
 
@@ -54,33 +51,13 @@ class TestTable:
         assert "note: convolutions have stride 1 and no padding, on images of 13x13" in ran.out
 
     @pytest.mark.parametrize("columns", [80, 160])
-    def test_fits_the_terminal(self, columns: int, tmp_path: Path) -> None:
+    def test_fits_the_terminal(self, run_on_terminal: RunOnTerminal, columns: int) -> None:
         command = ["propagate", SELU, "--compare", "he_normal,glorot_uniform,truncated_normal"]
-        output = in_a_terminal(columns, *command)
-        lines = [line for line in output.splitlines() if line.strip()]
+        output = run_on_terminal(columns, *command, "--set", "width=16", "--samples", "32")
+        lines = [line for line in lines_without_colors(output) if line.strip()]
         assert max(map(len, lines)) <= columns
         assert sum("hidden_" in line for line in lines) == 32
         assert all("●" in line for line in lines if line.startswith("hidden_"))
-
-
-def in_a_terminal(columns: int, *args: str) -> str:
-    """What a command writes to a terminal of so many columns, without its colours."""
-    master, slave = pty.openpty()
-    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm-256color"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lecun_cli", *args], stdout=slave, stderr=subprocess.DEVNULL, env=environment
-    )
-    os.close(slave)
-    output = b""
-    try:
-        while data := os.read(master, 65536):
-            output += data
-    except OSError:  # which is how a terminal ends on Linux
-        pass
-    finally:
-        os.close(master)
-    assert process.wait() == 0
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode()).replace("\r\n", "\n")
 
 
 class TestStrip:

@@ -1,4 +1,4 @@
-"""TAB in real shells: a name in a file of a stranger is never run, and plain names are still offered."""
+"""TAB in real shells: names in a spec are never executed, and plain names are offered."""
 
 from __future__ import annotations
 
@@ -18,12 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HOSTILE = {
-    "evil.yaml": "params: {'\\$(touch PWNED_PARAM)': 1, d: 4, width: 3}\n"
+    "params.yaml": "params: {'\\$(touch PWNED_PARAM)': 1, width: 3}\n"
     "layers:\n  - {type: dense, name: hidden, in_features: 3, out_features: 4}\n",
-    "evil3.yaml": "seed: 1\ntensors:\n"
-    "  - {name: 'w\\$(touch PWNED_TENSOR)', shape: [2], fan_in: 3}\n"
-    "  - {name: 'w.plain', shape: [2], fan_in: 3}\n",
-    "evil4.yaml": "seed: 1\ntensors:\n"
+    "tensors.yaml": "seed: 1\ntensors:\n"
+    "  - {name: 'x\\$(touch PWNED_ZSH)', shape: [2], fan_in: 3}\n"
     "  - {name: 'w$(touch PWNED_BASH)', shape: [2], fan_in: 3}\n"
     "  - {name: 'v`touch PWNED`', shape: [2], fan_in: 3}\n"
     "  - {name: 'u;touch PWNED;', shape: [2], fan_in: 3}\n"
@@ -40,11 +38,12 @@ SET_UP = {
     "autoload -Uz compinit; compinit -u -D; source completion.zsh\n",
 }
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals need POSIX")
 
 
 @pytest.fixture(params=["bash", "zsh"])
 def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Terminal, Path]]:
+    """Return a shell with completion, and its working directory."""
     name = request.param
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed")
@@ -67,21 +66,19 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Term
         yield terminal, tmp_path
 
 
-# A line, and what TAB offers for it, if anything.
 LINES = [
-    ("lecun-init plan evil.yaml --set w", "width="),
-    ("lecun-init plan evil.yaml --set ", "d="),
-    ("lecun-init slice evil3.yaml w", "w.plain"),
-    ("lecun-init slice evil4.yaml w", None),
-    ("lecun-init slice evil4.yaml ", "plain/kernel"),
+    ("lecun-init plan params.yaml --set ", "width="),
+    ("lecun-init slice tensors.yaml ", "plain/kernel"),
+    ("lecun-init slice tensors.yaml w", None),
 ]
+"""A line, and the only text that TAB offers for it, or None."""
 
 
 class TestTab:
-    def test_runs_nothing_and_offers_plain_names(self, shell: tuple[Terminal, Path]) -> None:
+    def test_executes_nothing_and_offers_plain_names(self, shell: tuple[Terminal, Path]) -> None:
         terminal, folder = shell
         for line, offered in LINES:
-            terminal.type(f"{line}\t\t")  # bash lists several answers at the second one
+            terminal.type(f"{line}\t")
             if offered is None:
                 terminal.read_until_quiet()
             else:
@@ -91,11 +88,11 @@ class TestTab:
             assert list(folder.glob("PWNED*")) == [], line
 
 
-class TestNames:
+class TestPlainNames:
     @pytest.mark.parametrize(
         "name", ["hidden/kernel", "h.0.attn.c_attn.weight", "kernel:0", "a@b", "c++", "_x", "lr-1", "0"]
     )
-    def test_of_plain_characters_are_offered(self, name: str) -> None:
+    def test_are_offered(self, name: str) -> None:
         assert plain_matches([name], "") == [name]
 
     @pytest.mark.parametrize(
@@ -111,5 +108,5 @@ class TestNames:
             *(f"a{c}b" for c in " $\\`;&|<>()*?[]{}~!#'\"=%^"),
         ],
     )
-    def test_of_any_other_character_are_not(self, name: str) -> None:
+    def test_any_other_name_is_not_offered(self, name: str) -> None:
         assert plain_matches([name], "") == []

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and closed pipes: no partial file, no traceback, nothing left running."""
+"""Ctrl-C, SIGTERM and closed pipes leave no partial file, no traceback and no process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _start(*args: str) -> subprocess.Popen[bytes]:
 
 
 def _read_and_close(*args: str) -> tuple[int, bytes]:
-    """Read a little of what a run prints, close the pipe, and see how the run ends."""
+    """Read some of the output of a run, close the pipe, and return the exit code and stderr."""
     with _start(*args) as run:
         assert run.stdout is not None
         assert run.stderr is not None
@@ -36,17 +36,24 @@ def _read_and_close(*args: str) -> tuple[int, bytes]:
 
 
 def _wait_for_partial(here: Path) -> None:
-    """Until the temporary file is there: the drawing has begun."""
+    """Wait for the temporary file, which exists once the generation has started."""
     for _ in range(3000):
         if list(here.glob(".*.partial")):
             return
         time.sleep(0.01)
-    raise AssertionError("the run never began to write")
+    raise AssertionError("the run did not start to write")
 
 
 class TestInterrupted:
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-    @pytest.mark.parametrize("name", ["w.safetensors", "w.h5"])
+    @pytest.mark.parametrize(
+        ("number", "name"),
+        [
+            (signal.SIGINT, "w.safetensors"),
+            (signal.SIGINT, "w.h5"),
+            (signal.SIGTERM, "w.h5"),
+            (signal.SIGHUP, "w.safetensors"),
+        ],
+    )
     def test_leaves_no_partial_file_and_no_traceback(
         self, here: Path, number: signal.Signals, name: str
     ) -> None:
@@ -73,7 +80,7 @@ class TestInterrupted:
         assert b"Traceback" not in err
         assert sorted(here.iterdir()) == before
 
-    def test_the_old_file_outlives_an_interrupted_replacement(self, here: Path) -> None:
+    def test_an_interrupted_replacement_keeps_the_old_file(self, here: Path) -> None:
         (here / "w.safetensors").write_bytes(b"precious")
         run = _start("large.yaml", "-o", "w.safetensors", "--force")
         _wait_for_partial(here)
@@ -84,16 +91,16 @@ class TestInterrupted:
 
 
 class TestClosedPipe:
-    def test_ends_with_one_line_and_code_1(self, here: Path) -> None:
+    def test_ends_the_generation_with_one_line_and_code_1(self, here: Path) -> None:
         before = sorted(here.iterdir())
         code, err = _read_and_close("large.yaml", "-o", "-")
         assert code == 1
         assert err == b"error: stdout was closed before everything was written\n"
         assert sorted(here.iterdir()) == before
 
-    def test_of_a_result_is_no_traceback_either(self, here: Path) -> None:
+    def test_ends_the_output_of_a_result_in_the_same_way(self, here: Path) -> None:
         (here / "many.yaml").write_text(
-            "layers: [{repeat: 20000, layers: [{type: dense, name: '{i}', in_features: 1, out_features: 1}]}]"
+            "layers: [{repeat: 1000, layers: [{type: dense, name: '{i}', in_features: 1, out_features: 1}]}]"
         )
         code, err = _read_and_close("plan", "many.yaml", "--json")
         assert code == 1
@@ -102,7 +109,7 @@ class TestClosedPipe:
 
 class TestFailures:
     def test_a_write_that_fails_midway_leaves_no_file(self, here: Path) -> None:
-        """A limit on the size of files stands for a disk that fails: the reservation is refused."""
+        """Limit the size of files to simulate a disk that fails."""
         before = sorted(here.iterdir())
         code = (
             "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6));"
@@ -113,8 +120,8 @@ class TestFailures:
         assert b"w.safetensors could not be written: File too large" in ran.stderr
         assert sorted(here.iterdir()) == before
 
-    def test_a_full_stdout_is_told(self, here: Path) -> None:
-        if not os.path.exists("/dev/full"):  # only Linux has it; elsewhere there is nothing to try
+    def test_a_full_stdout_is_reported(self, here: Path) -> None:
+        if not os.path.exists("/dev/full"):  # only Linux has it
             return
         with open("/dev/full", "wb") as full:
             ran = subprocess.run(
@@ -132,7 +139,7 @@ class TestForeignCode:
     def test_that_turns_an_interrupt_into_its_own_error_does_not_hide_it(
         self, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """CPython's compiler makes a SyntaxError of an interrupt that arrives while it loads a module."""
+        """CPython turns an interrupt that arrives while it compiles a module into a SyntaxError."""
 
         def convert(*_: object, **__: object) -> None:
             try:
@@ -141,6 +148,7 @@ class TestForeignCode:
                 raise SyntaxError("cannot load module") from None
 
         handlers = {number: signal.getsignal(number) for number in signals.SIGNALS}
+        monkeypatch.setattr(signals, "_stop", None)  # restored, so that later tests are not interrupted
         monkeypatch.setattr("lecun_cli.plan.planner.make_plan", convert)
         try:
             assert main.run(["spec.yaml", "-o", "w.safetensors"]) == 130
