@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 
@@ -37,6 +38,25 @@ def clip(text: str, length: int = 60) -> str:
         length: The maximum number of characters, at least 3.
     """
     return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def quote(value: object, length: int = 60) -> str:
+    """Return a value from a file for a message: as JSON, in ASCII, strings in double quotes.
+
+    Args:
+        value: Any value of JSON, such as the name of a tensor.
+        length: The maximum number of characters before escapes.
+
+    Example:
+        >>> quote("hidden/kernel")
+        '"hidden/kernel"'
+    """
+    text = (
+        json.dumps(clip(value, length))
+        if isinstance(value, str)
+        else clip(json.dumps(value, default=str), length)
+    )
+    return text.replace("\x7f", "\\u007f")  # the one control character that JSON does not escape
 
 
 def shorten_middle(text: str, length: int) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lecun_cli.display.tables import MOST_ROWS, Row, Table, TableRepr
-from lecun_cli.display.text import counted
+from lecun_cli.display.text import counted, shape_text
 from lecun_cli.initializers.fans import Shape
 from lecun_cli.inspection import tensor_verdict
 from lecun_cli.inspection.expected import Expected, limits_of
@@ -109,7 +109,7 @@ class Inspection(TableRepr):
 
 def _row(tensor: TensorReport) -> Row:
     std = "" if tensor.statistics is None else f"{tensor.statistics.std:.4g}"
-    shape = "x".join(map(str, tensor.shape)) or "scalar"
+    shape = shape_text(tensor.shape)
     return (tensor.name, tensor.dtype, shape, std, tensor.verdict, tensor.judgment.findings[0].reason)
 
 

@@ -76,7 +76,7 @@ class TestKeepInitializers:
     def test_warns_of_those_that_are_not_offered(self, run: Run, here: Path) -> None:
         self.model(here, "OrthogonalInitializer")
         ran = run("derive", "m.keras", "--keep-initializers")
-        assert ran.err.startswith("warning: kernel_initializer of 'x' is OrthogonalInitializer")
+        assert ran.err.startswith('warning: kernel_initializer of "x" is OrthogonalInitializer')
         assert run("derive", "m.keras", "--keep-initializers", "--quiet").err == ""
 
     def test_warns_of_a_source_that_names_none(self, run: Run, source: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lecun_cli.display.text import CONTROL_CHARACTERS, clip, counted, shape_text, shorten_middle
+from lecun_cli.display.text import CONTROL_CHARACTERS, clip, counted, quote, shape_text, shorten_middle
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 files"), (1, "1 file"), (2048, "2,048 files")])
@@ -37,6 +37,20 @@ def test_a_long_name_loses_its_middle(text: str, length: int, shown: str) -> Non
 @pytest.mark.parametrize(("text", "shown"), [("a" * 60, "a" * 60), ("a" * 61, "a" * 57 + "...")])
 def test_a_long_text_loses_its_end(text: str, shown: str) -> None:
     assert clip(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("kernel", '"kernel"'),
+        ("a\n\x7f\u00e9", '"a\\n\\u007f\\u00e9"'),
+        ("a" * 61, f'"{"a" * 57}..."'),
+        (None, "null"),
+        ([1, "b"], '[1, "b"]'),
+    ],
+)
+def test_a_quoted_value_is_json_in_ascii(value: object, text: str) -> None:
+    assert quote(value) == text
 
 
 @pytest.mark.parametrize("character", ["\0", "\n", "\x1b", "\x7f", "\ud83d"])

@@ -11,6 +11,7 @@ from lecun_cli.derive.readers.messages import error_text, initializers_not_kept
 from lecun_cli.derive.recognition.layer_check import check_tensors
 from lecun_cli.derive.recognition.recognizer import recognize
 from lecun_cli.derive.recognition.tensor_index import COLLECTIONS
+from lecun_cli.display.text import quote
 from lecun_cli.errors import DeriveError
 
 
@@ -46,7 +47,9 @@ def from_flax(
     check_tensors(tensors, source)
     recognized = recognize(tensors, "flax", layers)
     warnings = (initializers_not_kept("a Flax module"),) if keep_initializers else ()
-    remarks = tuple(f"The collection {name!a} does not contain weights and is omitted." for name in others)
+    remarks = tuple(
+        f"The collection {quote(name)} does not contain weights and is omitted." for name in others
+    )
     return DescribedModel("flax", recognized, tensors, warnings, remarks)
 
 

@@ -18,6 +18,7 @@ from lecun_cli.derive.readers.keras_layers import (
     Shapes,
     bidirectional,
 )
+from lecun_cli.display.text import quote
 from lecun_cli.errors import DeriveError
 from lecun_cli.layers import LAYER_TYPES
 
@@ -58,7 +59,7 @@ class _Reader:
         config = node.get("config")
         if name not in _MODELS:
             raise DeriveError(
-                f"the model in {self.source} is of the custom class {str(name)[:60]!a}, "
+                f"the model in {self.source} is of the custom class {quote(name)}, "
                 "so its config does not list its layers",
                 help=_HELP,
             )
@@ -70,7 +71,7 @@ class _Reader:
     def _layer(self, node: object, above: str) -> list[DerivedItem]:
         if not isinstance(node, dict) or not isinstance(node.get("config"), dict):
             raise DeriveError(
-                f"invalid layer in {self.source}: expected an object with a config, got {str(node)[:60]!a}"
+                f"invalid layer in {self.source}: expected an object with a config, got {quote(node)}"
             )
         name, config = node.get("class_name"), node["config"]
         layer_name = config.get("name", node.get("name"))
@@ -79,7 +80,7 @@ class _Reader:
         if str(node.get("module") or "").startswith(("keras.src.ops", "keras.ops")) or name in WEIGHTLESS:
             return []
         if not isinstance(layer_name, str) or not layer_name:
-            raise DeriveError(f"a {name!a} layer in {self.source} has no name")
+            raise DeriveError(f"a {quote(name)} layer in {self.source} has no name")
         if name in _MODELS:
             items = self.model(node, layer_name)
             fields: Fields = (("model", "sequential"),) if name == "Sequential" else ()
@@ -165,7 +166,7 @@ class _Reader:
         try:
             value = from_keras(layer.config.get(key))
         except UnsupportedInitializerError as error:
-            problem = f"{key} of {layer.name!a} is {str(error)[:80]}, which is not supported"
+            problem = f"{key} of {quote(layer.name)} is {str(error)[:80]}, which is not supported"
             self.warnings.append(f"{problem}; {default} is used instead")
             return None
         return None if value == default else value
@@ -185,7 +186,7 @@ def _dtype(layer: KerasLayer) -> str:
     if policy is None:
         return "float32"
     if not isinstance(policy, str) or "_from_" in policy:
-        raise layer.error(f"quantized layers are not supported, got the dtype policy {str(policy)[:60]!a}")
+        raise layer.error(f"quantized layers are not supported, got the dtype policy {quote(policy)}")
     return "float32" if policy.startswith("mixed_") else policy
 
 

@@ -6,6 +6,7 @@ import re
 
 from lecun_cli.derive.described_model import DerivedLayer, Fields
 from lecun_cli.derive.readers.keras_layers import KerasLayer
+from lecun_cli.display.text import quote
 
 _EQUATION = re.compile(r"(\.\.\.)?([A-Za-z]*)(\.\.\.)?,([A-Za-z]+)->(\.\.\.)?([A-Za-z]*)(\.\.\.)?\Z")
 
@@ -15,7 +16,7 @@ def einsum_dense(layer: KerasLayer) -> list[DerivedLayer]:
     equation = layer.config.get("equation")
     match = _EQUATION.match(equation.replace(" ", "")) if isinstance(equation, str) else None
     if match is None:
-        raise layer.error(f"invalid equation: {equation!r:.60}")
+        raise layer.error(f"invalid equation: {quote(equation)}")
     ahead, inputs, _, letters, _, outputs, _ = match.groups()
     sizes = {c: s for c, s in zip(reversed(inputs), reversed(layer.shape()), strict=False) if s}
     if not ahead:
@@ -33,7 +34,9 @@ def einsum_dense(layer: KerasLayer) -> list[DerivedLayer]:
         if isinstance(size, int) and size > 0:
             sizes.setdefault(letter, size)
     if not set(letters) <= sizes.keys():
-        raise layer.error(f"its equation {equation!a} and its shapes do not determine the kernel's shape")
+        raise layer.error(
+            f"its equation {quote(equation)} and its shapes do not determine the kernel's shape"
+        )
     kernel = tuple(sizes[c] for c in letters)
     axes = tuple(i for i, c in enumerate(letters) if c not in outputs)
     batch = tuple(i for i, c in enumerate(letters) if c in inputs and c in outputs)
@@ -47,7 +50,7 @@ def einsum_dense(layer: KerasLayer) -> list[DerivedLayer]:
     bias_axes = layer.config.get("bias_axes")
     if bias_axes is not None:
         if not isinstance(bias_axes, str) or not set(bias_axes) <= sizes.keys():
-            raise layer.error(f"bias_axes: expected letters of the equation, got {bias_axes!r:.60}")
+            raise layer.error(f"bias_axes: expected letters of the equation, got {quote(bias_axes)}")
         first = min(outputs.index(c) for c in bias_axes if c in outputs)
         bias = tuple(sizes[c] if c in bias_axes else 1 for c in outputs[first:] if c in sizes)
         fields = (("shape", bias), ("initializer", "zeros"))

@@ -14,6 +14,7 @@ from lecun_cli.derive.layer_fields import (
     compact_sizes,
     with_bias,
 )
+from lecun_cli.display.text import quote
 from lecun_cli.errors import DeriveError
 
 Shapes = dict[str, tuple[int | None, ...]]
@@ -39,7 +40,9 @@ class KerasLayer:
 
     def error(self, message: str, help: str | None = None) -> DeriveError:
         """Return an error about this layer."""
-        return DeriveError(f"layer {self.name!a} ({self.class_name}) of {self.source}: {message}", help=help)
+        return DeriveError(
+            f"layer {quote(self.name)} ({self.class_name}) of {self.source}: {message}", help=help
+        )
 
     def size(self, key: str, default: int | None = None) -> int:
         """Return a positive integer of the config.
@@ -49,7 +52,7 @@ class KerasLayer:
         """
         value = self.config.get(key, default)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise self.error(f"{key}: expected a positive integer, got {value!r:.60}")
+            raise self.error(f"{key}: expected a positive integer, got {quote(value)}")
         return value
 
     def sizes(self, key: str, rank: int, default: int | None = None) -> tuple[int, ...]:
@@ -61,7 +64,7 @@ class KerasLayer:
         value = self.config.get(key, default)
         values = [value] * rank if isinstance(value, int) else value
         if not isinstance(values, list) or len(values) != rank or not all(_is_size(v) for v in values):
-            raise self.error(f"{key}: expected {rank} positive integers, got {value!r:.60}")
+            raise self.error(f"{key}: expected {rank} positive integers, got {quote(value)}")
         return tuple(values)
 
     def flag(self, key: str, default: bool) -> bool:
@@ -72,7 +75,7 @@ class KerasLayer:
         """
         value = self.config.get(key, default)
         if not isinstance(value, bool):
-            raise self.error(f"{key}: expected true or false, got {value!r:.60}")
+            raise self.error(f"{key}: expected true or false, got {quote(value)}")
         return value
 
     def shape(self, key: str = "input_shape") -> tuple[int | None, ...]:
@@ -212,7 +215,7 @@ def _normalized(layer: KerasLayer) -> Fields:
     axis = layer.config.get("axis", -1)
     axes = axis if isinstance(axis, list) else [axis]
     if not axes or not all(isinstance(a, int) and not isinstance(a, bool) for a in axes):
-        raise layer.error(f"axis: expected one or several integers, got {axis!r:.60}")
+        raise layer.error(f"axis: expected one or several integers, got {quote(axis)}")
     return (("features", compact_features(tuple(layer.axis(a) for a in axes))),)
 
 
@@ -256,7 +259,7 @@ def _rms_normalization(layer: KerasLayer) -> LayerSpec:
 def _p_re_lu(layer: KerasLayer) -> LayerSpec:
     shared = layer.config.get("shared_axes") or []
     if not isinstance(shared, list):
-        raise layer.error(f"shared_axes: expected a list of axes, got {shared!r:.60}")
+        raise layer.error(f"shared_axes: expected a list of axes, got {quote(shared)}")
     rank = len(layer.shape())
     shape = tuple(1 if axis in shared else layer.axis(axis) for axis in range(1, rank))
     return LayerSpec("p_re_lu", (("shape", shape),), ("alpha_initializer",))
@@ -268,7 +271,7 @@ def _multi_head_attention(layer: KerasLayer) -> LayerSpec:
     for key, plain in (("value_dim", head), ("output_shape", None), ("use_gate", False)):
         if layer.config.get(key) not in {None, False, plain} and layer.config.get(key) != [embed]:
             raise layer.error(
-                f"multi_head_attention does not support {key}, got {layer.config[key]!r:.60}",
+                f"multi_head_attention does not support {key}, got {quote(layer.config[key])}",
                 "derive from package.module:callable or from a weight file, which gives raw tensors",
             )
     value = layer.axis(-1, "value_shape")

@@ -26,6 +26,7 @@ from lecun_cli.derive.readers.weight_files import hdf5_tensors, natural
 from lecun_cli.derive.recognition.layer_check import check_tensors
 from lecun_cli.derive.recognition.raw_tensors import raw_tensor
 from lecun_cli.derive.recognition.recognizer import recognize
+from lecun_cli.display.text import quote
 from lecun_cli.errors import DeriveError
 from lecun_cli.signals import hold_signals
 
@@ -74,7 +75,7 @@ def from_keras_weights(path: Path) -> DescribedModel:
         if group != "vars" or not number.isdigit():
             raise DeriveError(
                 f"{path} is not a .weights.h5 file of Keras 3: expected paths such as "
-                f"layers/dense/vars/0, got {tensor.name!a}",
+                f"layers/dense/vars/0, got {quote(tensor.name)}",
                 help="if it is plain HDF5 or a file of Keras 2, give it the suffix .h5",
             )
         if parts[:1] == ["optimizer"]:
@@ -148,7 +149,8 @@ class _Reader:
         named = self._named(layer_class, name, node)
         if named is None:
             self.warnings.append(
-                f"layer {name!a} has the unknown class {layer_class!a}, so its tensors are raw tensors"
+                f"layer {quote(name)} has the unknown class {quote(layer_class)}; "
+                "its tensors become raw tensors"
             )
             tensors = [
                 replace(t, name=f"{name}/{t.name.rpartition('vars/')[2]}") for t in _all_variables(node)
@@ -193,7 +195,7 @@ class _Reader:
         if layer_class == "batch_normalization":
             if count == 3:
                 self.warnings.append(
-                    f"layer {name!a} has either a gamma or a beta, and the file does not state which one; "
+                    f"layer {quote(name)} has either a gamma or a beta, and the file does not state which; "
                     "a beta is assumed"
                 )
             return {4: param_names, 3: param_names[1:], 2: param_names[2:]}.get(count)

@@ -12,6 +12,7 @@ from typing import Any
 from lecun_cli.derive.described_model import DescribedModel
 from lecun_cli.derive.readers.messages import error_text
 from lecun_cli.derive.readers.torch_module import from_module
+from lecun_cli.display.text import quote
 from lecun_cli.errors import DeriveError
 
 MAX_COUNT = 10_000
@@ -57,7 +58,7 @@ def from_transformers(config: dict[str, Any], path: Path, *, keep_initializers: 
         model_class = getattr(transformers, names[0], None) if names else transformers.AutoModel
         if model_class is None:
             raise DeriveError(
-                f"unknown model class {names[0]!a} in {path}: "
+                f"unknown model class {quote(names[0])} in {path}: "
                 f"transformers {transformers.__version__} does not have it"
             )
         build = model_class.from_config if model_class is transformers.AutoModel else model_class._from_config

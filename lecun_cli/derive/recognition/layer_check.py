@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from lecun_cli.derive.described_model import DerivedLayer, Fields, Tensor
 from lecun_cli.derive.yaml_writer import layer_line
-from lecun_cli.display.text import CONTROL_CHARACTERS, clip
+from lecun_cli.display.text import CONTROL_CHARACTERS, quote
 from lecun_cli.dtypes import DTYPES
 from lecun_cli.errors import DeriveError, SpecError
 from lecun_cli.frameworks import FRAMEWORKS
@@ -81,7 +81,7 @@ def check_tensors(tensors: tuple[Tensor, ...], source: str) -> None:
     seen = set()
     for tensor in tensors:
         name = tensor.name
-        shown = ascii(clip(name))
+        shown = quote(name)
         if name in seen:
             raise DeriveError(f"{source} contains two tensors named {shown}")
         seen.add(name)

@@ -70,7 +70,7 @@ class TestClasses:
         derivation = derive_spec(source)
         assert tensors_of(derivation.plan) == {"mine/0": ((4, 5), "float32"), "mine/1": ((5,), "float32")}
         assert derivation.warnings == (
-            "layer 'mine' has the unknown class 'my_layer', so its tensors are raw tensors",
+            'layer "mine" has the unknown class "my_layer"; its tensors become raw tensors',
         )
 
     def test_keep_the_bfloat16_of_keras(self, tmp_path: Path) -> None:
