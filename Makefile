@@ -1,17 +1,17 @@
-# All that a fresh machine needs: Python 3.11 or newer, and make.
-#   make demo   a first weight file, made and verified
-#   make test   the tests
+# A fresh machine needs Python 3.11 or newer, and make. See .github/CONTRIBUTING.md for all targets.
+#   make demo   generate and verify a first weight file
+#   make test   run the tests
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# pip reads dependency groups from pyproject.toml from 25.1 on; the venv brings its own.
-# setuptools warns that extension modules in pyproject.toml are new there.
+# pip reads dependency groups from version 25.1 on, so the virtual environment has its own pip.
+# setuptools warns that extension modules in pyproject.toml are experimental.
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo test test-frameworks check-kernel check-machines lint format bench goldens pictures clean
 
 $(VENV)/.made:
-	@$(PYTHON) -c 'import sys; sys.exit("lecun-init needs Python 3.11 or newer, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c 'import sys; sys.exit("lecun-init needs Python 3.11 or newer, got " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet 'pip>=25.1'
 	@touch $@
@@ -42,7 +42,7 @@ test: $(VENV)/.dev
 test-frameworks: $(VENV)/.frameworks
 	$(BIN)/python -m pytest -m frameworks
 
-# The kernel's C with all warnings, and under the address and undefined-behaviour sanitizers.
+# The C kernel with all warnings, and under the address and undefined-behavior sanitizers.
 KERNEL := lecun_cli/stream/_kernel
 CFLAGS_CHECK := -std=c11 -O1 -g -ffp-contract=off -Wall -Wextra -Wpedantic -Werror -I$(KERNEL)
 SANITIZED := $(CFLAGS_CHECK) -DLECUN_NO_CLONES -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -56,8 +56,8 @@ check-kernel: $(VENV)/.made
 	build/kernel-blocks
 	build/kernel-digests
 
-# The kernel's bits on other processors, by emulation. Not in CI, for it needs, in Debian's names, qemu-user,
-# gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, gcc-s390x-linux-gnu (big-endian) and libc6-dev-s390x-cross.
+# The kernel's bits on other processors, by emulation. It is not part of CI, because it needs the Debian packages
+# qemu-user, gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, gcc-s390x-linux-gnu (big-endian) and libc6-dev-s390x-cross.
 MACHINES := tests/stream/_kernel/machines.c $(KERNEL)/draw.c $(KERNEL)/elements.c $(KERNEL)/philox.c
 CFLAGS_MACHINES := -std=gnu11 -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -I$(KERNEL)
 check-machines:
@@ -68,7 +68,7 @@ check-machines:
 	@here=$$(build/machine); echo "here: $$here"; \
 	for run in "qemu-x86_64 -cpu Nehalem build/machine" "qemu-x86_64 -cpu Haswell build/machine" \
 	    "qemu-aarch64 build/machine-aarch64" "qemu-s390x build/machine-s390x"; do \
-	  found=$$($$run 2>/dev/null); echo "$$run: $$found"; [ "$$found" = "$$here" ] || exit 1; done
+	  bits=$$($$run 2>/dev/null); echo "$$run: $$bits"; [ "$$bits" = "$$here" ] || exit 1; done
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -1,8 +1,8 @@
 """Stream 1: the bits of every weight, as a function of seed, identity and index.
 
-The contract is README.md beside this file, complete enough to make a tensor in another language. A change
-of any bit is a new stream number.
+The contract is README.md in this folder. It is complete enough to reproduce a tensor in another language. A
+change of any bit would be a new stream number.
 """
 
 STREAM = 1
-"""The number of this stream, as in manifests and in the key derivation."""
+"""Number of this stream, in manifests and in the derivation of keys."""

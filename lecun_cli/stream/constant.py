@@ -1,4 +1,4 @@
-"""One value in every element, rounded once from float64."""
+"""Constants, rounded once from float64."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ _WITHOUT_INFINITY = "float8_e4m3fn"
 
 
 def constant(value: float, dtype: DType) -> np.ndarray[Any, np.dtype[Any]]:
-    """`value` as a zero-dimensional array of the dtype.
+    """Return `value` as a zero-dimensional array of a dtype.
 
-    Integers and bools are exact. Floats are rounded to nearest even once, from float64; infinities and NaN
-    pass where the dtype has them.
+    Integers and bools are exact. Floats are rounded once from float64, to nearest, ties to even. Infinities
+    and NaN are allowed if the dtype has them.
+
+    Args:
+        value: The constant.
+        dtype: The dtype of the tensor.
 
     Raises:
-        UsageError: The dtype cannot hold the value.
+        UsageError: The value does not fit in the dtype.
     """
     if dtype.is_float:
         return _float(float(value), dtype)
@@ -50,8 +54,8 @@ def _float(value: float, dtype: DType) -> np.ndarray[Any, np.dtype[Any]]:
     if dtype.name == "float32":
         return np.array(single, dtype=dtype.numpy())
     if math.isfinite(value) and float(single) != value and not single.view(np.uint32) & np.uint32(1):
-        # Rounding to odd first makes the second rounding come out as one would from float64.
+        # Rounding to odd first makes the second rounding equal to one rounding from float64.
         single = np.nextafter(single, np.float32(math.copysign(math.inf, value - float(single))))
     rounded = np.array(single).astype(dtype.numpy())
-    # A bfloat16 dtype has the byte order of the host, and no other.
+    # A bfloat16 dtype always has the byte order of the host.
     return rounded.byteswap() if dtype.name == "bfloat16" and sys.byteorder == "big" else rounded

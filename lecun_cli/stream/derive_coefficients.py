@@ -9,8 +9,8 @@ monic and `p0 = 2 * q0`, so `u = +-1` gives exactly +-2 in any binary arithmetic
 `t = 1 - u*u` because every coefficient is then positive and Horner's rule loses nothing; in powers of
 `u*u` the terms cancel and the last bits are noise.
 
-Steps: Remez's exchange at 50 digits, rounding to the working type, then a descent over single units in
-the last place, as rounding each coefficient by itself is not the best rounding of all.
+Steps: Remez's exchange at 50 digits, rounding to the working type, then a descent by single units in the last
+place, because rounding each coefficient separately is not the best rounding of all of them together.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ import numpy as np
 
 from lecun_cli.stream import coefficients
 
-Real = Any  # mpmath has no types: an mpf
+Real = Any  # an mpf; mpmath is untyped
 
-mp = mpmath.mp.clone()  # a context of its own, as the precision of the global one is anybody's
+mp = mpmath.mp.clone()  # a separate context: other code may change the precision of the global one
 mp.dps = 50
 GRID = 1500
 TARGET = Path(__file__).with_name("coefficients.py")
@@ -39,7 +39,7 @@ HEADER = Path(__file__).parent / "_kernel" / "coefficients.h"
 
 @dataclass(frozen=True)
 class Variant:
-    """One approximant to derive: `P` and `Q` both of `degree`, rounded to the float type `scalar`."""
+    """An approximant: `P` and `Q`, both of `degree`, with coefficients of the float type `scalar`."""
 
     name: str
     degree: int
@@ -51,7 +51,7 @@ VARIANTS = (Variant("FLOAT32", 4, np.float32), Variant("FLOAT64", 10, np.float64
 
 @cache
 def target(t: Real) -> Real:
-    """G(t) to 50 digits."""
+    """Return G(t) to 50 digits."""
     cut = mp.erf(mp.sqrt(2))
     if t == 1:
         return mp.sqrt(mp.pi / 2) * cut
@@ -62,7 +62,7 @@ def target(t: Real) -> Real:
 
 
 def horner(coefficients: list[Real], t: Real) -> Real:
-    """The polynomial with `coefficients`, lowest power first, at `t`."""
+    """Evaluate the polynomial with `coefficients`, lowest power first, at `t`."""
     value = mp.mpf(0)
     for c in reversed(coefficients):
         value = value * t + c
@@ -70,14 +70,14 @@ def horner(coefficients: list[Real], t: Real) -> Real:
 
 
 def grid() -> list[Real]:
-    """Points of [0, 1], closer together near 0, where G is steep."""
+    """Return points of [0, 1] that are denser near 0, where G is steep."""
     return [(mp.mpf(i) / GRID) ** 2 for i in range(GRID + 1)]
 
 
 def remez(degree: int) -> tuple[list[Real], list[Real]]:
-    """The minimax pair (p, q), lowest power first, q without its leading 1.
+    """Return the minimax pair (p, q), lowest power first, q without its leading 1.
 
-    Unknowns: q0 (with p0 = 2 * q0), p1 .. p_degree, q1 .. q_(degree-1), and the levelled error.
+    The unknowns are q0 (with p0 = 2 * q0), p1 .. p_degree, q1 .. q_(degree-1), and the leveled error.
     """
     free = 2 * degree
     p, q = [mp.mpf(0)] * (degree + 1), [mp.mpf(0)] * degree
@@ -86,7 +86,7 @@ def remez(degree: int) -> tuple[list[Real], list[Real]]:
     while True:
         peaks = _peaks(p, q)
         if len(peaks) != free + 1:
-            raise ArithmeticError(f"Remez needs {free + 1} alternations, got {len(peaks)}.")
+            raise ArithmeticError(f"Remez's exchange: expected {free + 1} alternations, got {len(peaks)}")
         sizes = [abs(v) for _, v in peaks]
         if max(sizes) < min(sizes) * mp.mpf("1.0005"):
             return p, q
@@ -102,7 +102,7 @@ def remez(degree: int) -> tuple[list[Real], list[Real]]:
 def _newton_step(
     p: list[Real], q: list[Real], level: Real, points: list[Real], signs: list[int]
 ) -> tuple[list[Real], list[Real], Real]:
-    """One Newton step on `P - G * (1 + sign * level) * Q = 0`; without signs the level is not an unknown."""
+    """Do a Newton step on `P - G * (1 + sign * level) * Q = 0`; without signs, `level` is not an unknown."""
     degree, size = len(q), len(points)
     matrix, right = mp.matrix(size), mp.matrix(size, 1)
     for i, (t, sign) in enumerate(zip(points, signs, strict=True)):
@@ -121,7 +121,7 @@ def _newton_step(
 
 
 def _peaks(p: list[Real], q: list[Real]) -> list[tuple[Real, Real]]:
-    """The largest error of each run of one sign, as (t, relative error)."""
+    """Return the largest error of each run of one sign, as (t, relative error)."""
     peaks: list[tuple[Real, Real]] = []
     for t in grid()[1:]:
         error = horner(p, t) / horner([*q, mp.mpf(1)], t) / target(t) - 1
@@ -135,10 +135,10 @@ def _peaks(p: list[Real], q: list[Real]) -> list[tuple[Real, Real]]:
 def tune(
     p: list[Real], q: list[Real], scalar: type[np.float32 | np.float64]
 ) -> tuple[list[float], list[float]]:
-    """Round to `scalar` so that the relative error of P/Q stays least, keeping p0 = 2 * q0.
+    """Round to `scalar` with the least relative error of P/Q, keeping p0 = 2 * q0.
 
-    The error is linear in the coefficients over steps this small, so each candidate costs one addition
-    of columns. Elementwise IEEE operations only: the result is the same on every machine.
+    The error is linear in the coefficients for steps this small, so each candidate costs one addition of
+    columns. All operations are elementwise IEEE operations, so the result is the same on every machine.
     """
     degree = len(q)
     rounded = [float(scalar(v)) for v in (*q, *p[1:])]
@@ -177,12 +177,12 @@ def tune(
 
 
 def relative_error(p: list[float] | tuple[float, ...], q: list[float] | tuple[float, ...], t: Real) -> Real:
-    """`P(t) / Q(t) / G(t) - 1` for the coefficients as they stand, in exact arithmetic."""
+    """Return `P(t) / Q(t) / G(t) - 1` for the given coefficients, in exact arithmetic."""
     return horner([*map(mp.mpf, p)], t) / horner([*map(mp.mpf, q), mp.mpf(1)], t) / target(t) - 1
 
 
 def render() -> str:
-    """The text of `coefficients.py`."""
+    """Return the text of `coefficients.py`."""
     parts = [
         '"""P and Q of `truncated_normal.py`, written by `derive_coefficients.py`; do not edit.\n\n'
         "Lowest power of `t = 1 - u*u` first; Q has one more coefficient, its leading 1.\n"
@@ -200,7 +200,7 @@ def render() -> str:
 
 
 def render_header() -> str:
-    """The text of `_kernel/coefficients.h`: the same numbers, as they stand in `coefficients.py`."""
+    """Return the text of `_kernel/coefficients.h`, with the numbers of `coefficients.py`."""
     lines = ["/* P and Q of ../truncated_normal.py, written by ../derive_coefficients.py; do not edit. */"]
     for variant in VARIANTS:
         bits = variant.name.removeprefix("FLOAT")
@@ -212,7 +212,7 @@ def render_header() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write `coefficients.py` and the header, or with `--check` compare them and write nothing."""
+    """Write `coefficients.py` and the header; with `--check`, only compare them."""
     if arguments not in ([], ["--check"]):
         print("usage: python -m lecun_cli.stream.derive_coefficients [--check]", file=sys.stderr)
         return 2
@@ -222,7 +222,7 @@ def main(arguments: list[str]) -> int:
             target.write_text(text, encoding="utf-8")
             importlib.reload(coefficients)
         elif target.read_text(encoding="utf-8") != text:
-            print(f"{target} is not what this script derives.", file=sys.stderr)
+            print(f"{target}: contents differ from the derived ones", file=sys.stderr)
             return 1
     return 0
 

@@ -1,6 +1,6 @@
-"""Fill arrays with any elements of a stream, in bounded memory.
+"""Fill arrays with elements of a stream, in bounded memory.
 
-What an element is depends on its index alone, never on how a range is cut.
+An element depends only on its index, never on how a range is cut.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ AnyArray = np.ndarray[Any, np.dtype[Any]]
 Starts = np.ndarray[Any, np.dtype[np.int64]]
 
 LONG_RUN_BLOCKS = 36
-"""Runs of so many Philox blocks are read one by one; the blocks of shorter ones are made many at once.
-Measured: about 3 microseconds a run against 10 nanoseconds a word."""
+"""Runs of at least this many Philox blocks are read one by one; the blocks of shorter runs are computed
+together. Measured: about 3 microseconds per run, compared with 10 nanoseconds per word."""
 
 
 def fill(
     out: AnyArray, distribution: Distribution, key: Key, start: int, dtype: DType, scratch: Scratch
 ) -> None:
-    """Write elements `start .. start + len(out) - 1` of a stream.
+    """Write the elements `start .. start + len(out) - 1` of a stream.
 
     Args:
         out: Shape `(n,)`, contiguous, of `dtype.numpy()`; may be unaligned.
-        distribution: What the elements follow.
-        key: From `stream_key`.
+        distribution: Distribution of the elements.
+        key: The result of `stream_key`.
         start: Index of the first element in the canonical layout.
-        dtype: What is stored.
-        scratch: This thread's.
+        dtype: The dtype of the elements.
+        scratch: Working memory of this thread.
 
     Raises:
-        UsageError: The law does not fit in the dtype.
-        ValueError: `out` has another dtype or shape, or the range leaves the stream.
+        UsageError: The distribution does not fit in the dtype.
+        ValueError: `out` has another dtype or shape, or the range exceeds the stream.
     """
     _check_array(out, 1, dtype)
     if isinstance(distribution, Constant):
@@ -59,21 +59,21 @@ def fill(
 def fill_box(
     out: AnyArray, distribution: Distribution, key: Key, start: int, counts: tuple[int, ...], dtype: DType
 ) -> bool:
-    """Write a box of a canonical layout into an array of any strides, where the kernel can.
+    """Write a box of a canonical layout into an array of any strides, if the kernel can.
 
     Args:
-        out: Of `dtype.numpy()`, its axes those of the canonical layout; any strides.
-        distribution: What the elements follow; random.
-        key: From `stream_key`.
+        out: Array of `dtype.numpy()` with the axes of the canonical layout and any strides.
+        distribution: Distribution of the elements; not a constant.
+        key: The result of `stream_key`.
         start: Index of the first element.
-        counts: Distance in the stream between neighbours along each axis; the last is 1.
-        dtype: What is stored.
+        counts: Distance in the stream between neighbors along each axis; the last is 1.
+        dtype: The dtype of the elements.
 
     Returns:
-        Whether it was done; `fill` and `fill_runs` always do.
+        True if the box was written. If false, use `fill` or `fill_runs`.
 
     Raises:
-        UsageError: The law does not fit in the dtype.
+        UsageError: The distribution does not fit in the dtype.
     """
     return bindings.available() and bindings.draw(out, make_sampler(distribution, dtype), key, start, counts)
 
@@ -81,22 +81,21 @@ def fill_box(
 def fill_runs(
     out: AnyArray, distribution: Distribution, key: Key, starts: Starts, dtype: DType, scratch: Scratch
 ) -> None:
-    """Write many runs of one length: row i gets elements `starts[i] .. starts[i] + run_length - 1`.
+    """Write many runs of equal length: row i gets the elements `starts[i] .. starts[i] + run_length - 1`.
 
-    The same elements as `fill` makes.
+    The elements are those that `fill` writes.
 
     Args:
-        out: Shape `(n_runs, run_length)`, of `dtype.numpy()`; any strides, so that a transposed
-            view takes its elements where they belong.
-        distribution: What the elements follow.
-        key: From `stream_key`.
+        out: Shape `(n_runs, run_length)`, of `dtype.numpy()`, any strides; for example a transposed view.
+        distribution: Distribution of the elements.
+        key: The result of `stream_key`.
         starts: Shape `(n_runs,)`, int64, in any order.
-        dtype: What is stored.
-        scratch: This thread's.
+        dtype: The dtype of the elements.
+        scratch: Working memory of this thread.
 
     Raises:
-        UsageError: The law does not fit in the dtype.
-        ValueError: `out` or `starts` has another dtype or shape, or a range leaves the stream.
+        UsageError: The distribution does not fit in the dtype.
+        ValueError: `out` or `starts` has another dtype or shape, or a range exceeds the stream.
     """
     _check_array(out, 2, dtype)
     n_runs, run_length = out.shape
@@ -112,7 +111,7 @@ def fill_runs(
         return
     _check_range(int(starts.min()), int(starts.max()) + run_length, sampler)
     reader = BlockReader(key)
-    # The most blocks that a run can touch, whatever its offset in the first.
+    # The largest number of blocks that a run can touch, whatever its offset in the first one.
     width = (sampler.per_block - 1 + run_length - 1) // sampler.per_block + 1
     rows = _capacity(sampler) // (width * sampler.per_block)
     if not rows:
@@ -129,7 +128,7 @@ def fill_runs(
         else:
             every = numbers.astype(np.uint64)[:, None] + np.arange(width, dtype=np.uint64)
             blocks(key, every.reshape(-1), words.reshape(-1, WORDS_PER_BLOCK), scratch.block_work)
-        # Whole blocks take the arithmetic, and each run is cut from its own when it is copied out.
+        # The arithmetic works on whole blocks; each run is cut out of its blocks when it is copied.
         size = len(part) * width * sampler.per_block
         results = scratch.results(size, out.dtype)
         sampler.apply(_stream_words(words.reshape(-1), sampler), results, scratch.work(sampler.scalar, size))
@@ -160,14 +159,14 @@ def _fill_strided(out: AnyArray, sampler: Sampler, reader: BlockReader, start: i
 
 
 def _stream_words(raw: AnyArray, sampler: Sampler) -> AnyArray:
-    """Philox's u64 as the words of a recipe: the low half of a u64 is the first."""
+    """View the u64 of Philox as words of a sampler; the low half of a u64 is the first word."""
     return raw.astype("<u8", copy=False).view(sampler.word)
 
 
 def _cut(results: AnyArray, skips: Starts, out: AnyArray) -> None:
-    """Row i of `out` is row i of `results` from column `skips[i]`."""
+    """Copy row i of `results`, from column `skips[i]` on, to row i of `out`."""
     run_length = out.shape[1]
-    # Runs at equal distances come back to the same offset after so many: strided copies will do.
+    # Runs at equal distances repeat their offsets with this period, so strided copies suffice.
     period = 8
     if (skips[period:] == skips[:-period]).all():
         for i, skip in enumerate(skips[:period].tolist()):

@@ -1,9 +1,9 @@
-"""Keys, and Philox4x64-10 blocks: a contiguous run of them, or any many at once.
+"""Keys and Philox4x64-10 blocks, contiguous or scattered.
 
-Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3" (SC'11). Block b is the
-function of counter `(b, 0, 0, 0)` and a 128-bit key, in the numbering of the Random123 library. Runs come
-from NumPy's `Philox.random_raw`, the one thing in `numpy.random` that is promised never to change;
-scattered blocks come from the same function written in NumPy's integer operations.
+Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3" (SC'11). Block b is a function of
+the counter `(b, 0, 0, 0)` and a 128-bit key, in the numbering of the Random123 library. Contiguous blocks
+come from NumPy's `Philox.random_raw`, the only part of `numpy.random` that NumPy promises never to change;
+scattered blocks come from the same function written with NumPy's integer operations.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_BLOCK = 2**64 - 1
 _DOMAIN = b"lecun-init stream 1\0"
 _KEY = struct.Struct("<2Q")
 _U64 = np.uint64
-_CHUNK = 4096  # blocks worked on at once: ufunc calls are few, and all operands stay in a core's cache
+_CHUNK = 4096  # blocks per step: few ufunc calls, and all operands stay in the cache of a core
 _ROUNDS = 10
 _MULTIPLIERS = (0xD2E7470EE14C6C93, 0xCA5A826395121157)
 _WEYL = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
@@ -33,15 +33,15 @@ _SHIFT = _U64(32)
 
 
 def stream_key(seed: int, identity: str) -> Key:
-    """The Philox key of one tensor.
+    """Return the Philox key of one parameter.
 
     Args:
         seed: `0 <= seed < 2**64`.
         identity: The canonical path of the parameter, such as `hidden/kernel`.
 
     Returns:
-        The first 16 bytes of `SHA-256("lecun-init stream 1" NUL seed identity)`, the seed as 8
-        little-endian bytes and the identity as UTF-8, read as two little-endian u64.
+        The first 16 bytes of `SHA-256("lecun-init stream 1" NUL seed identity)` as two little-endian u64. The
+        seed is hashed as 8 little-endian bytes and the identity as UTF-8.
 
     Raises:
         ValueError: `seed` is out of range.
@@ -50,35 +50,32 @@ def stream_key(seed: int, identity: str) -> Key:
 
 
 def key_prefix(seed: int) -> bytes:
-    """What the keys of one seed have in common, for `key_of`.
+    """Return the hashed prefix that the keys of one seed share, for `key_of`.
 
     Raises:
         ValueError: `seed` is out of range.
     """
     if not 0 <= seed < 2**64:
-        raise ValueError(f"A seed must be from 0 to 2**64 - 1, got {seed}.")
+        raise ValueError(f"seed: expected 0 to 2**64 - 1, got {seed}")
     return _DOMAIN + seed.to_bytes(8, "little")
 
 
 def key_of(prefix: bytes, identity: str) -> Key:
-    """`stream_key`, for those who make many."""
+    """Return the key of an identity; faster than `stream_key` for many keys of one seed."""
     key: Key = _KEY.unpack_from(hashlib.sha256(prefix + identity.encode()).digest())
     return key
 
 
 class BlockReader:
-    """Contiguous blocks of one stream: NumPy's Philox, put at any block.
-
-    One object serves one thread.
-    """
+    """Reader of contiguous blocks of one stream, for one thread. It positions NumPy's Philox at any block."""
 
     def __init__(self, key: Key) -> None:
-        # NumPy steps the counter before it makes a block: counter -1 makes block 0.
+        # NumPy increments the counter before it computes a block: counter -1 gives block 0.
         self._generator = Philox(key=np.array(key, dtype=_U64), counter=np.full(4, MAX_BLOCK, dtype=_U64))
         self._next = 0
 
     def read(self, block: int, count: int) -> Words:
-        """Blocks `block .. block+count-1` as native u64 words, shape `(4 * count,)`."""
+        """Return the blocks `block .. block + count - 1` as native u64 words, shape `(4 * count,)`."""
         if block != self._next:
             self._generator.advance((block - self._next) % 2**256)
         self._next = block + count
@@ -86,13 +83,13 @@ class BlockReader:
 
 
 def blocks(key: Key, numbers: Words, out: Words | None = None, work: Words | None = None) -> Words:
-    """Blocks of any numbers, in any order.
+    """Compute blocks with any numbers, in any order.
 
     Args:
         key: From `stream_key`.
         numbers: Block numbers, shape `(n,)`.
-        out: Where to put the words, shape `(n, 4)`; made if missing.
-        work: Working memory from `block_work()`; made if missing.
+        out: Array for the words, shape `(n, 4)`; allocated if None.
+        work: Working memory from `block_work()`; allocated if None.
 
     Returns:
         Native u64 words, shape `(n, 4)`.
@@ -110,10 +107,10 @@ def blocks(key: Key, numbers: Words, out: Words | None = None, work: Words | Non
 
 
 def block_work() -> Words:
-    """Working memory for `blocks`, for one thread."""
+    """Allocate working memory for `blocks`, for one thread."""
     work = np.empty((9, 2, _CHUNK), dtype=_U64)
     multipliers = np.array(_MULTIPLIERS, dtype=_U64).reshape(2, 1)
-    # Spelt out to full width: an operand with a stride of zero halves the speed.
+    # Repeated to full width, because an operand with a stride of zero halves the speed.
     work[0], work[1], work[2] = multipliers, multipliers & _LOW, multipliers >> _SHIFT
     return work
 
@@ -121,9 +118,10 @@ def block_work() -> Words:
 def _philox(
     numbers: Words, keys: list[tuple[int, ...]], columns: list[Words], work: Words, out: Words
 ) -> None:
-    """Ten rounds on counters `(number, 0, 0, 0)`; rows of `even` are words 0 and 2, of `odd` words 3 and 1.
+    """Compute ten rounds; the rows of `even` are words 0 and 2, those of `odd` are words 3 and 1.
 
-    A round is `0, 1, 2, 3 <- high(M1 * w2) ^ w1 ^ k0, low(M1 * w2), high(M0 * w0) ^ w3 ^ k1, low(M0 * w0)`.
+    The counters are `(number, 0, 0, 0)`. A round is
+    `0, 1, 2, 3 <- high(M1 * w2) ^ w1 ^ k0, low(M1 * w2), high(M0 * w0) ^ w3 ^ k1, low(M0 * w0)`.
     """
     multipliers, (even, odd, high, low, *spare) = work[:3], work[3:]
     # Round 0 has w1 = w2 = w3 = 0, so that its product by M1 is 0, and so w0 = k0, w1 = 0 in round 1.
@@ -145,7 +143,7 @@ def _philox(
 
 
 def _multiply(x: Words, multipliers: Words, high: Words, low: Words, spare: list[Words]) -> None:
-    """The 128-bit product as two u64, by 32-bit halves; no partial sum overflows."""
+    """Compute the 128-bit product as two u64 from 32-bit halves; no partial sum overflows."""
     full, m_low, m_high = multipliers
     a, b = spare
     np.bitwise_and(x, _LOW, out=low)

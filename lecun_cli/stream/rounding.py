@@ -1,6 +1,6 @@
-"""From float32 to the narrower floats, to nearest even, once.
+"""Rounding from float32 to narrower floats, to nearest, ties to even.
 
-Integer operations and one float addition whose rounding is the wanted one; no temporaries.
+It uses integer operations and one float addition that rounds as required, without temporary arrays.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _BIAS = 127
 
 @dataclass(frozen=True)
 class Layout:
-    """The bits of a narrow float: sign, exponent, fraction from the top.
+    """Bits of a narrow float: sign, exponent and fraction, from the highest bit down.
 
     Attributes:
-        bits: Width of the whole.
-        fraction: Fraction bits.
-        lowest: The exponent of the least normal number, which the subnormals share.
+        bits: Number of bits.
+        fraction: Number of fraction bits.
+        lowest: Exponent of the smallest normal number, which the subnormal numbers share.
     """
 
     bits: int
@@ -46,8 +46,8 @@ def narrow(values: Float32s, out: AnyArray, name: str, work: Work) -> None:
     """Write float32 `values` to `out` as the dtype `name`, stored little-endian.
 
     Args:
-        values: Finite, and no larger than the largest finite `name`. Spoilt: working memory.
-        out: As many elements of the dtype, of any alignment and strides.
+        values: Finite, and not larger than the largest finite number of `name`. Overwritten.
+        out: Array of the dtype and the shape of `values`, with any alignment and strides.
         name: `float16`, `bfloat16`, `float8_e4m3fn` or `float8_e5m2`.
         work: Three working arrays like `values`.
     """
@@ -61,10 +61,10 @@ def narrow(values: Float32s, out: AnyArray, name: str, work: Work) -> None:
 
 
 def bfloat16_by_integers(values: Float32s, out: AnyArray, last: Float32s) -> None:
-    """What ml_dtypes does, for hosts where its bfloat16 has the wrong byte order.
+    """Round to bfloat16 as ml_dtypes does, for hosts where its bfloat16 has the wrong byte order.
 
     Args:
-        values: Finite float32, spoilt.
+        values: Finite float32 values. Overwritten.
         out: `<u2`, the same shape.
         last: A working array like `values`.
     """
@@ -80,16 +80,16 @@ def bfloat16_by_integers(values: Float32s, out: AnyArray, last: Float32s) -> Non
 def by_integers(values: Float32s, out: AnyArray, layout: Layout, work: Work) -> None:
     """Round float32 to `layout`.
 
-    With `e` the exponent of a value, not under `layout.lowest`, a unit of the result is
-    `2**(e - fraction)`. That is the unit of the float32 `2**(e - fraction + 23)`, so adding this power to the
-    magnitude rounds it, to nearest even, and leaves the count of units in the low bits of the sum. The
-    wanted bits are this count plus `(e - lowest) << fraction`, for normal and subnormal results alike, and a
-    count that has reached the next power of two carries into the exponent by itself.
+    Let `e` be the exponent of a value, but at least `layout.lowest`. A unit in the last place of the result
+    is `2**(e - fraction)`. This is also the unit of the float32 number `2**(e - fraction + 23)`, so adding
+    that power to the magnitude rounds it to nearest, ties to even, and leaves the number of units in the low
+    bits of the sum. The bits of the result are this number plus `(e - lowest) << fraction`, for normal and
+    subnormal results alike. If the number reaches the next power of two, it carries into the exponent.
 
     Args:
-        values: Finite float32, within the range of the layout; spoilt.
+        values: Finite float32 values within the range of the layout. Overwritten.
         out: Little-endian unsigned integers of `layout.bits`, the same shape.
-        layout: Of the result.
+        layout: Layout of the result.
         work: Three working arrays like `values`.
     """
     shift = _FRACTION_BITS - layout.fraction

@@ -1,6 +1,6 @@
-"""A law and a dtype, made ready: the numbers of the law in the working type, and the arithmetic.
+"""Samplers: the arithmetic that turns stream words into elements of one distribution and dtype.
 
-Everything is worked in float32, or in float64 for float64 tensors, then rounded once to the dtype.
+It works in float32, or in float64 for float64 tensors, and rounds the result once to the dtype.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _IN_PLACE = ("float32", "float64")
 
 @dataclass(frozen=True)
 class Sampler:
-    """How the random elements of one dtype are made from stream words.
+    """Conversion of stream words to random elements of one distribution and dtype.
 
     Attributes:
-        dtype: What is stored.
-        scalar: The working type, float32 or float64.
-        word: The type of a stream word, int32 or int64, little-endian.
-        unit: What makes a word a number on [-1, 1].
-        factor: sigma of a truncated normal, half the width of a uniform law.
-        center: Of a uniform law that is not centred on 0, else None.
-        low: The least value of such a law.
-        high: Its largest.
-        normal: Whether the law is a truncated normal.
+        dtype: Dtype of the elements.
+        scalar: Working type, float32 or float64.
+        word: Type of a stream word, int32 or int64, little-endian.
+        unit: Factor that scales a word to [-1, 1].
+        factor: sigma of a truncated normal, or half the width of a uniform distribution.
+        center: Center of a uniform distribution; None if it is 0.
+        low: Smallest value of a uniform distribution with a center.
+        high: Largest value of a uniform distribution with a center.
+        normal: If true, the distribution is a truncated normal.
     """
 
     dtype: DType
@@ -54,16 +54,16 @@ class Sampler:
 
     @property
     def per_block(self) -> int:
-        """Elements that one Philox block makes."""
+        """Number of elements per Philox block."""
         return 32 // self.word.itemsize
 
     def apply(self, words: AnyArray, out: AnyArray, work: tuple[Any, Any, Any, Any]) -> None:
-        """Make one element of `out` from each word.
+        """Compute one element from each word.
 
         Args:
-            words: 1-D, of `word`.
-            out: As many elements of the dtype, 1-D, of any alignment.
-            work: Four working arrays of `scalar`, as long.
+            words: Shape `(n,)`, of type `word`.
+            out: Shape `(n,)`, of the dtype, with any alignment.
+            work: Four working arrays of type `scalar`, shape `(n,)`.
         """
         u, t, p, q = work
         direct = self.dtype.name in _IN_PLACE

@@ -1,4 +1,4 @@
-"""The working memory of one thread."""
+"""Working memory of one thread."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from lecun_cli.stream.philox import block_work
 AnyArray = np.ndarray[Any, np.dtype[Any]]
 
 BUFFER_NBYTES = 1 << 19
-"""Bytes of each buffer, 2**17 float32: measured best with one thread and with two. Smaller buffers stay in
-a nearer cache, but threads then meet more often at the interpreter's lock."""
+"""Bytes of each buffer, 2**17 float32. Measured best with one thread and with two: smaller buffers stay in a
+nearer cache, but then threads wait more often for the interpreter's lock."""
 
 _LINE = 64  # bytes; each buffer starts on another cache line of a page
 _COUNT = 6
 
 
 class Scratch:
-    """The working memory of one thread, made once: 3.6 MiB.
+    """Working memory of one thread, 3.6 MiB, allocated once.
 
-    A new buffer for every chunk would cost more than the arithmetic, in page faults.
+    The page faults of a new buffer for every chunk would cost more than the arithmetic.
     """
 
     def __init__(self) -> None:
@@ -31,14 +31,14 @@ class Scratch:
         self.block_work = block_work()
 
     def work(self, scalar: type[np.float32 | np.float64], size: int) -> tuple[Any, Any, Any, Any]:
-        """Four working arrays of `scalar`, shape `(size,)` each, of at most `BUFFER_NBYTES`."""
+        """Return four working arrays of `scalar`, each of shape `(size,)` and at most `BUFFER_NBYTES`."""
         u, t, p, q = (buffer.view(scalar)[:size] for buffer in self._buffers[:4])
         return u, t, p, q
 
     def words(self, size: int) -> np.ndarray[Any, np.dtype[np.uint64]]:
-        """Stream words, shape `(size,)`, of at most `BUFFER_NBYTES`."""
+        """Return an array for stream words, shape `(size,)`, of at most `BUFFER_NBYTES`."""
         return self._buffers[4].view(np.uint64)[:size]
 
     def results(self, size: int, dtype: np.dtype[Any]) -> AnyArray:
-        """Finished elements, shape `(size,)`, of at most `BUFFER_NBYTES`."""
+        """Return an array for finished elements, shape `(size,)`, of at most `BUFFER_NBYTES`."""
         return self._buffers[5].view(dtype)[:size]

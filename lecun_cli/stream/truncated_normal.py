@@ -1,8 +1,8 @@
-"""From uniform numbers on [-1, 1] to the normal cut at two standard deviations.
+"""Conversion of uniform numbers on [-1, 1] to the normal distribution truncated at two standard deviations.
 
 `z(u) = u * (P(t) / Q(t))` with `t = 1 - u*u` approximates `sqrt(2) * erfinv(u * erf(sqrt(2)))`, the inverse
-CDF. Every step is one IEEE operation on a whole array, so it is rounded the same on every machine: no
-fused multiply-add, no library function. The approximants are derived in `derive_coefficients.py`.
+CDF. Every step is one IEEE operation on a whole array, so every machine rounds it equally: it uses no fused
+multiply-add and no library function. `derive_coefficients.py` derives the approximants.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ _COEFFICIENTS: dict[type, tuple[tuple[Scalar, ...], tuple[Scalar, ...]]] = {
 
 
 def evaluate(u: Floats, t: Floats, p: Floats, q: Floats) -> Floats:
-    """The normal deviate of every `u`: `|z| <= 2`, and `z(+-1)` is exactly `+-2`.
+    """Compute the normal deviate of every `u`: `|z| <= 2`, and `z(+-1)` is exactly `+-2`.
 
-    In this order, each an operation of the arrays' type: `t = 1 - u*u`; `p = p4*t + p3`, then `p*t + p2` and
-    so on down to p0; `q = t + q3` (Q is monic), then `q*t + q2` down to q0; `p / q`; `u * (p / q)`.
+    The operations, in this order and in the type of the arrays: `t = 1 - u*u`; `p = p4*t + p3`, then
+    `p*t + p2` and so on down to p0; `q = t + q3` (Q is monic), then `q*t + q2` down to q0; `p / q`;
+    `u * (p / q)`.
 
     Args:
-        u: Numbers on [-1, 1], float32 or float64; left as they are.
+        u: Numbers on [-1, 1], float32 or float64. Not changed.
         t: Working memory like `u`.
         p: Working memory like `u`.
         q: Working memory like `u`.
 
     Returns:
-        `p`, which holds the result.
+        `p`, which contains the result.
     """
     above, below = _COEFFICIENTS[u.dtype.type]
     one = u.dtype.type(1)

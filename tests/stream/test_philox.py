@@ -100,5 +100,5 @@ class TestStreamKey:
 
     @pytest.mark.parametrize("seed", [-1, 2**64])
     def test_refuses_a_seed_out_of_range(self, seed: int) -> None:
-        with pytest.raises(ValueError, match=r"A seed must be from 0 to 2\*\*64 - 1"):
+        with pytest.raises(ValueError, match=r"seed: expected 0 to 2\*\*64 - 1"):
             stream_key(seed, "a")

@@ -1,1 +1,1 @@
-"""The C kernel: its source, the loader that verifies it, and its bindings."""
+"""The C kernel: its source, its bindings, and the loader that tests it before use."""

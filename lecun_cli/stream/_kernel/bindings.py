@@ -1,4 +1,4 @@
-"""The kernel's face to the stream: the same elements as the NumPy code, in one pass."""
+"""Bindings of the C kernel, which draws the same elements as the NumPy code in one pass."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from lecun_cli.stream.sampler import Sampler
 AnyArray = np.ndarray[Any, np.dtype[Any]]
 
 _MAX_INDEX = 2**63
-"""Past this the NumPy code draws; no tensor that fits a disk comes near."""
+"""Largest index that the kernel draws; NumPy draws beyond it. Tensors that fit on a disk are far below."""
 
 _UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
 def available() -> bool:
-    """Whether the kernel draws."""
+    """Return true if the kernel is in use."""
     return load().module is not None
 
 
 def draw(out: AnyArray, sampler: Sampler, key: Key, start: int, counts: tuple[int, ...]) -> bool:
-    """Fill an array of any strides, if the kernel can.
+    """Fill an array of any strides if the kernel is in use.
 
     Args:
-        out: Of the recipe's dtype, any alignment and strides.
-        sampler: A law and a dtype.
-        key: From `stream_key`.
+        out: Array of the sampler's dtype, with any alignment and strides.
+        sampler: The sampler of the elements.
+        key: The result of `stream_key`.
         start: Index in the stream of the first element.
-        counts: Distance in the stream between neighbours along each axis of `out`; the last is 1.
+        counts: Distance in the stream between neighbors along each axis of `out`; the last is 1.
 
     Returns:
-        Whether it was done.
+        True if the array was filled.
     """
     module = load().module
     if module is None or out.size == 0:
@@ -51,7 +51,7 @@ def draw(out: AnyArray, sampler: Sampler, key: Key, start: int, counts: tuple[in
 
 
 def _codes(sampler: Sampler) -> tuple[int, int, tuple[float, float, float, float]]:
-    """A recipe in the kernel's words."""
+    """Return the codes of a sampler's distribution and dtype, and its numbers."""
     distribution = (
         TRUNCATED_NORMAL if sampler.normal else UNIFORM if sampler.center is None else UNIFORM_OFF_CENTER
     )
@@ -64,32 +64,32 @@ _SAMPLER = struct.Struct("=2i4d")
 
 
 def packed_sampler(sampler: Sampler) -> bytes:
-    """A law and a dtype, for `packed_run`."""
+    """Pack a sampler for `packed_run`."""
     distribution, dtype, numbers = _codes(sampler)
     return _SAMPLER.pack(distribution, dtype, *numbers)
 
 
 def packed_run(packed: bytes, key: Key, start: int, offset: int, n_elements: int) -> bytes:
-    """A run of consecutive elements, for `draw_runs`.
+    """Pack a run of consecutive elements for `draw_runs`.
 
     Args:
-        packed: From `packed_sampler`.
-        key: From `stream_key`.
+        packed: The result of `packed_sampler`.
+        key: The result of `stream_key`.
         start: Index in the stream of the first element.
-        offset: Where they go in the buffer, in bytes.
-        n_elements: How many, at least 1.
+        offset: Offset of the run in the buffer, in bytes.
+        n_elements: Number of elements, at least 1.
     """
     return _RANGE.pack(offset, n_elements, start, *key) + packed
 
 
 def draw_runs(out: AnyArray, runs: Iterable[bytes]) -> None:
-    """Fill many runs of one buffer in one call; only where the kernel is `available`.
+    """Fill many runs of one buffer in one call. The kernel must be `available`.
 
     Args:
-        out: uint8, contiguous.
-        runs: From `packed_run`, in any order.
+        out: Contiguous uint8 buffer.
+        runs: Results of `packed_run`, in any order.
     """
     module = load().module
     if module is None:
-        raise AssertionError("runs are drawn by the kernel, and there is none")
+        raise AssertionError("draw_runs needs the kernel")
     module.draw_runs(out, b"".join(runs))

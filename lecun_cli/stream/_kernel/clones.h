@@ -1,4 +1,4 @@
-/* Functions that are built several times: the loader takes the best that the processor has. */
+/* Functions that are compiled several times; the loader selects the best variant for the processor. */
 #ifndef LECUN_CLONES_H
 #define LECUN_CLONES_H
 

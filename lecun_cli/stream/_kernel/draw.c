@@ -1,4 +1,4 @@
-/* A box of a stream, to wherever its elements go: straight, or tile by tile across. */
+/* Writes a box of a stream to its place in the output, either directly or by way of tiles. */
 #include "draw.h"
 
 #include <string.h>
@@ -6,10 +6,10 @@
 #include "clones.h"
 #include "elements.h"
 
-#define TILE 128           /* rows that are drawn before they are written across */
-#define TILE_LENGTH 32     /* elements of each, where rows do not begin with a block */
+#define TILE 128           /* rows that are drawn before they are written transposed */
+#define TILE_LENGTH 32     /* elements of each row, if rows do not begin with a block */
 
-/* One element of `size` bytes. */
+/* Copies one element of `size` bytes. */
 static inline void put(unsigned char *to, const unsigned char *from, size_t size) {
     switch (size) {
     case 1: *to = *from; break;
@@ -19,15 +19,15 @@ static inline void put(unsigned char *to, const unsigned char *from, size_t size
     }
 }
 
-/* A row of `n` elements that lie `step` bytes apart in the output and `stride` in the tile. */
+/* Copies a row of `n` elements that are `step` bytes apart in the output and `stride` bytes apart in the tile. */
 static inline void scatter(unsigned char *to, ptrdiff_t step, const unsigned char *from, size_t stride, size_t n, size_t size) {
     for (size_t i = 0; i < n; i++) {
         put(to + (ptrdiff_t)i * step, from + i * stride, size);
     }
 }
 
-/* A block of each of `n` rows, `from` one after another, to where element e of row r goes: out[e * step + r]. Spelt out
- * element by element, which is how compilers make it into shuffles of whole vectors. */
+/* Copies one block of each of `n` rows from `from`: element e of row r goes to out[e * step + r]. It is written out
+ * element by element, because compilers then turn it into shuffles of whole vectors. */
 #define ACROSS(NAME, TYPE, PER_BLOCK, REST)                                                                     \
     CLONES void NAME(TYPE *restrict out, ptrdiff_t step, const TYPE *restrict from, size_t n) {                 \
         TYPE *restrict const o1 = out + step, *restrict const o2 = o1 + step, *restrict const o3 = o2 + step;   \
@@ -60,16 +60,16 @@ static void across(unsigned char *out, ptrdiff_t step, const unsigned char *from
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-/* The box is walked as rows of consecutive elements: its last axes, as far as they follow each other in the stream. */
+/* A box as rows of consecutive elements. A row consists of the last axes, as far as they are contiguous in the stream. */
 typedef struct {
     const sampler_params *params;
     const box *wanted;
-    int inner;          /* the first axis of a row */
+    int inner;          /* first axis of a row */
     size_t length;      /* elements of a row */
-    int across;         /* the axis whose neighbours lie closest in the output, or -1 where that is the row's own */
+    int across;         /* axis whose neighbors are closest in the output, or -1 if it belongs to the row */
 } walk;
 
-/* Where the next element of a row goes, from where its first one does: rows may run over several axes. */
+/* Returns the offset of an element of a row from the first one in the output; a row may have several axes. */
 typedef struct {
     size_t index[MAX_AXES];
     ptrdiff_t at;
@@ -85,13 +85,13 @@ static inline void advance(place *p, const walk *w) {
     }
 }
 
-/* `count` rows, neighbours along the axis `across`, from index `start`; `out` is the first element's place. */
+/* Draws `count` rows that are neighbors along the axis `across`, from index `start`; `out` is the first element. */
 static void rows(const walk *w, uint64_t start, unsigned char *out, size_t count) {
     const box *b = w->wanted;
     const size_t size = itemsize(w->params->dtype), per_block = elements_per_block(w->params->dtype);
     const uint64_t between = w->across < 0 ? 0 : b->counts[w->across];
     const ptrdiff_t step = w->across < 0 ? 0 : b->steps[w->across];
-    /* The same block of every row is one run: the processor's lanes are full however short the rows are. */
+    /* The same block of every row is one run, so the lanes of the processor are full even if rows are short. */
     const int by_blocks = between % per_block == 0;
     const size_t length = by_blocks ? per_block : TILE_LENGTH;
     const int last = b->n_axes - 1;
@@ -102,7 +102,7 @@ static void rows(const walk *w, uint64_t start, unsigned char *out, size_t count
     } tile;
     place next = {{0}, 0};
     for (size_t done = 0; done < w->length;) {
-        /* Up to the next whole block, so that no block is made twice for the same row. */
+        /* Up to the next whole block, so that each block of a row is computed once. */
         const size_t skip = (size_t)((start + done) % per_block), n = least(w->length - done, length - skip);
         const unsigned char *from = tile.bytes;
         if (by_blocks) {
@@ -129,7 +129,7 @@ static void rows(const walk *w, uint64_t start, unsigned char *out, size_t count
     }
 }
 
-/* Rows that lie in the output as they lie in the stream need no tile. */
+/* Rows that are contiguous in the output too do not need a tile. */
 static void straight(const walk *w, uint64_t start, unsigned char *out) {
     const size_t size = itemsize(w->params->dtype);
     if ((uintptr_t)out % size == 0) {
@@ -189,7 +189,7 @@ static void outer(const walk *w, int axis, uint64_t start, unsigned char *out, i
 
 static ptrdiff_t magnitude(ptrdiff_t n) { return n < 0 ? -n : n; }
 
-/* The axis of more than one element whose neighbours lie closest in the output, of the first `n_axes`; -1 if none. */
+/* Of the first `n_axes` axes with more than one element, returns that whose neighbors are closest in the output; else -1. */
 static int closest(const box *b, int n_axes) {
     int found = -1;
     for (int axis = 0; axis < n_axes; axis++) {
@@ -208,8 +208,8 @@ void draw(const sampler_params *params, const box *wanted) {
         w.across = closest(wanted, w.inner);
         flat = flat && w.across < 0;
     }
-    /* Rows grow by the axes before theirs, as far as these follow each other in the stream, and lie straight or are not
-     * the axis across. */
+    /* Rows grow by the axes before theirs, as long as these are contiguous in the stream, and are contiguous in the
+     * output or are not the axis across. */
     while (w.inner > w.across + 1 && wanted->counts[w.inner - 1] == w.length &&
            (!flat || is_straight(wanted, w.inner - 1, size))) {
         w.inner--;

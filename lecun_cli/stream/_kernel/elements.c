@@ -1,8 +1,8 @@
-/* From counters to stored elements, bit for bit what the NumPy code beside it makes.
+/* Converts counters to stored elements, bit for bit like the NumPy code of this package.
  *
- * Every operation is one IEEE operation: the build turns contraction off (-ffp-contract=off), so no compiler makes
- * a fused multiply-add of a product and a sum. Loops are plain, for the compiler to vectorise; on x86-64 with glibc
- * they are built several times and the loader takes the best that the processor has, so a wheel runs anywhere. */
+ * Every operation is one IEEE operation: the build turns contraction off (-ffp-contract=off), so compilers do not
+ * replace a product and a sum by a fused multiply-add. Loops are plain, so that the compiler can vectorize them. On
+ * x86-64 with glibc they are compiled several times and the loader selects the best variant, so a wheel runs anywhere. */
 #include "elements.h"
 
 #include <float.h>
@@ -52,7 +52,7 @@ CLONES void uniform32_off_center(const int32_t *words, float *out, size_t n, flo
     }
 }
 
-/* Apart from what follows, since few processors convert 64-bit integers in vectors. */
+/* A separate loop, because few processors convert 64-bit integers in vectors. */
 static void units64(const int64_t *words, double *out, size_t n) {
     for (size_t i = 0; i < n; i++) {
         out[i] = (double)words[i] * 0x1p-63;
@@ -99,8 +99,8 @@ CLONES void to_bfloat16(const uint32_t *bits, uint16_t *out, size_t n) {
     }
 }
 
-/* The rounding of `rounding.py`, by_integers: adding the power of two whose unit is the wanted one rounds the
- * magnitude, and leaves the count of units in the low bits of the sum. */
+/* The rounding of by_integers in `rounding.py`: adding the power of two with the unit of the result rounds the
+ * magnitude, and leaves the number of units in the low bits of the sum. */
 #define NARROW(NAME, TYPE, BITS, FRACTION, LOWEST)                                                       \
     CLONES void NAME(const uint32_t *bits, TYPE *out, size_t n) {                                        \
         const int shift = 23 - (FRACTION);                                                               \
@@ -125,7 +125,7 @@ NARROW(to_float8_e4m3fn, uint8_t, 8, 3, -6)
 NARROW(to_float8_e5m2, uint8_t, 8, 2, -14)
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-/* Words of 32 bits are the halves of a u64, the low one first; stored bytes are little-endian. */
+/* 32-bit words are the halves of a u64, the low half first; stored bytes are little-endian. */
 static void halves(uint64_t *words, size_t n) {
     for (size_t i = 0; i < n; i++) {
         words[i] = words[i] << 32 | words[i] >> 32;
@@ -148,7 +148,7 @@ static void little(unsigned char *out, size_t size, size_t n) {
 
 size_t elements_per_block(enum dtype dtype) { return dtype == FLOAT64 ? BLOCK / 2 : BLOCK; }
 
-/* Words to at most CAPACITY elements, from word `skip` on; `out` is aligned to an element. */
+/* Converts words to at most CAPACITY elements, from word `skip` on; `out` is aligned to an element. */
 static void finish(const sampler_params *params, uint64_t *words, size_t skip, size_t n, unsigned char *out) {
     if (params->dtype == FLOAT64) {
         double *to = (double *)(void *)out;
@@ -186,10 +186,10 @@ static void finish(const sampler_params *params, uint64_t *words, size_t skip, s
     little(out, itemsize(params->dtype), n);
 }
 
-/* Room for the words of CAPACITY elements that begin anywhere in a block. */
+/* Space for the words of CAPACITY elements that begin anywhere in a block. */
 typedef uint64_t block_words[4 * (CAPACITY / 4 + 1 + SPARE_BLOCKS)];
 
-/* At most CAPACITY elements from `start`, one after another. */
+/* Draws at most CAPACITY consecutive elements from `start` on. */
 void run(const sampler_params *params, uint64_t start, size_t n, unsigned char *out) {
     block_words words;
     const size_t per_block = elements_per_block(params->dtype), skip = (size_t)(start % per_block);
@@ -197,7 +197,7 @@ void run(const sampler_params *params, uint64_t start, size_t n, unsigned char *
     finish(params, words, skip, n, out);
 }
 
-/* `count` whole blocks of elements, one after another in `out`, `between` elements apart in the stream. */
+/* Draws `count` whole blocks of elements, consecutive in `out` and `between` elements apart in the stream. */
 void run_of_blocks(const sampler_params *params, uint64_t start, uint64_t between, size_t count, unsigned char *out) {
     block_words words;
     const size_t per_block = elements_per_block(params->dtype);

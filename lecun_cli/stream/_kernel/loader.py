@@ -1,8 +1,8 @@
-"""The C kernel, where there is one: it draws stream 1 and digests; loaded, and held against both first.
+"""Loader of the C kernel, which draws stream 1 and computes SHA-256. It tests both before the first use.
 
-It is a C extension that is built at install where there is a compiler (`module.c`). Without it, or with
-`LECUN_INIT_KERNEL=0` in the environment, NumPy draws the same bits and hashlib digests. No numpy is loaded
-here.
+The kernel is an extension module (`module.c`), built during installation if a compiler is available. Without
+it, or with `LECUN_INIT_KERNEL=0` in the environment, NumPy draws the same bits and hashlib computes the
+digests. This module does not import numpy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SWITCH = "LECUN_INIT_KERNEL"
 
-# What `draw` calls the laws and the dtypes (draw.h).
+# Codes of distributions and dtypes in `draw` (draw.h).
 TRUNCATED_NORMAL, UNIFORM, UNIFORM_OFF_CENTER = range(3)
 DTYPE_CODES = {
     name: code
@@ -28,17 +28,17 @@ DTYPE_CODES = {
     )
 }
 
-# SHA-256 of what `_sample` draws. A compiler told to bend the arithmetic (-ffast-math) makes other bits.
+# SHA-256 of what `_sample` draws. A compiler that relaxes arithmetic (-ffast-math) gives other bits.
 _EXPECTED = "20efd23220f42bd0d502e29d036ddcfa635f8f9d961e27d63e8e7b8e37c2c573"
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """The kernel, or why there is none.
+    """The kernel, or the reason why it is not in use.
 
     Attributes:
         module: The extension module, or None.
-        state: In words, for `--version`.
+        state: Description for `--version`.
     """
 
     module: ModuleType | None
@@ -47,19 +47,19 @@ class Kernel:
 
 @cache
 def load() -> Kernel:
-    """The kernel if it was built, is wanted, and draws the stream's bits."""
+    """Load the kernel if it was built, is not switched off, and passes its self-test."""
     if os.environ.get(SWITCH) == "0":
-        return Kernel(None, f"NumPy, for {SWITCH}=0")
+        return Kernel(None, f"NumPy ({SWITCH}=0)")
     try:
         from lecun_cli.stream._kernel import _native
     except ImportError:
         return Kernel(None, "NumPy")
     try:
         right = _sample(_native) == _EXPECTED and _digests(_native)
-    except AttributeError:  # built from another release's source
+    except AttributeError:  # built from the source of another release
         right = False
     if not right:
-        return Kernel(None, "NumPy, for the kernel that was built makes other bits")
+        return Kernel(None, "NumPy (the compiled kernel failed its self-test)")
     return Kernel(_native, "C kernel")
 
 
@@ -74,7 +74,7 @@ def _sample(module: ModuleType) -> str:
 
 
 def _digests(module: ModuleType) -> bool:
-    """Whether its SHA-256 is hashlib's, of a file and of a tensor in it."""
+    """Return true if its SHA-256 agrees with hashlib, for a file and a tensor in it."""
     state = module.digest_begin()
     if state is None:
         return True

@@ -1,4 +1,4 @@
-/* The Python face of the kernel, in the limited API. What it does is in draw.h and sha256.h. */
+/* The Python module of the kernel, in the limited API. See draw.h and sha256.h for what it does. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
@@ -75,9 +75,9 @@ static PyObject *py_draw(PyObject *self, PyObject *arguments) {
     Py_RETURN_NONE;
 }
 
-/* A run of consecutive elements, as `bindings.py` packs it. */
+/* A run of consecutive elements, as packed by `bindings.py`. */
 typedef struct {
-    uint64_t offset, n_elements, start, key[2]; /* the offset is in bytes */
+    uint64_t offset, n_elements, start, key[2]; /* offset in bytes */
     int32_t distribution, dtype;
     double numbers[4];
 } packed_run;
@@ -131,14 +131,14 @@ static PyObject *py_draw_runs(PyObject *self, PyObject *arguments) {
     return good ? Py_BuildValue("") : NULL;
 }
 
-/* What `digests.py` keeps between calls: the file's digest and that of the tensor at work. */
+/* The state of `digests.py` between calls: the digests of the file and of the current tensor. */
 typedef struct {
     sha256 file, tensor;
 } pair;
 
 enum what { TENSOR = 1, BEGINS = 2, ENDS = 4 };
 
-/* A stretch of a file, as `digests.py` packs it. */
+/* A stretch of a file, as packed by `digests.py`. */
 typedef struct {
     uint64_t nbytes, what;
 } range;

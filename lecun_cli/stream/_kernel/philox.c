@@ -1,8 +1,8 @@
-/* Blocks in lanes: as many at once as the processor's vectors hold, or two with plain 64-bit multiplications.
- * Every variant is integer arithmetic, so which of them runs can change no bit. */
+/* Computes blocks in lanes: as many at once as fit in the vectors of the processor, or two with plain 64-bit
+ * multiplications. Every variant is integer arithmetic, so all of them give the same bits. */
 #include "philox.h"
 
-#define AT_ONCE 2 /* blocks in flight in plain C: their multiplications overlap */
+#define AT_ONCE 2 /* blocks at once in plain C, so that their multiplications overlap */
 
 #ifdef __SIZEOF_INT128__
 __extension__ typedef unsigned __int128 product;
@@ -49,8 +49,8 @@ static void plain(const uint64_t key[2], uint64_t first, uint64_t step, size_t c
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 
-/* Rows of registers, one lane a block. A product is made of four products of 32-bit halves:
- *     a * m = hh * 2^64 + (hl + lh) * 2^32 + ll,  and no sum below leaves 64 bits. */
+/* Rows of registers, one lane per block. A product consists of four products of 32-bit halves:
+ *     a * m = hh * 2^64 + (hl + lh) * 2^32 + ll,  and every sum below fits in 64 bits. */
 #define LANES(NAME, TARGET, SETS, PER_SET, LANE, MUL, ADD, XOR, AND, LEFT, RIGHT, ODD, SPREAD, COUNT, STORE)          \
     __attribute__((target(TARGET))) static void NAME(const uint64_t key[2], uint64_t first, uint64_t step,           \
                                                      size_t count, uint64_t *words) {                                \
@@ -86,7 +86,7 @@ static void plain(const uint64_t key[2], uint64_t first, uint64_t step, size_t c
         }                                                                                                             \
     }
 
-/* Lanes to blocks: a transposition of 4 rows of lanes. */
+/* Converts lanes to blocks by transposing 4 rows of lanes. */
 __attribute__((target("avx2"))) static inline void store4(uint64_t *words, __m256i c0, __m256i c1, __m256i c2, __m256i c3) {
     const __m256i even = _mm256_unpacklo_epi64(c0, c1), odd = _mm256_unpackhi_epi64(c0, c1);
     const __m256i even2 = _mm256_unpacklo_epi64(c2, c3), odd2 = _mm256_unpackhi_epi64(c2, c3);

@@ -1,4 +1,4 @@
-/* Philox4x64-10 (Salmon and others, SC'11): block b is the function of counter (b, 0, 0, 0) and the key. */
+/* Philox4x64-10 (Salmon et al., SC'11): block b is a function of the counter (b, 0, 0, 0) and the key. */
 #ifndef LECUN_PHILOX_H
 #define LECUN_PHILOX_H
 
@@ -10,10 +10,10 @@
 #define W0 UINT64_C(0x9E3779B97F4A7C15)
 #define W1 UINT64_C(0xBB67AE8584CAA73B)
 #define ROUNDS 10
-#define SPARE_BLOCKS 8 /* that may be made past the last one asked for */
+#define SPARE_BLOCKS 8 /* that may be computed beyond the last one */
 
-/* `count` blocks, the first one and each `step` after the one before, four u64 each; `words` has room for
- * SPARE_BLOCKS more. */
+/* Computes `count` blocks of four u64 each: the first one, then each `step` after the one before. `words` has space
+ * for SPARE_BLOCKS more. */
 void philox(const uint64_t key[2], uint64_t first, uint64_t step, size_t count, uint64_t *words);
 
 #endif

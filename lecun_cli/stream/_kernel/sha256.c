@@ -1,4 +1,4 @@
-/* The rounds in the processor's own SHA-256 instructions; without them hashlib digests (digests.py). */
+/* The rounds with the SHA-256 instructions of the processor; without these, digests.py uses hashlib. */
 #include "sha256.h"
 
 #include <string.h>
@@ -20,7 +20,7 @@ static const uint32_t constants[64] = {
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
 
-/* The words of a state as the instructions want them, a..h: (a b e f) and (c d g h), each highest lane first. */
+/* The words a..h of a state in the order of the instructions: (a b e f) and (c d g h), each highest lane first. */
 typedef struct {
     __m128i abef, cdgh;
 } state;
@@ -45,7 +45,7 @@ WITH_SHA static inline void load_block(__m128i message[4], const unsigned char *
     }
 }
 
-/* The four words of the schedule that come 16 after `message[at]`, in its place. */
+/* Replaces `message[at]` by the four words of the schedule that follow 16 words later. */
 WITH_SHA static inline void schedule(__m128i message[4], int at) {
     const __m128i last = message[(at + 3) & 3];
     __m128i next = _mm_sha256msg1_epu32(message[at & 3], message[(at + 1) & 3]);
@@ -53,8 +53,8 @@ WITH_SHA static inline void schedule(__m128i message[4], int at) {
     message[at & 3] = _mm_sha256msg2_epu32(next, last);
 }
 
-/* `streams` is 1, or 2 whose rounds are interleaved; `shared` says that both read the same bytes in step, which
- * need one schedule only. Both are constants wherever this is inlined. */
+/* `streams` is 1, or 2 with interleaved rounds. If `shared` is true, both read the same bytes in step and share one
+ * schedule. Both arguments are constants wherever this is inlined. */
 WITH_SHA static inline __attribute__((always_inline)) void compress(sha256 *const digests[], const unsigned char *const data[],
                                                                     size_t n_blocks, int streams, int shared) {
     state now[2];
@@ -134,7 +134,7 @@ void sha256_begin(sha256 *digest) {
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-/* Takes bytes until `rest` is empty or they end; returns how many. */
+/* Takes bytes until `rest` is empty or the bytes end; returns the number of bytes. */
 static size_t fill_rest(sha256 *digest, const unsigned char *data, size_t nbytes) {
     const size_t held = digest->nbytes % SHA256_BLOCK;
     if (held == 0) {
@@ -179,7 +179,7 @@ void sha256_take(sha256 *a, sha256 *b, const unsigned char *data, size_t nbytes)
 }
 
 void sha256_end(sha256 *digest, unsigned char out[SHA256_NBYTES]) {
-    /* A bit, zeros, and the length in bits, to the end of a block. */
+    /* The padding: a one bit, zeros, and the length in bits, up to the end of a block. */
     static const unsigned char padding[SHA256_BLOCK] = {0x80};
     const uint64_t bits = digest->nbytes * 8;
     unsigned char length[8];

@@ -1,7 +1,7 @@
-/* SHA-256 (FIPS 180-4) of two messages at once, where the processor has instructions for it.
+/* SHA-256 (FIPS 180-4) of two messages at once, if the processor has instructions for it.
  *
- * A round waits for the one before it, so one message leaves most of the processor idle: two take the time of one.
- * The file and its tensor are two such messages made of the same bytes. */
+ * Each round waits for the one before, so one message leaves most of the processor idle, and two messages take the time
+ * of one. The file and its tensor are two such messages with the same bytes. */
 #ifndef LECUN_SHA256_H
 #define LECUN_SHA256_H
 
@@ -13,19 +13,19 @@
 
 typedef struct {
     uint32_t words[8];
-    uint64_t nbytes;                   /* taken so far */
-    unsigned char rest[SHA256_BLOCK];  /* the last nbytes % 64 of them, which no block holds yet */
+    uint64_t nbytes;                   /* number of bytes taken so far */
+    unsigned char rest[SHA256_BLOCK];  /* the last nbytes % 64 bytes, which do not fill a block yet */
 } sha256;
 
-/* Whether the functions below may be called here. */
+/* Returns whether the functions below may be called on this processor. */
 int sha256_available(void);
 
 void sha256_begin(sha256 *digest);
 
-/* `b` may be NULL: then `a` alone takes the bytes. */
+/* Takes bytes for both messages, or only for `a` if `b` is NULL. */
 void sha256_take(sha256 *a, sha256 *b, const unsigned char *data, size_t nbytes);
 
-/* Its digest; `digest` is of no more use. */
+/* Finishes a digest; its state is not valid afterwards. */
 void sha256_end(sha256 *digest, unsigned char out[SHA256_NBYTES]);
 
 #endif

@@ -1,4 +1,4 @@
-/* Philox in lanes under the sanitizers: every variant that this processor has, held against the plain one. */
+/* Philox in lanes under the sanitizers: every variant that this processor has is compared with the plain one. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@ static int differs(variant *params, uint64_t seed, uint64_t step, size_t count) 
     if (expected == NULL || words == NULL) {
         exit(2);
     }
-    for (size_t i = 0; i < count; i++) { /* room for the second block that it makes beside each */
+    for (size_t i = 0; i < count; i++) { /* space for the second block, which it computes with each */
         plain(key, first + step * i, 1, 1, expected + 4 * i);
     }
     params(key, first, step, count, words);

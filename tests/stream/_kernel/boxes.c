@@ -1,5 +1,5 @@
-/* The kernel under the sanitizers: random boxes of every law and dtype, in arrays with guarded ends, each element
- * held against the same element drawn alone. Built and run by `make check-kernel`. */
+/* The kernel under the sanitizers: random boxes of every distribution and dtype, in arrays with guarded ends. Each
+ * element is compared with the same element drawn alone. Built and run by `make check-kernel`. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@ static void alone(const sampler_params *params, uint64_t index, unsigned char *o
     draw(params, &one);
 }
 
-/* A random box of a random shape, its output axes in random order, some of them backwards. */
+/* A random box of a random shape, its output axes in random order, some of them reversed. */
 static int trial(void) {
     sampler_params params = {{below(1u << 30), below(1u << 30)}, (enum distribution)below(3), (enum dtype)below(6), 0.05, 0.0625, -0.25, 0.125};
     const size_t size = itemsize(params.dtype);

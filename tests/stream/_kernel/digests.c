@@ -1,5 +1,5 @@
-/* Pairs of SHA-256 under the sanitizers: random stretches of exact length, each digest held against the same bytes
- * taken alone, one block or less at a time, and those against the standard's own example. */
+/* Pairs of SHA-256 under the sanitizers: random stretches of exact length. Each digest is compared with that of
+ * the same bytes taken alone, at most one block at a time, and these with the example of the standard. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

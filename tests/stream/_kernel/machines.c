@@ -1,5 +1,5 @@
-/* Prints one number for what the kernel draws: every dtype and law, plain, transposed and as a convolution. It must be
- * the same on every machine; `make check-machines` compares it on several. */
+/* Prints one number for what the kernel draws: every dtype and distribution, plain, transposed and as a convolution. It
+ * must be equal on all machines; `make check-machines` compares several. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -48,7 +48,7 @@ class TestSwitch:
         ran = subprocess.run(
             [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
         )
-        assert ran.stdout == "NumPy, for LECUN_INIT_KERNEL=0\n"
+        assert ran.stdout == "NumPy (LECUN_INIT_KERNEL=0)\n"
 
     def test_a_kernel_that_makes_other_bits_is_not_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(loader, "_EXPECTED", "0" * 64)
