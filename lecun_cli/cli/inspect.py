@@ -99,14 +99,14 @@ def inspect(
     from lecun_cli.cli.report import emit, warn
     from lecun_cli.errors import UsageError
     from lecun_cli.inspection.inspector import inspect_source
-    from lecun_cli.inspection.weight_sources import find
+    from lecun_cli.inspection.weight_sources import find_source
 
     check_workers(workers)
     if as_json and as_csv:
         raise UsageError("--json and --csv contradict each other")
     selection.check()
     picture_options.check()
-    source = find(path, use_manifest=not no_manifest).matching(selection.match or ())
+    source = find_source(path, use_manifest=not no_manifest).matching(selection.match or ())
     warn(source.warnings, quiet=quiet)
     with Bar("inspecting", source.nbytes, quiet=quiet) as bar:
         standard = picture_options.plot is not None

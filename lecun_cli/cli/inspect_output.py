@@ -16,12 +16,12 @@ from lecun_cli.cli.report import Cell, Column, emit, fitted_table, width
 from lecun_cli.display.text import counted, shape_text
 from lecun_cli.display.units import format_nbytes
 from lecun_cli.inspection.inspector import Inspection, TensorReport
-from lecun_cli.inspection.measured import shown_distinct
+from lecun_cli.inspection.tensor_statistics import shown_distinct
 from lecun_cli.inspection.tensor_verdict import LEVEL, SILENT, VERDICTS
 
 if TYPE_CHECKING:
     from lecun_cli.inspection.expected import Expected
-    from lecun_cli.inspection.measured import Statistics
+    from lecun_cli.inspection.tensor_statistics import Statistics
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _WIDE = 140

@@ -10,7 +10,7 @@ from lecun_cli.initializers.distributions import TRUNCATED_STD, Distribution, No
 from lecun_cli.initializers.family import make
 from lecun_cli.initializers.fans import Fans, Shape
 from lecun_cli.inspection.expected import Expected
-from lecun_cli.inspection.measured import Sample, Statistics
+from lecun_cli.inspection.tensor_statistics import Sample, Statistics
 
 Candidate = tuple[str, Distribution]
 

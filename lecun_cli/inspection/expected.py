@@ -34,12 +34,12 @@ class Expected:
 
     @property
     def is_random(self) -> bool:
-        """Return whether the distribution is continuous."""
+        """If true, the distribution is continuous, so the values are random."""
         return self.distribution.is_continuous
 
     @property
     def is_constant(self) -> bool:
-        """Return whether all values are known in advance."""
+        """If true, the tensor consists of constants, which are known in advance."""
         return all(isinstance(component, Constant) for component in self.distribution.components)
 
 
@@ -69,7 +69,7 @@ def expected_of(tensor: TensorPlan, *, is_stated: bool, is_guessed: bool = False
 def limits_of(expected: Expected | None, dtype: str) -> tuple[float, float]:
     """Return the smallest and largest allowed value, or infinities without an expected distribution.
 
-    The bounds are rounded to the dtype as the weights are, with a slack of two float32 steps for the
+    The bounds are rounded to the dtype as the weights are, with a slack of a few rounding errors for the
     arithmetic that produced the weights.
 
     Args:

@@ -13,13 +13,13 @@ from lecun_cli.initializers.fans import Shape
 from lecun_cli.inspection import tensor_verdict
 from lecun_cli.inspection.expected import Expected, limits_of
 from lecun_cli.inspection.tensor_verdict import Finding, Judgment
-from lecun_cli.inspection.weight_sources import Source, SourceTensor, find
+from lecun_cli.inspection.weight_sources import Source, SourceTensor, find_source
 from lecun_cli.output import engine
 
 if TYPE_CHECKING:
-    from lecun_cli.inspection.measured import Sample, Statistics
-    from lecun_cli.inspection.standard import Standardized
+    from lecun_cli.inspection.standardization import Standardized
     from lecun_cli.inspection.tally import Tally
+    from lecun_cli.inspection.tensor_statistics import Sample, Statistics
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class TensorReport:
 
     @property
     def is_bad(self) -> bool:
-        """Return whether a finding is bad."""
+        """If true, the tensor has a bad finding."""
         return any(finding.is_bad for finding in self.judgment.findings)
 
     @property
@@ -96,7 +96,7 @@ class Inspection(TableRepr):
 
     @property
     def ok(self) -> bool:
-        """Return whether no tensor has a bad finding."""
+        """If true, no tensor has a bad finding."""
         return not self.bad
 
     def table(self) -> Table:
@@ -129,7 +129,7 @@ def inspect(
     `workers`.
 
     Args:
-        path: A safetensors, HDF5 or Keras weight file, a manifest, an index of shards, or a folder.
+        path: A safetensors, HDF5 or Keras weight file, a manifest, a shard index, or a folder.
         match: Globs for tensor names; only matching tensors are read. If empty, all are read.
         use_manifest: If false, ignore manifests.
         standard: If true, keep the standardized values that plots need.
@@ -146,7 +146,7 @@ def inspect(
         >>> [(tensor.name, tensor.verdict) for tensor in inspection.bad]  # doctest: +SKIP
         []
     """
-    source = find(path, use_manifest=use_manifest).matching(match)
+    source = find_source(path, use_manifest=use_manifest).matching(match)
     return inspect_source(source, standard=standard, workers=workers, progress=progress)
 
 
@@ -160,7 +160,7 @@ def inspect_source(
     """Inspect the tensors of a source; see `inspect`.
 
     Args:
-        source: Files and tensors, from `find`.
+        source: Files and tensors, from `find_source`.
         standard: If true, keep the standardized values that plots need.
         workers: Number of threads.
         progress: Callback `(bytes_done, tensor_name)`, called periodically.
@@ -188,8 +188,8 @@ def _reports(
     progress: engine.Progress | None,
 ) -> Iterator[TensorReport]:
     from lecun_cli.inspection.chunk_reader import ReadChunk, read_chunks, storage_of
-    from lecun_cli.inspection.measured import Sample, fingerprint
     from lecun_cli.inspection.scan import scan
+    from lecun_cli.inspection.tensor_statistics import Sample, fingerprint
 
     dtypes = [storage_of(tensor.stored) for tensor in chosen]
     limits = [
@@ -244,8 +244,8 @@ def _report(
     standard: bool,
     first: SourceTensor | None,
 ) -> TensorReport:
-    from lecun_cli.inspection.measured import measure
-    from lecun_cli.inspection.standard import standardize
+    from lecun_cli.inspection.standardization import standardize
+    from lecun_cli.inspection.tensor_statistics import measure
 
     expected, stored = tensor.expected, tensor.stored
     is_random = expected is not None and expected.is_random

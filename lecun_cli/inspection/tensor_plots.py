@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lecun_cli.display.text import counted, shorten_middle
 from lecun_cli.initializers.distributions import TRUNCATED_STD, Distribution, TruncatedNormal, Uniform
 from lecun_cli.inspection.inspector import Inspection, TensorReport
-from lecun_cli.inspection.standard import N_BINS, REACH
+from lecun_cli.inspection.standardization import N_BINS, REACH
 from lecun_cli.inspection.tensor_verdict import VERDICTS
 
 if TYPE_CHECKING:

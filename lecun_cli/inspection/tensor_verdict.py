@@ -9,8 +9,8 @@ from lecun_cli.initializers.distributions import Distribution
 from lecun_cli.initializers.fans import Shape
 from lecun_cli.inspection.candidates import identify
 from lecun_cli.inspection.expected import Expected, as_stored
-from lecun_cli.inspection.measured import Sample, Statistics, shown_distinct
 from lecun_cli.inspection.probabilities import normal_tail
+from lecun_cli.inspection.tensor_statistics import Sample, Statistics, shown_distinct
 
 # Worst first. The verdict of a tensor is that of its first finding.
 BAD = (
@@ -54,7 +54,7 @@ class Finding:
 
     @property
     def is_bad(self) -> bool:
-        """Return whether the verdict is bad."""
+        """If true, the verdict is bad."""
         return self.verdict in BAD
 
 

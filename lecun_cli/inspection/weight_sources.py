@@ -88,7 +88,7 @@ class Source:
         return replace(self, tensors=tensors)
 
 
-def find(path: str | Path, *, use_manifest: bool = True) -> Source:
+def find_source(path: str | Path, *, use_manifest: bool = True) -> Source:
     """Find the weight files and tensors of a path.
 
     Args:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
 from lecun_cli.inspection.grid import grid_of
-from lecun_cli.inspection.measured import Sample, measure
 from lecun_cli.inspection.tally import MAX_DISTINCT, Scratch, Tally, tally_values
+from lecun_cli.inspection.tensor_statistics import Sample, measure
 
 EVERYTHING = (-np.inf, np.inf)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lecun_cli.initializers.distributions import TRUNCATED_STD, Distribution
-from lecun_cli.inspection.measured import Sample
+from lecun_cli.inspection.tensor_statistics import Sample
 
 N_BINS = 128
 REACH = 2.0 / TRUNCATED_STD / 36 * (N_BINS // 2)
