@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lecun_cli.frameworks.base import FanAxes, Slot, Slots, slot
+
+if TYPE_CHECKING:
+    from lecun_cli.layers.einsum_dense import EinsumDense
 
 BIAS = slot("bias", "bias")
 
@@ -15,6 +20,17 @@ def conv(rank: int) -> Slots:
     """
     window = tuple(range(2, 2 + rank))
     return (slot("kernel", "kernel", (*window, 1, 0)), BIAS)
+
+
+def einsum(layer: EinsumDense) -> Slots:
+    """Return `kernel` in the order of its axes in the equation, and `bias`.
+
+    Keras's EinsumDense counts the axes that are summed over as inputs, and all others as outputs.
+    """
+    terms = layer.terms
+    inputs = tuple(k for k, axis in enumerate(terms.kernel) if axis in terms.summed)
+    outputs = tuple(k for k, axis in enumerate(terms.kernel) if axis not in terms.summed)
+    return (Slot("kernel", ("kernel",), terms.stored_axes, fan_axes=FanAxes(inputs, outputs)), BIAS)
 
 
 def attention(output: str) -> Slots:

@@ -11,6 +11,7 @@ from lecun_cli.initializers.fans import FanError, Fans, Shape
 
 if TYPE_CHECKING:
     from lecun_cli.layers.activation import PReLU
+    from lecun_cli.layers.einsum_dense import EinsumDense
     from lecun_cli.layers.recurrent import Bidirectional, Recurrent
     from lecun_cli.layers.transposed_convolution import ConvTranspose
 
@@ -41,6 +42,22 @@ def _conv_transpose(layer: ConvTranspose) -> Slots:
     merge = (*(1 for _ in window), 1, 2)
     flip = tuple(range(layer.rank))
     return (Slot("kernel", ("kernel",), (*window, 2, 0, 1), flip=flip, merge=merge), BIAS)
+
+
+def _einsum(layer: EinsumDense) -> Slots:
+    """Return `kernel` in the order of its axes in the equation, and a `bias` without axes of size 1."""
+    terms = layer.terms
+    if layer.bias_axes and set(layer.bias_axes) != set(terms.kept):
+        raise UnsupportedError(
+            f'the bias of Flax\'s Einsum has all axes of the kernel that the output keeps, "{terms.kept}"'
+        )
+    kernel = Slot("kernel", ("kernel",), terms.stored_axes)
+    if not layer.bias_axes:
+        return (kernel,)
+    output = terms.output[min(map(terms.output.index, terms.kept)) :]
+    starts = [k for k, axis in enumerate(output) if axis in terms.kept]
+    merge = tuple(b - a for a, b in zip(starts, [*starts[1:], len(output)], strict=True))
+    return (kernel, Slot("bias", ("bias",), merge=merge))
 
 
 def _depthwise(rank: int, name: str = "kernel", param_name: str = "kernel") -> Slot:
@@ -127,6 +144,7 @@ FLAX = Framework(
     synonyms=("jax", "linen", "nnx"),
     table={
         "dense": (slot("kernel", "kernel", (1, 0)), BIAS),
+        "einsum_dense": _einsum,
         "experts": (slot("kernel", "kernel", (0, 2, 1)), BIAS),
         "conv1d": conv(1),
         "conv2d": conv(2),

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from lecun_cli.frameworks.base import FanRule, Framework, Slot, Slots, UnsupportedError, slot
-from lecun_cli.frameworks.channels_last import BIAS, attention, conv
+from lecun_cli.frameworks.channels_last import BIAS, attention, conv, einsum
 from lecun_cli.initializers.fans import Fans, Shape
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ KERAS = Framework(
     synonyms=("tf", "tensorflow", "tf.keras", "keras3"),
     table={
         "dense": (slot("kernel", "kernel", (1, 0)), BIAS),
+        "einsum_dense": einsum,
         "experts": (slot("kernel", "kernel", (0, 2, 1)), BIAS),
         "conv1d": conv(1),
         "conv2d": conv(2),

@@ -12,6 +12,7 @@ from lecun_cli.initializers.fans import FanError, Fans, Shape
 if TYPE_CHECKING:
     from lecun_cli.layers.activation import PReLU
     from lecun_cli.layers.attention import MultiHeadAttention
+    from lecun_cli.layers.einsum_dense import EinsumDense
     from lecun_cli.layers.normalization import BatchNormalization, GroupNormalization, LayerNormalization
     from lecun_cli.layers.recurrent import Bidirectional, Recurrent
 
@@ -40,6 +41,20 @@ def _conv_transpose(rank: int) -> Slots:
     """Return `(in, out / groups, *window)`, from `(groups, out / groups, in / groups, *window)`."""
     window = tuple(range(3, 3 + rank))
     return (Slot("weight", ("kernel",), (0, 2, 1, *window), merge=(2, 1, *(1 for _ in window))), _BIAS)
+
+
+def _einsum(layer: EinsumDense) -> Slots:
+    """Return `weight (out, in)` and `bias (out,)` of a Linear with merged axes; PyTorch has no such layer."""
+    if layer.terms.shared:
+        raise UnsupportedError("PyTorch has no layer with a kernel for each position; use experts")
+    if layer.bias_axes and set(layer.bias_axes) != set(layer.terms.kept):
+        raise UnsupportedError(
+            "PyTorch's Linear has a bias for each output; give bias_axes all axes of the outputs"
+        )
+    weight = Slot("weight", ("kernel",), merge=(len(layer.out_features), len(layer.in_features)))
+    if not layer.bias_axes:
+        return (weight,)
+    return (weight, Slot("bias", ("bias",), merge=(len(layer.bias_shape),)))
 
 
 def _depthwise(rank: int, name: str = "weight", param_name: str = "kernel") -> Slot:
@@ -166,6 +181,7 @@ TORCH = Framework(
     synonyms=("pytorch", "pt", "lightning", "transformers", "huggingface"),
     table={
         "dense": _WEIGHT_BIAS,
+        "einsum_dense": _einsum,
         "experts": _WEIGHT_BIAS,
         "conv1d": _WEIGHT_BIAS,
         "conv2d": _WEIGHT_BIAS,

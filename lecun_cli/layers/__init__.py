@@ -13,6 +13,7 @@ from lecun_cli.layers import (
     convolution,
     dense,
     depthwise_convolution,
+    einsum_dense,
     embedding,
     normalization,
     recurrent,
@@ -26,6 +27,7 @@ AnyLayer = Layer | RawTensor
 
 _FAMILIES = (
     dense,
+    einsum_dense,
     convolution,
     transposed_convolution,
     depthwise_convolution,

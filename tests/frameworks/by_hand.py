@@ -19,7 +19,8 @@ def by_hand(framework: str, layer_type: str, canonical: Arrays) -> dict[str, Any
 
     Args:
         framework: Whose.
-        layer_type: The layer's kind; for a bidirectional one, `bidirectional-` and the kind within it.
+        layer_type: The layer's type, or the id of its case; for a bidirectional one, `bidirectional-` and the
+            type within it.
         canonical: Its canonical parameters, by role.
     """
     return STORED_BY_HAND[layer_type](framework, canonical)
@@ -264,8 +265,26 @@ def _p_re_lu(framework: str, c: Arrays) -> dict[str, Any]:
     return {"weight": alpha.ravel()} if framework == "torch" else {"negative_slope": alpha.reshape(())}
 
 
+def _einsum(
+    kernel: tuple[int, ...], bias: tuple[int, ...], outputs: int
+) -> Callable[[str, Arrays], dict[str, Any]]:
+    """From the order of the kernel's axes in the equation, Flax's shape of the bias, and the outputs."""
+
+    def stored(framework: str, c: Arrays) -> dict[str, Any]:
+        if framework == "torch":
+            return {"weight": c["kernel"].reshape(outputs, -1), "bias": c["bias"].ravel()}
+        flat = c["bias"].reshape(bias) if framework == "flax" else c["bias"]
+        return {"kernel": c["kernel"].transpose(kernel), "bias": flat}
+
+    return stored
+
+
 STORED_BY_HAND: dict[str, Callable[[str, Arrays], dict[str, Any]]] = {
     "dense": _dense,
+    "einsum_dense": _einsum((2, 0, 1), (2, 3), 6),
+    "einsum_dense-of-heads": _einsum((1, 2, 0), (5,), 5),
+    "einsum_dense-of-experts": _einsum((0, 2, 1), (3, 7), 21),
+    "einsum_dense-with-a-bias-for-one-axis": _einsum((2, 0, 1), (2,), 6),
     "experts": _dense,
     "conv1d": _conv,
     "conv2d": _conv,

@@ -374,6 +374,32 @@ REAL: dict[str, Real] = {
         lambda nn: nn.Dense(7, use_bias=False),
         random="",
     ),
+    "einsum_dense": Real(
+        ((2, 3, 5),),
+        lambda of: of.EinsumDense("abc,cde->abde", (3, 2, 3), bias_axes="de", name="x"),
+        lambda nn: nn.Linear(5, 6),
+        lambda nn: nn.Einsum((5, 2, 3), "abc,cde->abde"),
+        torch_call=lambda module, torch, x: module(x).reshape(2, 3, 2, 3),
+    ),
+    "einsum_dense-of-heads": Real(
+        ((2, 4, 2, 3),),
+        lambda of: of.EinsumDense("...de,dec->...c", 5, bias_axes="c", name="x"),
+        lambda nn: nn.Linear(6, 5),
+        lambda nn: nn.Einsum((2, 3, 5), "...de,dec->...c"),
+        torch_call=lambda module, torch, x: module(x.reshape(2, 4, 6)),
+    ),
+    "einsum_dense-of-experts": Real(
+        ((3, 4, 5),),
+        lambda of: of.EinsumDense("eci,eio->eco", (4, 7), bias_axes="eo", name="x"),
+        None,
+        lambda nn: nn.Einsum((3, 5, 7), "eci,eio->eco"),
+    ),
+    "einsum_dense-with-a-bias-for-one-axis": Real(
+        ((2, 3, 5),),
+        lambda of: of.EinsumDense("abc,cde->abde", (3, 2, 3), bias_axes="d", name="x"),
+        None,
+        None,
+    ),
     "experts": Real(
         ((2, 3, 5),),
         lambda of: of.EinsumDense("bei,eio->beo", (3, 7), bias_axes="eo", name="x"),

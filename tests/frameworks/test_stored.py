@@ -16,7 +16,7 @@ from lecun_cli.frameworks import EXACT, FRAMEWORKS, RULES
 from lecun_cli.layers import Layer, Parameter
 from lecun_cli.plan.types import Plan
 from lecun_cli.tensors.generator import TensorGenerator
-from tests.frameworks.by_hand import by_hand
+from tests.frameworks.by_hand import STORED_BY_HAND, by_hand
 from tests.frameworks.cases import CASES, Case, in_file
 from tests.frameworks.real import REAL
 
@@ -62,7 +62,7 @@ def expected_of(case: Case, framework: str) -> dict[str, Any]:
     layer_type = case.layer_type
     if layer_type == "bidirectional":
         layer_type += "-" + case.id.split("-")[1]
-    if case.id == "gru-that-resets-before-the-product":
+    if case.id in STORED_BY_HAND:
         layer_type = case.id
     stored = by_hand(framework, layer_type, canonical)
     return {in_file(framework, name): np.array(w, order="C") for name, w in stored.items()}
