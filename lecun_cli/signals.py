@@ -1,10 +1,9 @@
-"""Signals, and the code that they must not interrupt.
+"""Signal handlers, and a way to keep signals from interrupting critical code.
 
-A Python signal handler raises between any two instructions. That is fine in a computation, and wrong in two
-places: between the renames that publish a set of files, and inside a callback that a C library calls, which
-may swallow the exception and go on with half of its work. Such code runs inside `hold_signals()`: a signal
-is then
-only noted, and delivered when the code asks for it (`Hold.check`) or leaves.
+A Python signal handler may raise an exception between any two instructions. That is fine in a computation,
+but not in two places: between the renames that publish a set of files, and in a callback from a C library,
+which may swallow the exception and continue with half of its work. Such code runs inside `hold_signals()`:
+a signal is then recorded only, and delivered when the code calls `Hold.check` or leaves the block.
 
     with hold_signals() as hold:
         for dataset in datasets:
@@ -34,7 +33,7 @@ class Terminated(KeyboardInterrupt):
 
 
 class _Stop:
-    """The handler of the command line: raise once, then leave time to clean up."""
+    """The handler of the command line: it raises once, then leaves time to clean up."""
 
     def __init__(self) -> None:
         self.number: int | None = None
@@ -82,7 +81,7 @@ def check() -> None:
 
 
 class _State:
-    """Shared by every `hold_signals()` of the main thread, which is the one that Python runs handlers in."""
+    """The state of all `hold_signals()` blocks of the main thread, in which Python runs signal handlers."""
 
     depth = 0
     pending: int | None = None
@@ -106,10 +105,10 @@ def _deliver(number: int, frame: FrameType | None = None) -> None:
 
 
 class Hold:
-    """A range of code in which signals are noted, not raised. Use `hold_signals()`.
+    """A range of code in which signals are recorded, not raised. Use `hold_signals()`.
 
-    Only signals with a Python handler are held: one that kills the process at once still does. In a thread
-    other than the main one it does nothing, since Python raises nothing there.
+    Only signals with a Python handler are held; a signal that kills the process still does. In other
+    threads than the main one, a hold does nothing, because Python raises signals in the main thread only.
     """
 
     def __init__(self) -> None:
@@ -120,7 +119,7 @@ class Hold:
             return self
         if _State.depth == 0:
             _State.pending = _State.outcome = None
-        _State.depth += 1  # from here on our handler only notes
+        _State.depth += 1  # from here on, our handler only records signals
         self._active = True
         if _State.depth == 1:
             try:
@@ -153,7 +152,7 @@ class Hold:
             raise
 
     def check(self) -> None:
-        """Deliver a signal that has arrived: a safe point.
+        """Deliver a signal that has arrived. Call this at safe points.
 
         Raises:
             KeyboardInterrupt: A signal has arrived (or whatever its handler raises).
@@ -167,11 +166,11 @@ class Hold:
 
     @property
     def pending(self) -> bool:
-        """Whether a signal has arrived and was not delivered yet."""
+        """If true, a signal has arrived and was not delivered yet."""
         return self._active and _State.pending is not None
 
     def completed(self, outcome: str) -> None:
-        """Say what a signal that arrived too late will find: added as a note to its exception.
+        """Record the outcome of the block, which becomes a note of the exception of a late signal.
 
         Args:
             outcome: A clause such as `w.safetensors is complete`.
@@ -181,7 +180,7 @@ class Hold:
 
 
 def hold_signals() -> Hold:
-    """Hold signals back in a `with` block; see `Hold`. Blocks may be nested."""
+    """Return a context manager that holds signals; see `Hold`. Blocks may be nested."""
     return Hold()
 
 
@@ -194,7 +193,7 @@ def _install() -> None:
 
 
 def _restore() -> None:
-    # A signal may arrive in here: those not yet restored are passed on by `_note`.
+    # A signal may arrive in here; `_note` passes on those whose handlers are not restored yet.
     for number, handler in list(_State.previous.items()):
         if signal.getsignal(number) is _note:
             signal.signal(number, handler)

@@ -192,7 +192,7 @@ class TestOptions:
 
     @pytest.mark.parametrize("workers", [0, -1, 10_000])
     def test_workers_are_bounded(self, tmp_path: Path, workers: int) -> None:
-        with pytest.raises(UsageError, match="workers are 1 to 256"):
+        with pytest.raises(UsageError, match="workers: expected 1 to 256"):
             generate(plan(), tmp_path / "w.h5", GenerateOptions(workers=workers))
         assert names(tmp_path) == []
 

@@ -1,8 +1,8 @@
-"""HDF5: one contiguous dataset a tensor, in groups as its name has them.
+"""HDF5: one contiguous dataset per tensor, in the groups that the slashes of its name make.
 
-bfloat16 and the float8 types are HDF5 floating-point types of their own bit layout, which any reader
-converts: bfloat16 to float32, float8 to float16. (HDF5 takes an exponent of all ones for infinity,
-which float8_e4m3fn uses for 256 to 448: there the stored bits are right and the conversion is not.)
+bfloat16 and the float8 types are stored as HDF5 floating-point types with their bit layouts, which every
+reader converts: bfloat16 to float32, float8 to float16. HDF5 reads an exponent of all ones as infinity,
+but float8_e4m3fn uses it for 256 to 448: the stored bits are right, and the conversion is not.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _MAX_RANK = 32  # H5S_MAX_RANK
 
 
 def layout(plan: Plan) -> FileLayout:
-    """The segments of an HDF5 file with one contiguous dataset a tensor; `/` in a name makes groups.
+    """Return the layout of an HDF5 file with one contiguous dataset per tensor.
 
     Raises:
-        PlanError: A name is no path in HDF5, or is a group and a tensor at once, or a tensor has more
-            axes than HDF5 takes.
+        PlanError: A name is not a valid path in HDF5, or names a group and a tensor at once; or a tensor has
+            more than 32 axes.
     """
     _check(plan)
     return skeleton.layout("hdf5", [Dataset(tensor.name, tensor) for tensor in plan.tensors])
@@ -44,12 +44,16 @@ def _check(plan: Plan) -> None:
     diagnostics = []
     for tensor in plan.tensors:
         if len(tensor.shape) > _MAX_RANK:
-            message = f'"{tensor.name}" has {len(tensor.shape)} axes, and HDF5 has at most {_MAX_RANK}'
+            message = f'"{tensor.name}": expected at most {_MAX_RANK} axes in HDF5, got {len(tensor.shape)}'
             diagnostics.append(Diagnostic(message, tensor.span, "write safetensors"))
         parts = tensor.name.split("/")
         if not all(parts) or "." in parts:
             diagnostics.append(
-                Diagnostic(f'"{tensor.name}" is no path in HDF5: a part of it is empty or "."', tensor.span)
+                Diagnostic(
+                    f'"{tensor.name}" is not a valid path in HDF5, because a part of it is empty or "."',
+                    tensor.span,
+                    "rename it, or write safetensors",
+                )
             )
             continue
         for depth in range(1, len(parts)):
@@ -58,7 +62,7 @@ def _check(plan: Plan) -> None:
                 related = (above.span, f'"{above.name}" is here') if above.span else None
                 diagnostics.append(
                     Diagnostic(
-                        f'in HDF5 "{above.name}" cannot be a tensor and also hold "{tensor.name}"',
+                        f'in HDF5, "{above.name}" cannot be both a tensor and the group of "{tensor.name}"',
                         tensor.span,
                         "rename one of them, or write safetensors",
                         related,
@@ -69,17 +73,17 @@ def _check(plan: Plan) -> None:
 
 
 def read(path: Path) -> tuple[StoredTensor, ...]:
-    """What an HDF5 file holds, in the order of the offsets.
+    """Return the datasets of an HDF5 file, by offset.
 
     Raises:
-        WeightFileError: The file is no HDF5 file, or is damaged.
+        WeightFileError: The file cannot be read or is not a valid HDF5 file.
     """
     import h5py
 
     tensors: list[StoredTensor] = []
 
     def visit(name: str, item: h5py.HLObject) -> bool | None:
-        # h5py calls this from C, where an exception may be swallowed: a signal ends the visit instead.
+        # h5py calls this from C, which may swallow an exception, so a signal ends the visit instead.
         if hold.pending:
             return True
         if isinstance(item, h5py.Dataset):
@@ -88,7 +92,7 @@ def read(path: Path) -> tuple[StoredTensor, ...]:
                 StoredTensor(
                     name,
                     _dtype_name(item.id.get_type()),
-                    item.shape or (),  # None where it has no dataspace
+                    item.shape or (),  # None for an empty dataspace
                     -1 if offset is None else offset,
                     item.id.get_storage_size(),
                 )
@@ -109,5 +113,5 @@ def _dtype_name(stored: Any) -> str:  # noqa: ANN401
             return name
     try:
         return str(stored.dtype)
-    except TypeError:  # a type that NumPy has not, such as a time
+    except TypeError:  # a type that NumPy lacks, such as a time
         return type(stored).__name__

@@ -1,9 +1,9 @@
-"""Keras weight files (`model.weights.h5`): what `model.load_weights` of Keras 3 reads.
+"""Keras weight files (`model.weights.h5`), which `model.load_weights` of Keras 3 reads.
 
-The rules are those of H5IOStore (keras/src/saving/saving_lib.py): a layer's variables are the datasets
-`0`, `1`, ... of the group `<path>/vars`; a path is made of the *classes* of layers in snake case, numbered
-in each container; a nested model has its layers under `layers` of its own. The layers come in the order of
-the spec, which is to be that of `model.layers`.
+They follow the rules of H5IOStore (keras/src/saving/saving_lib.py): a layer's variables are the datasets
+`0`, `1`, ... of the group `<path>/vars`; a path consists of the *classes* of layers in snake case, numbered
+in each container; the layers of a nested model are in its group `layers`. The layers come in the order of
+the spec, which must be the order of `model.layers`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from lecun_cli.formats.stored_tensor import StoredTensor
     from lecun_cli.plan.types import Plan, PlannedLayer
 
-# The attribute of a layer that holds its inner layer, for each part of a variable's path. Public names win
-# over private ones, which GroupedQueryAttention alone has.
+# The attribute of a layer that refers to an inner layer, for each part of a variable's path. Keras prefers
+# public names to private ones, which only GroupedQueryAttention has.
 _INNER = {
     "simple_rnn_cell": "cell",
     "gru_cell": "cell",
@@ -43,15 +43,15 @@ _INNER = {
 
 
 def layout(plan: Plan) -> FileLayout:
-    """The segments of a Keras weight file.
+    """Return the layout of a Keras weight file.
 
     Raises:
-        PlanError: The plan is of another framework, or has a layer that is no class of Keras.
+        PlanError: The plan is for another framework, or has a layer that is not a class of Keras.
     """
     _check_framework(plan)
     diagnostics = [
         Diagnostic(
-            f"{layer.layer_type} is no layer of Keras, so no Keras weight file can hold it",
+            f"{layer.layer_type} is not a layer of Keras, so a Keras weight file cannot store it",
             layer.span,
             _INSTEAD,
         )
@@ -98,7 +98,7 @@ def _check_framework(plan: Plan) -> None:
     if plan.framework != "keras":
         raise plan.error(
             Diagnostic(
-                f"a Keras weight file has Keras's storage order, and the framework is {plan.framework}",
+                f"framework of a Keras weight file: expected keras, got {plan.framework}",
                 help="give --framework keras",
             )
         )
@@ -116,14 +116,14 @@ def _stored_paths(plan: Plan) -> dict[str, tuple[str, PlannedLayer]]:
 
 
 class _Paths:
-    """The path of every variable: classes are numbered in each container in the order of their layers."""
+    """Finds the path of every variable; classes are numbered in each container, in layer order."""
 
     def __init__(self) -> None:
         self._counts: dict[str, Counter[str]] = {}
         self._containers: dict[tuple[str, ...], str] = {(): ""}
 
     def variables(self, layer: PlannedLayer) -> list[tuple[str, str]]:
-        """(name of a tensor, its path) for each of a layer's."""
+        """Return (name of the tensor, path) for each tensor of a layer."""
         above = ""
         for container in layer.parents:
             if container.path not in self._containers:
@@ -149,10 +149,10 @@ class _Paths:
 
 
 def read(path: Path) -> tuple[StoredTensor, ...]:
-    """What a Keras weight file holds, by the paths of its datasets.
+    """Return the datasets of a Keras weight file, by offset.
 
     Raises:
-        WeightFileError: The file is no HDF5 file, or is damaged.
+        WeightFileError: The file cannot be read or is not a valid HDF5 file.
     """
     return tuple(
         replace(tensor, dtype="bfloat16") if tensor.dtype == "|V2" else tensor for tensor in hdf5.read(path)

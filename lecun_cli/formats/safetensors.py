@@ -1,8 +1,8 @@
 """safetensors: `u64 length | JSON header | data`, written without the library, which cannot stream.
 
-Format: the README and `safetensors/src/tensor.rs` of the safetensors project. The header is compact
-JSON with sorted metadata, padded with spaces so that the data starts on a page (the library itself
-pads to 8 bytes; any multiple is legal).
+Source of the format: the README and `safetensors/src/tensor.rs` of the safetensors project. The header is
+compact JSON, padded with spaces so that the data starts on a page. The library pads to 8 bytes; every
+multiple of 8 is legal.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import struct
 from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING
 
+from lecun_cli.display.text import counted
 from lecun_cli.errors import Diagnostic, WeightFileError
 from lecun_cli.formats.file_type import Magic
 from lecun_cli.formats.json_text import load_json
-from lecun_cli.formats.segments import Extent, FileLayout, Literal, Segment
+from lecun_cli.formats.segments import Extent, FileLayout, Literal, Segment, check_gapless
 from lecun_cli.formats.stored_tensor import CORRUPT_HELP, StoredTensor
 from lecun_cli.frameworks import FRAMEWORKS
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from lecun_cli.plan.types import Plan
 
 MAX_HEADER_NBYTES = 100_000_000
-"""The library's own bound, for reading and for writing."""
+"""The limit of the library, for reading and for writing."""
 ALIGNMENT = 4096
 MAGIC = Magic(5, b"\0\0\0{")
 """The high bytes of the header's length, which is less than 2**40, and the brace that opens the header."""
@@ -52,16 +53,16 @@ _METADATA = "__metadata__"
 
 
 def layout(plan: Plan) -> FileLayout:
-    """The segments of a safetensors file: the header, then the tensors back to back in the plan's order.
+    """Return the layout of a safetensors file: the header, then the tensors in the order of the plan.
 
     Raises:
-        PlanError: A tensor has the name that the format keeps for itself, or the header is too long.
+        PlanError: A tensor has the reserved name `__metadata__`, or the header is too long.
     """
     reserved = plan.tensor(_METADATA)
     if reserved is not None:
         raise plan.error(
             Diagnostic(
-                f'safetensors keeps the name "{_METADATA}" for itself', reserved.span, "rename the tensor"
+                f'the name "{_METADATA}" is reserved in safetensors', reserved.span, "rename the tensor"
             )
         )
     header = _header(plan)
@@ -69,22 +70,24 @@ def layout(plan: Plan) -> FileLayout:
     if len(header) > MAX_HEADER_NBYTES:
         raise plan.error(
             Diagnostic(
-                f"a safetensors header has at most {MAX_HEADER_NBYTES:,} bytes, and this one "
-                f"({len(plan.tensors):,} tensors) would have {len(header):,}",
+                f"safetensors header of {counted(len(plan.tensors), 'tensor')}: expected at most "
+                f"{MAX_HEADER_NBYTES:,} bytes, got {len(header):,}",
                 help="use fewer or shorter names, or write HDF5",
             )
         )
     data = struct.pack("<Q", len(header)) + header
     segments: list[Segment] = [Literal(0, data)]
     offset = len(data)
-    for tensor in plan.tensors:  # back to back, so there is nothing for `check_gapless` to find
+    for tensor in plan.tensors:
         segments.append(Extent(offset, tensor))
         offset += tensor.nbytes
-    return FileLayout("safetensors", offset, tuple(segments))
+    complete = tuple(segments)
+    check_gapless(complete, offset)
+    return FileLayout("safetensors", offset, complete)
 
 
 def _header(plan: Plan) -> bytes:
-    """The header without its padding: what `json.dumps` would make of one dict, in a fifth of the time."""
+    """Return the header without padding: the output of `json.dumps` for one dict, five times as fast."""
     entries = [f'{quoted(_METADATA)}:{{"format":{quoted(FRAMEWORKS[plan.framework].header)}}}']
     texts: dict[object, str] = {}
     at = 0
@@ -100,13 +103,13 @@ def _header(plan: Plan) -> bytes:
 
 
 def read(path: Path) -> tuple[StoredTensor, ...]:
-    """What a safetensors file says that it holds, in the order of the offsets.
+    """Return the tensors of a safetensors file, by offset.
 
-    The library checks the file as a whole (offsets, sizes, no gaps); duplicate names, which it lets
-    pass, are refused here.
+    The library checks the file as a whole (offsets, sizes, gaps); duplicate names, which it accepts, are
+    refused here.
 
     Raises:
-        WeightFileError: The file is not what the format asks for.
+        WeightFileError: The file cannot be read or is not a valid safetensors file.
     """
     from safetensors import SafetensorError, safe_open
 

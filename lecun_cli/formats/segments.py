@@ -1,4 +1,4 @@
-"""A weight file as a gapless sequence of segments, and the units of work that it is made in."""
+"""A weight file as a gapless sequence of segments, and the chunks in which it is generated."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from lecun_cli.plan.types import TensorPlan
 
 @dataclass(frozen=True)
 class Literal:
-    """Bytes that are known beforehand: a header, an index.
+    """Bytes that are known beforehand, such as a header.
 
     Attributes:
-        offset: Where they start in the file, in bytes.
+        offset: Position in the file, in bytes.
         data: The bytes.
     """
 
@@ -29,12 +29,12 @@ class Literal:
 
 
 class Extent(NamedTuple):
-    """A range of the file that one tensor fills; a tuple, for there may be a million.
+    """The range of the file that one tensor fills. It is a tuple because there may be a million.
 
     Attributes:
-        offset: Where it starts in the file, in bytes.
-        tensor: What fills it, little-endian and in C order.
-        path: What the file calls it; the tensor's name if not given.
+        offset: Position in the file, in bytes.
+        tensor: The tensor, stored little-endian and in C order.
+        path: Name of the tensor in the file; None if it is the tensor's own name.
     """
 
     offset: int
@@ -43,7 +43,7 @@ class Extent(NamedTuple):
 
     @property
     def stored_name(self) -> str:
-        """What the file calls the tensor."""
+        """Name of the tensor in the file."""
         return self.tensor.name if self.path is None else self.path
 
     @property
@@ -57,12 +57,12 @@ Segment = Literal | Extent
 
 @dataclass(frozen=True)
 class FileLayout:
-    """Where everything in a file goes, before any of it is made.
+    """The structure of a file that is not generated yet.
 
     Attributes:
         format: A key of `FORMATS`.
         nbytes: Length of the file in bytes.
-        segments: In the order of their offsets; they cover the file without gap or overlap.
+        segments: The segments by offset; they cover the file without gaps and overlaps.
     """
 
     format: str
@@ -71,38 +71,42 @@ class FileLayout:
 
     @property
     def extents(self) -> tuple[Extent, ...]:
-        """The extents, in the order of their offsets."""
+        """The extents, by offset."""
         return tuple(s for s in self.segments if isinstance(s, Extent))
 
 
 def check_gapless(segments: tuple[Segment, ...], nbytes: int) -> None:
-    """Hold a layout against its promise.
+    """Check that the segments of a layout cover the file without gaps and overlaps.
+
+    Args:
+        segments: The segments, by offset.
+        nbytes: Length of the file in bytes.
 
     Raises:
-        AssertionError: A gap or an overlap: a fault of the code that made the layout.
+        AssertionError: There is a gap or an overlap, which is a bug in the format's `layout` function.
     """
     at = 0
     for segment in segments:
         if segment.offset != at:
-            raise AssertionError(f"a segment starts at {segment.offset}, and the one before ends at {at}")
+            raise AssertionError(f"start of a segment: expected {at}, got {segment.offset}")
         at += segment.nbytes
     if at != nbytes:
-        raise AssertionError(f"the segments end at {at}, and the file at {nbytes}")
+        raise AssertionError(f"end of the segments: expected {nbytes}, got {at}")
 
 
 ChunkPart = tuple[Segment, int, int]
-"""A range of one segment, from where to where, in bytes from its start."""
+"""(segment, start, stop): a range of one segment, in bytes from its start."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A contiguous range of the file that one worker makes at once.
+    """A contiguous range of the file that one worker generates in one go.
 
     Attributes:
-        index: Its place in the file's sequence of units.
-        offset: Where it starts in the file, in bytes.
-        nbytes: Its length in bytes.
-        parts: What it holds, in order; across small tensors there are many.
+        index: Number of the chunk, counted from 0.
+        offset: Position in the file, in bytes.
+        nbytes: Length in bytes.
+        parts: Its content in order; a chunk across small tensors has many parts.
     """
 
     index: int
@@ -111,16 +115,20 @@ class Chunk:
     parts: tuple[ChunkPart, ...]
 
 
-# A block of the stream holds 8 words of 32 bits or 4 of 64, so tensors are cut at multiples of 8 elements.
+# A block of the stream has 8 words of 32 bits or 4 of 64, so tensors are cut at multiples of 8 elements.
 BLOCK_ELEMENTS = 8
 
 
 def cut_nbytes(tensor: TensorPlan, chunk_nbytes: int) -> int:
-    """Where a tensor may be cut: at multiples of so many bytes from its start.
+    """Return the step, in bytes from the start of a tensor, at which it may be cut into chunks.
 
-    In the order of the stream, between blocks. In a transposed tensor the elements of a block lie in
-    different rows, so it is cut between as many rows as a block has elements, or as a chunk holds: each block
-    is then made once, and not once for every unit that has an element of it.
+    A tensor in the order of the stream is cut between blocks. In a transposed tensor, the elements of a
+    block are in different rows, so it is cut after as many rows as a block has elements, or as fit into a
+    chunk. Each block is then generated once, not once for every chunk that contains one of its elements.
+
+    Args:
+        tensor: The tensor.
+        chunk_nbytes: Maximum length of a chunk in bytes.
     """
     itemsize = tensor.storage.itemsize
     part = tensor.parts[0]
@@ -136,14 +144,17 @@ def cut_nbytes(tensor: TensorPlan, chunk_nbytes: int) -> int:
 
 
 def chunks(layout: FileLayout, chunk_nbytes: int) -> Iterator[Chunk]:
-    """Cut a file into units of at most `chunk_nbytes`.
+    """Cut a file into chunks of at most `chunk_nbytes`.
 
-    What fits whole into the room left in a unit is not cut. Other tensors are cut between blocks of the
-    stream, see `cut_nbytes`; where not even one block fits into a chunk, a unit holds one block.
+    A segment that fits into the rest of a chunk is not cut. Other tensors are cut at the steps of
+    `cut_nbytes`. If not even one block of the stream fits into a chunk, the chunk contains one block.
 
     Args:
         layout: The file.
-        chunk_nbytes: The longest unit, in bytes.
+        chunk_nbytes: Maximum length of a chunk in bytes.
+
+    Yields:
+        The chunks, by offset.
     """
     index = 0
     offset = 0

@@ -1,7 +1,8 @@
-"""An HDF5 file without its data: h5py makes it in memory, and what lies between the datasets is literal.
+"""The skeleton of an HDF5 file: h5py creates the file in memory, without the data of its datasets.
 
-Early allocation fixes every offset, fill never keeps the data unwritten, and without times and with a
-fixed library version two skeletons are the same bytes.
+Early allocation fixes every offset, the fill time "never" leaves the data unwritten, and without
+timestamps and with a fixed library version, two skeletons are equal byte for byte. Everything between the
+datasets becomes literal segments.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
     from lecun_cli.plan.types import TensorPlan
 
 _MAX_CHECKED = 1000
-"""Datasets of a skeleton that are read back, spread over the file: reading takes as long as making."""
+"""Number of datasets that are read back as a check, spread over the file: reading is as slow as writing."""
 
 _ALIGNMENT = (512, 64)
-"""Allocations of 512 bytes and more start on a multiple of 64, so every weight of theirs is aligned."""
+"""(threshold, alignment): datasets of 512 bytes and more start at a multiple of 64."""
 
 # (size, sign position, exponent position, exponent bits, mantissa bits, exponent bias)
 FLOAT_LAYOUTS = {
@@ -39,10 +40,10 @@ class Dataset:
     """A contiguous dataset of the file.
 
     Attributes:
-        path: Its path, without a leading `/`.
-        tensor: What fills it.
-        opaque: Whether its elements are bytes of no type, as h5py stores what NumPy has no type for.
-        attributes: Texts beside it.
+        path: Path of the dataset, without a leading slash.
+        tensor: The tensor that fills it.
+        opaque: If true, the type is opaque bytes, as h5py stores dtypes that NumPy lacks.
+        attributes: HDF5 attributes of the dataset.
     """
 
     path: str
@@ -54,15 +55,15 @@ class Dataset:
 def layout(
     name: str, datasets: Sequence[Dataset], group_attributes: Mapping[str, Mapping[str, str]] | None = None
 ) -> FileLayout:
-    """The segments of an HDF5 file.
+    """Return the layout of an HDF5 file.
 
     Args:
         name: The format, a key of `FORMATS`.
-        datasets: The datasets, in the order in which they are laid out; `/` in a path makes groups.
-        group_attributes: Texts beside groups, by the path of the group.
+        datasets: The datasets, in the order in which they are allocated. Slashes in a path make groups.
+        group_attributes: HDF5 attributes of groups, by the path of the group.
 
     Raises:
-        OutputError: HDF5 could not make the file, or made another one than was asked for.
+        OutputError: HDF5 cannot create the file, or the file differs from what was requested.
     """
     file = SparseFile()
     # h5py calls the methods of `file` from C and may swallow an exception there, so no signal may raise one.
@@ -72,7 +73,7 @@ def layout(
             _check(file, datasets, offsets, hold)
         except (OSError, RuntimeError, ValueError, KeyError) as error:
             raise OutputError(
-                f"the structure of an HDF5 file of {len(datasets)} datasets could not be made: {error}",
+                f"the structure of an HDF5 file of {len(datasets)} datasets could not be created: {error}",
                 help="write safetensors, or report this as a bug",
             ) from error
     extents = sorted(
@@ -99,7 +100,7 @@ def _make(
     group_attributes: Mapping[str, Mapping[str, str]],
     hold: Hold,
 ) -> list[int]:
-    """Write the skeleton and return the offset of every dataset, in bytes."""
+    """Create the skeleton, and return the offset of every dataset in bytes."""
     from h5py import h5d, h5f, h5g, h5p, h5s
 
     create = h5p.create(h5p.FILE_CREATE)
@@ -131,7 +132,7 @@ def _make(
             hold.check()
             _write_attributes(_group(groups, path, group_create), attributes)
         offsets = [dataset.get_offset() for dataset in created]
-    finally:  # h5py writes to the file when it closes it, so that must happen here and not at some later time
+    finally:  # h5py writes to the file when it closes it, which must happen here and not later
         created.clear()
         groups.clear()
         handle.close()
@@ -139,7 +140,7 @@ def _make(
 
 
 def _access(file: SparseFile) -> Any:  # noqa: ANN401 - h5py has no types
-    """The property list with which HDF5 reads and writes a file object of ours."""
+    """Return the property list with which HDF5 reads and writes a Python file object."""
     from h5py import h5f, h5fd, h5p
 
     access = h5p.create(h5p.FILE_ACCESS)
@@ -192,19 +193,24 @@ def _write_attributes(item: Any, attributes: Mapping[str, str]) -> None:  # noqa
     from h5py import AttributeManager
 
     for name, text in attributes.items():
-        # Of variable length, which alone h5py reads back as str: Keras compares with one.
+        # A string of variable length: only those come back from h5py as str, which Keras expects.
         AttributeManager(_Holder(item))[name] = text
 
 
 class _Holder:
-    """What `AttributeManager` wants of a high-level object: its identifier."""
+    """Stands in for a high-level object, of which `AttributeManager` needs the identifier only."""
 
     def __init__(self, item: Any) -> None:  # noqa: ANN401
         self.id = item
 
 
 def stored_type(dtype: str, opaque: bool = False) -> Any:  # noqa: ANN401
-    """The HDF5 type of a dtype: the narrow floats are floating-point types of their own bit layout."""
+    """Return the HDF5 type of a dtype; narrow floats become floating-point types with their bit layout.
+
+    Args:
+        dtype: A key of `DTYPES`.
+        opaque: If true, return an opaque type of the same size.
+    """
     from h5py import h5t
 
     if opaque:

@@ -1,4 +1,4 @@
-"""A file in memory of which only the written pages exist: what h5py makes a skeleton in."""
+"""A file in memory of which only the written pages take space; h5py creates skeletons in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 def _recorded(
     method: Callable[Concatenate[SparseFile, _P], _T],
 ) -> Callable[Concatenate[SparseFile, _P], _T]:
-    """Keep the first exception of a method: h5py calls it from C, and may swallow what it raises."""
+    """Record the first exception of a method, because h5py calls it from C and may swallow exceptions."""
 
     @functools.wraps(method)
     def call(self: SparseFile, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -36,11 +36,12 @@ def _recorded(
 
 
 class SparseFile(io.RawIOBase):
-    """A seekable binary file; bytes that were never written read as zero and take no memory.
+    """A seekable binary file. Bytes that were never written read as zero and take no memory.
 
     Attributes:
-        nbytes: Its length in bytes.
-        error: The first exception that a method raised, or None. A file that has one is not to be believed.
+        nbytes: Length in bytes.
+        error: The first exception that a method raised, or None. The content of a file with an error is
+            undefined.
     """
 
     def __init__(self) -> None:
@@ -50,25 +51,25 @@ class SparseFile(io.RawIOBase):
         self.nbytes = 0
 
     def readable(self) -> bool:
-        """It can be read."""
+        """Return true."""
         return True
 
     def writable(self) -> bool:
-        """It can be written."""
+        """Return true."""
         return True
 
     def seekable(self) -> bool:
-        """It can be sought in."""
+        """Return true."""
         return True
 
     @_recorded
     def tell(self) -> int:
-        """The position, in bytes from the start."""
+        """Return the position, in bytes from the start."""
         return self._at
 
     @_recorded
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Move to a position."""
+        """Move to a position, and return it."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.nbytes}[whence]
         if base + offset < 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
@@ -77,7 +78,7 @@ class SparseFile(io.RawIOBase):
 
     @_recorded
     def truncate(self, size: int | None = None, /) -> int:
-        """Set the length; what lies past it is gone."""
+        """Set the length, by default to the position; bytes past it are discarded."""
         size = self._at if size is None else size
         if size < self.nbytes:
             for number in [n for n in self._pages if n * _PAGE >= size]:
@@ -89,7 +90,7 @@ class SparseFile(io.RawIOBase):
 
     @_recorded
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write at the position."""
+        """Write bytes at the position, and return their number."""
         view = memoryview(data).cast("B")
         done = 0
         while done < len(view):
@@ -105,7 +106,7 @@ class SparseFile(io.RawIOBase):
 
     @_recorded
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Read at the position."""
+        """Read bytes at the position, and return their number."""
         view = memoryview(buffer).cast("B")
         count = max(0, min(len(view), self.nbytes - self._at))
         view[:count] = self.read_at(self._at, count)
@@ -113,7 +114,7 @@ class SparseFile(io.RawIOBase):
         return count
 
     def read_at(self, offset: int, nbytes: int) -> bytes:
-        """The bytes of a range, without moving."""
+        """Return the bytes of a range, without moving."""
         out = bytearray(nbytes)
         done = 0
         while done < nbytes:

@@ -1,4 +1,4 @@
-"""A tensor as a file says that it holds it."""
+"""A tensor as a weight file describes it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ CORRUPT_HELP = "it is corrupt, truncated or in another format: download or regen
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """Name, type and place of a tensor in a file.
+    """Name, dtype, shape and position of a tensor in a file.
 
     Attributes:
-        name: Its name in the file.
-        dtype: A key of `DTYPES`, or the format's own word for a dtype that is not there.
-        shape: Its shape.
-        offset: Its first byte, from the start of the file; -1 where it is not in one piece.
-        nbytes: Its length in bytes.
+        name: Name in the file.
+        dtype: A key of `DTYPES`, or the format's own name of another dtype.
+        shape: Shape, outermost axis first.
+        offset: Position in the file, in bytes; -1 if the tensor is not contiguous.
+        nbytes: Size in bytes.
     """
 
     name: str

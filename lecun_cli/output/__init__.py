@@ -1,1 +1,1 @@
-"""From a plan to bytes: the engine, the digests and the destinations."""
+"""Turn a layout into bytes: the engine, the digests, the destinations, and publishing."""

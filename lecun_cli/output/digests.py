@@ -1,7 +1,7 @@
-"""SHA-256 of a file and of each of its tensors, from its bytes in order.
+"""SHA-256 of a file and of each of its tensors, from the bytes of the file in order.
 
-Where the processor has instructions for it, the C kernel takes both digests in one pass: two messages
-side by side take the time of one. Elsewhere hashlib takes each in a pass of its own, in two threads.
+If the processor has SHA instructions, the C kernel computes both digests in one pass: two messages side by
+side take the time of one. Otherwise hashlib computes them in two passes, in two threads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _SHA256_NBYTES = 32
-_TENSOR, _BEGINS, _ENDS = 1, 2, 4  # what a stretch is, in the kernel's words (module.c)
+_TENSOR, _BEGINS, _ENDS = 1, 2, 4  # flags of a range, as in module.c
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Digests:
     """SHA-256 of a file and of each of its tensors, in hex.
 
     Attributes:
-        file: Of the whole file: what `sha256sum` prints, and the Hub's LFS id.
-        tensors: Of the stored bytes of each tensor, by name.
+        file: Digest of the whole file, as `sha256sum` prints it; also the LFS id on the Hugging Face Hub.
+        tensors: Digests of the stored bytes of each tensor, by name.
     """
 
     file: str
@@ -36,22 +36,22 @@ class Digests:
 
 
 class Digester(Protocol):
-    """Takes a file's bytes in order; one thread at a time."""
+    """Takes the bytes of a file in order, from one thread at a time."""
 
     def take(self, parts: Iterable[ChunkPart], data: memoryview) -> None:
-        """The file's next bytes.
+        """Take the next bytes of the file.
 
         Args:
-            parts: What they are, in order.
-            data: The bytes, as many as the pieces have.
+            parts: The content of the bytes, in order.
+            data: The bytes; their number is the total length of the parts.
         """
 
 
 class DigestTaker:
-    """The digests of one file, by one or two digesters.
+    """Computes the digests of one file.
 
     Attributes:
-        digesters: Each is to be given every byte, in order; they may run side by side.
+        digesters: One or two digesters, each of which takes every byte in order. They may run in parallel.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class DigestTaker:
         )
 
     def end(self) -> Digests:
-        """The digests, when every digester has taken every byte."""
+        """Return the digests; every digester has taken every byte."""
         if self._both is not None:
             return Digests(self._both.file(), self._both.tensors)
         return Digests(self._file.digest.hexdigest(), self._tensors.tensors)
@@ -98,7 +98,7 @@ class _TensorDigester:
 
 
 class _Both:
-    """The kernel's: file and tensors in one pass."""
+    """Computes both digests in the C kernel, in one pass."""
 
     def __init__(self, module: ModuleType, state: bytearray) -> None:
         self.tensors: dict[str, str] = {}
@@ -109,14 +109,14 @@ class _Both:
         ranges: list[int] = []
         ending = []
         for segment, start, stop in parts:
-            what = 0
+            flags = 0
             if isinstance(segment, Extent):
                 tensor = segment.tensor
-                what = _TENSOR if start else _TENSOR | _BEGINS
+                flags = _TENSOR if start else _TENSOR | _BEGINS
                 if stop == tensor.nbytes:
-                    what |= _ENDS
+                    flags |= _ENDS
                     ending.append(tensor.name)
-            ranges += (stop - start, what)
+            ranges += (stop - start, flags)
         ended = self._module.digest(self._state, data, array("Q", ranges)).hex()
         width = 2 * _SHA256_NBYTES
         for i, name in enumerate(ending):

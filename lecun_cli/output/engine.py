@@ -1,13 +1,14 @@
-"""Layout -> bytes: units made in parallel, written, and digested in order, in bounded memory.
+"""Generate the bytes of a layout: chunks are drawn in parallel, written, and digested in order.
 
-    workers     take a free buffer, then the next unit, and draw it
-    digesters   one thread each, every unit in order
-    writers     each unit once: two threads where the destination takes bytes in any order, else one
-    a buffer    is free again when its unit is digested and written
+    workers     take a free buffer, then the next chunk, and draw it
+    digesters   one thread each; each digests every chunk, in order
+    writers     two threads if the destination has random access, else one; each chunk is written once
+    buffers     are free again when their chunk is digested and written
 
-A worker takes its buffer before it takes its unit, so the oldest unfinished unit always has one and
-the ring cannot lock up. Drawing, digesting and writing release the GIL, so threads keep the cores and
-the disk busy: while a writer waits for the disk, a worker has its core.
+Memory is bounded by the number of buffers. A worker takes its buffer before its chunk, so the oldest
+unfinished chunk always has a buffer and no deadlock is possible. Drawing, digesting and writing release
+the GIL, so threads keep the cores and the disk busy: while a writer waits for the disk, a worker has its
+core.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ if TYPE_CHECKING:
 DEFAULT_CHUNK_NBYTES = 4 * 2**20
 MIN_CHUNK_NBYTES = 32
 MAX_WORKERS = 256
-_WRITERS = 2  # one fills the disk's queue while the other's bytes are under way
+_WRITERS = 2  # one fills the queue of the disk while the other's bytes are on their way
 
 Progress = Callable[[int, str], None]
-"""Told the bytes done so far and the tensor at work, now and then, from the thread that called `run`."""
+"""Callback `(bytes_done, tensor_name)`, called periodically from the thread that called `run`."""
 
 
 def default_workers() -> int:
-    """As many as this process has cores, but no more than the ordered digests can follow."""
+    """Return the number of cores of this process, but at most 8: ordered digests cannot keep up with more."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(8, cores))
 
@@ -55,31 +56,34 @@ def run(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Digests:
-    """Make a file.
+    """Generate a file.
 
     The bytes do not depend on `chunk_nbytes`, `workers` or the destination.
 
     Args:
-        layout: The file.
+        layout: The layout of the file.
         seed: The seed, 0 to 2**64 - 1.
         destination: Where the bytes go.
-        chunk_nbytes: The longest unit of work, in bytes; memory is about `workers + 4` of these.
-        workers: Threads that draw.
-        progress: Told the bytes done so far and the tensor at work.
+        chunk_nbytes: Maximum size of a chunk, in bytes; memory is about `workers + 4` chunks.
+        workers: Number of threads that draw. If None, `default_workers()`.
+        progress: Callback `(bytes_done, tensor_name)`, called periodically.
+
+    Returns:
+        The digests of the file and of its tensors.
 
     Raises:
-        UsageError: There are to be no workers, or too many.
-        OutputError: The destination refused; whatever a thread met is raised here.
+        UsageError: `workers` is not between 1 and MAX_WORKERS.
+        OutputError: The destination cannot be written. Any other exception of a thread is raised as it is.
     """
     workers = default_workers() if workers is None else workers
     if not 1 <= workers <= MAX_WORKERS:
-        raise UsageError(f"workers are 1 to {MAX_WORKERS}, found {workers}")
+        raise UsageError(f"workers: expected 1 to {MAX_WORKERS}, got {workers}")
     return _Run(layout, seed, destination, chunk_nbytes, workers).run(progress)
 
 
 @dataclass
 class _DrawnChunk:
-    """A unit that is drawn, and how many consumers have not seen it yet."""
+    """A chunk that is drawn, and the number of consumers that have not processed it yet."""
 
     chunk: Chunk
     data: NDArray[np.uint8]
@@ -89,11 +93,12 @@ class _DrawnChunk:
 
 @dataclass
 class _Consumer:
-    """Sees every unit once, in order; with several threads, they begin in order.
+    """Processes every chunk once, in order. With several threads, processing starts in order.
 
     Attributes:
-        take: What is done with a unit and its bytes.
-        next: The unit that the next free thread takes.
+        take: Processes a chunk and its bytes.
+        n_threads: Number of threads.
+        next: Index of the chunk that the next free thread takes.
     """
 
     take: Callable[[Chunk, memoryview], None]
@@ -114,13 +119,13 @@ class _Run:
         self.consumers.append(_Consumer(_writing(destination), _WRITERS if destination.random_access else 1))
         self.longest = min(max(chunk_nbytes, 64), layout.nbytes)
         self.free: list[NDArray[np.uint8]] = []
-        self.unallocated = workers + 2 + _WRITERS  # buffers of the ring that no unit has needed yet
+        self.unallocated = workers + 2 + _WRITERS  # buffers that no chunk has needed yet
         self.changed = threading.Condition()
         self.drawn: dict[int, _DrawnChunk] = {}
         self.n_chunks: int | None = None
         self.error: BaseException | None = None
         self.nbytes_done = 0
-        self.at = ""  # the tensor at work
+        self.at = ""  # the name of the tensor that is being drawn
 
     def run(self, progress: Progress | None) -> Digests:
         threads = [threading.Thread(target=self._guard, args=(self._work,)) for _ in range(self.workers)]
@@ -179,8 +184,8 @@ class _Run:
                 else:
                     self.unallocated -= 1
                     buffer = _aligned(self.longest + PAGE_NBYTES)
-            # A byte lies as far from a page's start as in the file, so that whole pages of it can be written
-            # straight from here, and elements are aligned as they are there.
+            # Bytes have the same offset within a page as in the file, so that whole pages can be written
+            # from here without a copy, and elements are aligned as they are in the file.
             first = chunk.offset % PAGE_NBYTES
             data = buffer[first : first + chunk.nbytes]
             self.at = _name(chunk)
@@ -190,10 +195,10 @@ class _Run:
                 self.changed.notify_all()
 
     def _end(self) -> None:
-        """No unit is left: `_count` has met the last one, unless there is no byte to make."""
+        """Handle the end of the chunks: `_count` has seen the last one, unless the file is empty."""
         if self.n_chunks is None:
             if self.layout.nbytes:
-                raise AssertionError(f"the units end before the {self.layout.nbytes} bytes of the file")
+                raise AssertionError(f"the chunks end before the {self.layout.nbytes} bytes of the file")
             self.n_chunks = 0
             self.changed.notify_all()
 
@@ -232,14 +237,14 @@ def _writing(destination: Writer) -> Callable[[Chunk, memoryview], None]:
 
 
 def _aligned(nbytes: int) -> NDArray[np.uint8]:
-    """Memory that begins with a page."""
+    """Return memory that starts at the start of a page."""
     memory = np.empty(nbytes + PAGE_NBYTES, np.uint8)
     first = -memory.ctypes.data % PAGE_NBYTES
     return memory[first : first + nbytes]
 
 
 def _name(chunk: Chunk) -> str:
-    """The first tensor of a unit, if it has one."""
+    """Return the name of the first tensor of a chunk, or an empty string."""
     return next((segment.tensor.name for segment, _, _ in chunk.parts if isinstance(segment, Extent)), "")
 
 

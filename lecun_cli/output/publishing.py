@@ -1,11 +1,11 @@
-"""Give complete files their names: all of a set, or none.
+"""Give complete files their names: all files of a set, or none.
 
 A weight file and its manifest belong together, so they are published together. Every byte is on the disk
-before the first name changes; the files that are replaced are kept under a second name until the last new
-name is safely there, and restored if anything fails. Signals are held back meanwhile.
+before the first name changes. Files that are replaced are kept under a second name until the last new name
+is on the disk, and restored if anything fails. Signals are held in the meantime.
 
-Between two renames a crash (kill -9, power) can leave a new file beside an old one. Then the old one is still
-there too, as `.NAME.XXXXXX.previous`.
+A crash (kill -9, power failure) between two renames can leave a new file next to an old one. The previous
+version of the new file then still exists as `.NAME.XXXXXX.previous`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NAME_CHARACTERS = 50
-"""How much of a file's name goes into its hidden names, so that the longest name allowed leaves room."""
+"""Number of characters of a file's name in its hidden names, so that these are not too long."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Publication:
     """A complete file, flushed to the disk under a temporary name.
 
     Attributes:
-        temporary: Where it is.
-        final: Where it shall be, in the same folder.
-        shown: The name that messages use for it, as the user gave it.
-        replace: Whether a file of that name may be replaced.
+        temporary: The temporary path.
+        final: The final path, in the same folder.
+        shown: The path in messages, as the user gave it.
+        replace: If true, an existing file may be replaced.
     """
 
     temporary: Path
@@ -48,7 +48,14 @@ class Publication:
 
 @dataclass
 class _Step:
-    """What has been done about one file so far, and so what there is to undo."""
+    """The state of one file, from which a failure can be undone.
+
+    Attributes:
+        file: The file.
+        previous: The second name of the file that is replaced, or None.
+        aside: If true, the file that is replaced is renamed, because it cannot have a second name.
+        inode: Device and inode of the new file.
+    """
 
     file: Publication
     previous: Path | None = None
@@ -85,17 +92,17 @@ class _Step:
             os.replace(self.file.temporary, self.file.final)
 
     def restore(self) -> str | None:
-        """Give the old file its name again, or take the name from the new one.
+        """Give the old file its name again, or remove the new file if there was no old one.
 
         Returns:
-            What could not be undone, or None.
+            A message about what could not be undone, or None.
         """
         final = self.file.final
         try:
             if self.previous is not None:
                 if self.aside or self._is_ours():
                     os.replace(self.previous, final)
-                # Renaming one name of a file to another one of it does nothing, so this name may still exist.
+                # Renaming a file to another of its own names does nothing, so this name may still exist.
                 with contextlib.suppress(FileNotFoundError):
                     self.previous.unlink()
             elif self._is_ours():
@@ -118,7 +125,7 @@ class _Step:
         """Remove the second names.
 
         Returns:
-            What could not be removed, or None.
+            A message about what could not be removed, or None.
         """
         for name in (self.previous, self.file.temporary):
             try:
@@ -133,15 +140,15 @@ def publish(files: Sequence[Publication]) -> tuple[str, ...]:
     """Give every file its final name, or leave everything as it was.
 
     Args:
-        files: Complete files, flushed to the disk. The first one is named first.
+        files: Complete files, flushed to the disk, in the order in which they are renamed.
 
     Returns:
-        Warnings: second names that could not be removed afterwards. The new files are complete all the same.
+        Warnings about second names that could not be removed; the new files are complete nevertheless.
 
     Raises:
-        UsageError: A file of that name has appeared meanwhile and may not be replaced.
-        OutputError: The file system refused; every file is as it was before, or a note of the exception says
-            what could not be restored.
+        UsageError: A file of a final name has appeared in the meantime and may not be replaced.
+        OutputError: The file system refused. Every file is as it was before; if not, a note of the exception
+            says what could not be restored.
     """
     if not files:
         return ()
@@ -169,12 +176,12 @@ def publish(files: Sequence[Publication]) -> tuple[str, ...]:
 
 
 def hidden_name(final: Path, suffix: str) -> Path:
-    """A hidden sibling of a file, with a random part: `.NAME.XXXXXX.suffix`."""
+    """Return a hidden path in the folder of a file, with a random part: `.NAME.XXXXXX.suffix`."""
     return final.with_name(f".{final.name[:NAME_CHARACTERS]}.{secrets.token_hex(6)}.{suffix}")
 
 
 def exists_error(path: Path) -> UsageError:
-    """The error of an output that exists and may not be replaced."""
+    """Return the error for an output that exists and may not be replaced."""
     return UsageError(f"{path} exists already", help="give another name, or --force to replace it")
 
 
@@ -190,7 +197,7 @@ def _are_complete(files: Sequence[Publication]) -> str:
 
 
 def _rename_new(temporary: Path, final: Path) -> None:
-    """Name a file, but never over one that has appeared meanwhile; the temporary name may stay."""
+    """Rename a file, but never replace one that has appeared in the meantime. The old name may stay."""
     try:
         os.link(temporary, final)
     except FileExistsError:
@@ -204,7 +211,7 @@ def _rename_new(temporary: Path, final: Path) -> None:
 def _sync_folder(folder: Path) -> None:
     try:
         fd = os.open(folder, os.O_RDONLY)
-    except PermissionError:  # a folder that may be written to and not read
+    except PermissionError:  # a folder that may be written but not read
         return
     try:
         os.fsync(fd)

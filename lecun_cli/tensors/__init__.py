@@ -1,1 +1,1 @@
-"""The elements of tensors: boxes of them, generated from the stream."""
+"""Generate elements of tensors from the stream: ranges, boxes, slices."""

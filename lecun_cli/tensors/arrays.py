@@ -1,4 +1,4 @@
-"""A LeCun-normal array from its identity, without a spec."""
+"""Generate a LeCun-normal array from its identity, without a spec."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ if TYPE_CHECKING:
 def lecun_normal(
     shape: Shape, *, fan_in: float, seed: int, identity: str, dtype: str = "float32"
 ) -> NDArray[np.generic]:
-    """A LeCun-normal array: the very one that a file holds for a parameter of this identity.
+    """Return a LeCun-normal array, equal to the parameter of this identity in a weight file.
 
-    LeCun normal is variance scaling with scale 1, mode fan_in and the normal truncated at two standard
-    deviations: the std is sqrt(1 / fan_in), and no weight is past 2.2737 / sqrt(fan_in).
+    LeCun normal (LeCun et al., "Efficient BackProp", 1998) is variance scaling with scale 1 and mode fan_in.
+    The normal distribution is truncated at two standard deviations, as in Keras and JAX: the standard
+    deviation of the weights is sqrt(1 / fan_in), and their largest magnitude 2.2737 / sqrt(fan_in).
 
     Args:
-        shape: Canonical shape: `(out, in)` for dense, `(out, in / groups, *kernel)` for convolutions.
+        shape: Canonical shape: `(out, in)` for dense layers, `(out, in / groups, *kernel)` for convolutions.
             Keras and Flax store the transpose.
-        fan_in: Inputs that feed one output.
-        seed: 0 to 2**64 - 1.
-        identity: For example `hidden/kernel`.
+        fan_in: Number of inputs that feed one output, above 0.
+        seed: The seed, 0 to 2**64 - 1.
+        identity: The key of the stream, such as `hidden/kernel`.
         dtype: A float dtype.
 
     Returns:
-        An array `shape` of `dtype`, little-endian.
+        An array of the shape and dtype, little-endian.
 
     Raises:
-        UsageError: An argument is out of its range.
+        UsageError: An argument is out of range.
 
     Example:
         >>> lecun_normal((64, 100), fan_in=100, seed=42, identity="hidden/kernel").shape
@@ -47,14 +48,14 @@ def lecun_normal(
     shape = tuple(shape)
     if dtype not in DTYPES or not DTYPES[dtype].is_float:
         raise UsageError(
-            f"weights are floats, found dtype {dtype!r}", help=f"dtypes are: {', '.join(FLOAT_DTYPES)}"
+            f'dtype: expected a float dtype, got "{dtype}"', help=f"float dtypes: {', '.join(FLOAT_DTYPES)}"
         )
     if not fan_in > 0:
         raise UsageError(f"fan_in: expected a positive number, got {fan_in}")
     if not 0 <= seed < 2**64:
-        raise UsageError(f"a seed is from 0 to 2**64 - 1, found {seed}")
+        raise UsageError(f"seed: expected 0 to 2**64 - 1, got {seed}")
     if any(n < 1 for n in shape):
-        raise UsageError(f"a size is at least 1, found the shape {shape}")
+        raise UsageError(f"shape: expected sizes of at least 1, got {shape}")
     initializer = make("lecun_normal")
     fans = Fans(fan_in, fan_in)
     part = PackedParameter(identity, shape, None, initializer, fans, fans, initializer.distribution(fans))

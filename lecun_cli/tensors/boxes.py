@@ -1,8 +1,7 @@
-"""Ranges of a tensor in C order as boxes, and boxes as runs: pure integer geometry.
+"""Convert ranges of a tensor to boxes, and boxes to runs of consecutive elements: integer geometry.
 
-A storage order that is not the canonical one is handled box by box: a range of the stored tensor is a
-few boxes, a box of the stored tensor is a box of the canonical one, and that is a set of runs of the
-stream.
+Tensors that are not stored in canonical order are handled box by box: a range of the stored tensor is a few
+boxes, a box of the stored tensor is a box of the canonical one, and that is a set of runs of the stream.
 """
 
 from __future__ import annotations
@@ -16,30 +15,35 @@ from lecun_cli.initializers.fans import Shape
 
 @dataclass(frozen=True)
 class Box:
-    """A box of a tensor: `starts[k] <= index k < stops[k]`."""
+    """A box of a tensor: the elements whose index k is in `starts[k] <= index < stops[k]` for every axis k.
+
+    Attributes:
+        starts: First index along each axis.
+        stops: One past the last index along each axis.
+    """
 
     starts: tuple[int, ...]
     stops: tuple[int, ...]
 
     @property
     def dims(self) -> tuple[int, ...]:
-        """Extent along every axis."""
+        """Size along each axis."""
         return tuple(b - a for a, b in zip(self.starts, self.stops, strict=True))
 
     @property
     def n_elements(self) -> int:
-        """Elements in the box."""
+        """Number of elements."""
         return math.prod(self.dims)
 
     def permuted(self, axes: tuple[int, ...]) -> Box:
-        """The same box where axis `axes[k]` is this box's axis k."""
+        """Return the box with permuted axes: axis k of this box becomes axis `axes[k]`."""
         starts, stops = [0] * len(axes), [0] * len(axes)
         for k, axis in enumerate(axes):
             starts[axis], stops[axis] = self.starts[k], self.stops[k]
         return Box(tuple(starts), tuple(stops))
 
     def cut(self, axis: int, start: int, stop: int) -> Box | None:
-        """The part of the box that lies in a range of one axis, or None."""
+        """Return the part of the box within a range of one axis, or None if it is empty."""
         low, high = max(self.starts[axis], start), min(self.stops[axis], stop)
         if low >= high:
             return None
@@ -48,43 +52,43 @@ class Box:
         return Box(tuple(starts), tuple(stops))
 
     def shifted(self, axis: int, by: int) -> Box:
-        """The box moved along one axis."""
+        """Return the box moved along one axis."""
         starts, stops = list(self.starts), list(self.stops)
         starts[axis] += by
         stops[axis] += by
         return Box(tuple(starts), tuple(stops))
 
     def flipped(self, axis: int, n: int) -> Box:
-        """The same box where an axis of `n` runs backwards."""
+        """Return the box after an axis of size `n` is reversed."""
         starts, stops = list(self.starts), list(self.stops)
         starts[axis], stops[axis] = n - self.stops[axis], n - self.starts[axis]
         return Box(tuple(starts), tuple(stops))
 
     def overlap(self, other: Box) -> Box | None:
-        """What two boxes have in common, or None."""
+        """Return the intersection of two boxes, or None if it is empty."""
         starts = tuple(map(max, self.starts, other.starts))
         stops = tuple(map(min, self.stops, other.stops))
         return Box(starts, stops) if all(a < b for a, b in zip(starts, stops, strict=True)) else None
 
     def within(self, outer: Box) -> tuple[slice, ...]:
-        """Where this box lies in an array that holds `outer`."""
+        """Return the slices of this box in an array that contains the box `outer`."""
         return tuple(
             slice(a - low, b - low) for a, b, low in zip(self.starts, self.stops, outer.starts, strict=True)
         )
 
 
 def full_box(shape: Shape) -> Box:
-    """The box of a whole tensor."""
+    """Return the box that covers a whole tensor."""
     return Box((0,) * len(shape), tuple(shape))
 
 
 def boxes_of_range(shape: Shape, start: int, stop: int) -> Iterator[Box]:
-    """The boxes that together are the elements `start .. stop` in C order, in that order.
+    """Yield the boxes that make up the elements `start` to `stop` of a tensor in C order, in that order.
 
     Args:
         shape: Shape of the tensor.
-        start: The first element.
-        stop: One past the last; `start < stop`.
+        start: Index of the first element in C order.
+        stop: One past the last element; `start < stop`.
     """
     if len(shape) == 0:
         yield Box((), ())
@@ -113,7 +117,7 @@ def _in_row(shape: Shape, row: int, start: int, stop: int) -> Iterator[Box]:
 
 
 def split(box: Box, most: int) -> Iterator[Box]:
-    """Cut a box into boxes of at most `most` elements, in C order."""
+    """Yield boxes of at most `most` elements that make up a box, in C order."""
     if box.n_elements <= most:
         yield box
         return
@@ -131,9 +135,9 @@ class Runs:
     """A box as runs of consecutive elements of its tensor.
 
     Attributes:
-        length: Elements in each run.
-        outer: The axes that the runs are counted along, as (first, count, stride) in elements.
-        base: The first element of the first run.
+        length: Number of elements in each run.
+        outer: The axes along which the runs repeat, as (count, stride), with strides in elements.
+        base: Index of the first element of the first run.
     """
 
     length: int
@@ -142,16 +146,16 @@ class Runs:
 
     @property
     def count(self) -> int:
-        """How many runs there are."""
+        """Number of runs."""
         return math.prod(count for count, _ in self.outer)
 
 
 def runs_of(shape: Shape, box: Box) -> Runs:
-    """The runs of a box, as long as they can be.
+    """Return the runs of a box, as long as possible.
 
     Args:
         shape: Shape of the tensor.
-        box: A box of it.
+        box: A box of the tensor.
     """
     strides = [math.prod(shape[k + 1 :]) for k in range(len(shape))]
     base = sum(a * s for a, s in zip(box.starts, strides, strict=True))
@@ -167,12 +171,12 @@ def runs_of(shape: Shape, box: Box) -> Runs:
     return Runs(length, outer, base)
 
 
-# Costs of drawing, in nanoseconds: an element of a long run, and what starting a run adds.
+# Costs of drawing, in nanoseconds: per element of a long run, and per run.
 _ELEMENT, _RUN = 5.0, 150.0
 
 
 def to_draw(shape: Shape, box: Box) -> Box:
-    """The cheapest box to draw that holds `box`: wider along its last axes where its runs are short."""
+    """Return the box around `box` that is cheapest to draw: wider along the last axes if runs are short."""
     best, least = box, math.inf
     for k in range(len(shape), -1, -1):
         starts = (*box.starts[:k], *(0 for _ in shape[k:]))

@@ -1,4 +1,4 @@
-"""The elements of a planned tensor: any range or box of it, made from the stream and nothing else."""
+"""Generate any range or box of a planned tensor from the stream."""
 
 from __future__ import annotations
 
@@ -22,15 +22,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST_DRAWN = 2**18
-"""Elements of a transposed part that are drawn at once: they and their place stay in the cache."""
-
+"""Number of elements of a transposed part that are drawn at once, so that they stay in the CPU cache."""
 
 Range = tuple[TensorPlan, int, int, int]
-"""A tensor, where a range of it begins and how long it is, as stored, and where it goes, all in bytes."""
+"""(tensor, start, nbytes, offset): a range of a stored tensor, and its offset in the output, in bytes."""
 
 
 class TensorGenerator:
-    """Makes elements of tensors under one seed; each thread has its own, with its own buffers.
+    """Generates elements of tensors under one seed. Each thread needs a generator of its own.
 
     Args:
         seed: The seed, 0 to 2**64 - 1.
@@ -42,15 +41,15 @@ class TensorGenerator:
 
     @cached_property
     def _scratch(self) -> Scratch:
-        """Only what the kernel does not draw needs it."""
+        """Working memory, which is needed only if the C kernel is not used."""
         return Scratch()
 
     def draw_ranges(self, ranges: Iterable[Range], out: NDArray[np.uint8]) -> None:
-        """Make ranges of many tensors in one buffer.
+        """Generate ranges of many tensors into one buffer.
 
         Args:
-            ranges: What goes where; they do not overlap in `out`.
-            out: Bytes.
+            ranges: The ranges; they do not overlap in `out`.
+            out: The buffer, one-dimensional.
         """
         runs = []
         batched = bindings.available()
@@ -71,12 +70,12 @@ class TensorGenerator:
             bindings.draw_runs(out, runs)
 
     def draw_range(self, tensor: TensorPlan, start: int, out: NDArray[np.generic]) -> None:
-        """Make the elements `start .. start + len(out)` of a tensor, in the C order of its stored shape.
+        """Generate the elements `start` to `start + len(out)` of a tensor, in C order of its stored shape.
 
         Args:
             tensor: The tensor.
-            start: The first element.
-            out: One axis, of the tensor's dtype, little-endian; it may be unaligned.
+            start: Index of the first element.
+            out: A one-dimensional array of the tensor's dtype, little-endian; it may be unaligned.
         """
         if tensor.concat_axis > 0:
             done = 0
@@ -92,12 +91,12 @@ class TensorGenerator:
             at += part.n_elements
 
     def draw_box(self, tensor: TensorPlan, box: Box, out: NDArray[np.generic]) -> None:
-        """Make a box of a tensor.
+        """Generate a box of a tensor.
 
         Args:
             tensor: The tensor.
-            box: A box in its stored shape.
-            out: An array of the box's dims, of the tensor's dtype; it may be a view with any strides.
+            box: A box of its stored shape.
+            out: An array of shape `box.dims` and of the tensor's dtype, with any strides.
         """
         if len(tensor.parts) == 1 and tensor.parts[0].shape == tensor.shape:
             self._draw_part_box(tensor, tensor.parts[0], box, out)
@@ -109,7 +108,7 @@ class TensorGenerator:
                     inner = share.shifted(tensor.concat_axis, -at)
                     self._draw_part_box(tensor, part, inner, out[share.within(box)])
                 at += part.shape[tensor.concat_axis]
-        else:  # axes are merged, so a box of the tensor is none of its parts; its runs are ranges of them
+        else:  # axes are merged: a box of the tensor is not a box of a part, but its runs are ranges of parts
             runs = runs_of(tensor.shape, box)
             flat = np.empty((runs.count, runs.length), tensor.storage.numpy())
             for row, start in zip(flat, _starts(runs).tolist(), strict=True):
@@ -160,7 +159,14 @@ class TensorGenerator:
     def _draw_natively(
         self, tensor: TensorPlan, part: PackedParameter, box: Box, out: NDArray[np.generic]
     ) -> bool:
-        """The same in one pass, where the kernel is; `box` and `out` have the canonical axes."""
+        """Draw with the C kernel in one pass, and return true, if it is available.
+
+        Args:
+            tensor: The tensor.
+            part: A part of it.
+            box: A box of the canonical parameter.
+            out: An array of shape `box.dims`, with canonical axes.
+        """
         shape = part.canonical_shape
         counts = tuple(math.prod(shape[k + 1 :]) for k in range(len(shape)))
         start = sum(a * count for a, count in zip(box.starts, counts, strict=True))
@@ -168,7 +174,7 @@ class TensorGenerator:
         return fill_box(out, part.distribution, key, start, counts, tensor.storage)
 
     def _draw_canonical(self, tensor: TensorPlan, part: PackedParameter, box: Box) -> NDArray[np.generic]:
-        """A box of the canonical parameter, in a buffer that the next call reuses."""
+        """Return a box of the canonical parameter, in a buffer that the next call overwrites."""
         dtype = tensor.storage
         nbytes = box.n_elements * dtype.itemsize
         if len(self._drawn) < nbytes:
@@ -191,7 +197,7 @@ class TensorGenerator:
 
 
 def _packed_sampler(tensor: TensorPlan) -> bytes | None:
-    """How the kernel draws a tensor of whose stream each range is a run; None for any other."""
+    """Return the kernel's sampler for a tensor whose ranges are runs of one stream, else None."""
     first, *more = tensor.template.parts
     if more or not first.in_order or isinstance(first.distribution, Constant):
         return None
@@ -199,7 +205,7 @@ def _packed_sampler(tensor: TensorPlan) -> bytes | None:
 
 
 def _starts(runs: Runs) -> NDArray[np.int64]:
-    """The first element of every run."""
+    """Return the index of the first element of every run."""
     starts = np.full((), runs.base, np.int64)
     for count, stride in runs.outer:
         starts = np.add.outer(starts, np.arange(count, dtype=np.int64) * stride)
@@ -207,12 +213,15 @@ def _starts(runs: Runs) -> NDArray[np.int64]:
 
 
 def draw_tensor(tensor: TensorPlan, seed: int, box: Box | None = None) -> NDArray[np.generic]:
-    """A tensor, or a box of it, as an array.
+    """Return a tensor, or a box of it, as an array.
 
     Args:
         tensor: The tensor.
-        seed: The seed.
-        box: A box in its stored shape; the whole tensor if not given.
+        seed: The seed, 0 to 2**64 - 1.
+        box: A box of its stored shape. If None, the whole tensor.
+
+    Returns:
+        An array of the box's shape and of the tensor's dtype, little-endian.
     """
     box = full_box(tensor.shape) if box is None else box
     out = np.empty(box.dims, tensor.storage.numpy())

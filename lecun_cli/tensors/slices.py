@@ -1,4 +1,4 @@
-"""Any part of one tensor, without making the rest."""
+"""Generate a slice of one tensor, without generating the rest."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lecun_cli.display.text import shape_text
 from lecun_cli.errors import UsageError
 from lecun_cli.initializers.fans import Shape
 from lecun_cli.tensors.boxes import Box
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Selection:
-    """A box of a tensor, and the axes that single indices take away.
+    """A box of a tensor, and the shape of the result, which lacks the axes of single indices.
 
     Attributes:
-        box: The box, in the stored shape.
+        box: The box of the stored shape.
         shape: The shape of the result.
     """
 
@@ -31,21 +32,21 @@ class Selection:
 
 
 def parse_range(text: str, shape: Shape) -> Selection:
-    """A selection from NumPy's notation without steps: `3`, `0:5`, `:, -1`.
+    """Parse a selection in NumPy's notation without steps: `3`, `0:5`, `:, -1`.
 
     Args:
-        text: The notation; axes that it leaves out are whole.
-        shape: The stored shape.
+        text: The notation. Axes that it omits are selected in full.
+        shape: The stored shape of the tensor.
 
     Raises:
-        UsageError: It is no selection, or leads out of the shape.
+        UsageError: The text is not a selection, or selects no elements of the shape.
     """
     inner = text.strip().strip("[]").strip()
     items = [item.strip() for item in inner.split(",")] if inner else []
     if len(items) > len(shape):
         raise UsageError(
-            f'the range "{text}" has {len(items)} axes, and the tensor has {len(shape)}',
-            help=f"its shape is {'x'.join(map(str, shape)) or 'that of a scalar'}",
+            f'range "{text}": expected at most {len(shape)} axes, got {len(items)}',
+            help=f"the shape of the tensor is {shape_text(shape)}",
         )
     starts, stops, kept = [], [], []
     for axis, n in enumerate(shape):
@@ -73,10 +74,10 @@ def parse_range(text: str, shape: Shape) -> Selection:
 
 
 def find_tensor(plan: Plan, name: str) -> TensorPlan:
-    """A tensor of a plan by its name.
+    """Return the tensor of a name.
 
     Raises:
-        UsageError: There is none; the message names the nearest.
+        UsageError: The plan has no such tensor; the error suggests the most similar name.
     """
     tensor = plan.tensor(name)
     if tensor is None:
@@ -87,23 +88,27 @@ def find_tensor(plan: Plan, name: str) -> TensorPlan:
 
 
 def slice_tensor(plan: Plan, name: str, text: str = "") -> NDArray[np.generic]:
-    """A part of a tensor, as the file holds it.
+    """Return a slice of a tensor, equal to the elements in the weight file.
 
     Args:
         plan: A plan with a seed.
         name: The tensor's name.
-        text: The part, in NumPy's notation without steps; the whole tensor if empty.
+        text: The slice, in NumPy's notation without steps. If empty, the whole tensor.
 
     Returns:
-        An array of the selected shape, little-endian.
+        An array of the selected shape and of the tensor's dtype, little-endian.
 
     Raises:
-        UsageError: There is no such tensor or part, or no seed.
+        UsageError: The plan has no seed or no such tensor, or the slice is empty or not valid.
+
+    Example:
+        >>> slice_tensor(make_plan(load_spec("lenet5", seed=1)), "c1/kernel", "0,0,:,:2").shape
+        (1, 2)
     """
     from lecun_cli.tensors.generator import draw_tensor
 
     if plan.seed is None:
-        raise UsageError("a slice needs the seed, and the spec gives none", help="give --seed")
+        raise UsageError("a slice needs a seed, and the spec has none", help="give --seed")
     tensor = find_tensor(plan, name)
     selection = parse_range(text, tensor.shape)
     return draw_tensor(tensor, plan.seed, selection.box).reshape(selection.shape)

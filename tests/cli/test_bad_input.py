@@ -36,7 +36,7 @@ SPECS = [
     Bad("unknown kind", "layers: [{type: Dens, name: a}]", "= help: did you mean dense?"),
     Bad("duplicate key", "seed: 1\nseed: 2\nlayers: [" + DENSE + "]", "s.yaml:2:1: error: duplicate key \"seed\""),
     Bad("duplicate name", f"layers:\n  - {DENSE}\n  - {DENSE}", 's.yaml:3:25: error: two tensors have the name "a/kernel"'),
-    Bad("prefix of another", "tensors:\n - {name: a, shape: 2, initializer: zeros}\n - {name: a/b, shape: 2, initializer: zeros}", 's.yaml:3:11: error: in HDF5 "a" cannot be a tensor', ("-o", "w.h5")),
+    Bad("prefix of another", "tensors:\n - {name: a, shape: 2, initializer: zeros}\n - {name: a/b, shape: 2, initializer: zeros}", 's.yaml:3:11: error: in HDF5, "a" cannot be both a tensor', ("-o", "w.h5")),
     Bad("zero size", "layers: [{type: dense, name: a, in_features: 0, out_features: 4}]", "in_features is at least 1, found the number 0"),
     Bad("negative size", "layers: [{type: dense, name: a, in_features: -3, out_features: 4}]", "in_features is at least 1, found the number -3"),
     Bad("size overflow", "layers: [{type: dense, name: a, in_features: 2 ** 60, out_features: 4}]", "in_features is at most"),

@@ -168,7 +168,7 @@ class TestFiles:
 
 class TestRefused:
     def test_other_frameworks(self) -> None:
-        with pytest.raises(PlanError, match="the framework is torch"):
+        with pytest.raises(PlanError, match="expected keras, got torch"):
             FORMATS["keras"].layout(make_plan(parse_spec(SPEC, framework="torch")))
 
     @pytest.mark.parametrize(
@@ -180,5 +180,5 @@ class TestRefused:
     )
     def test_what_is_no_class_of_keras_with_its_place(self, layer: str) -> None:
         plan = make_plan(parse_spec(f"layers:\n  - {layer}\n", "s.yaml"))
-        with pytest.raises(PlanError, match=r"s.yaml:2:\d+: error: \w+ is no layer of Keras"):
+        with pytest.raises(PlanError, match=r"s.yaml:2:\d+: error: \w+ is not a layer of Keras"):
             FORMATS["keras"].layout(plan)

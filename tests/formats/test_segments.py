@@ -141,10 +141,10 @@ class TestGapless:
     @pytest.mark.parametrize("second", [5, 3])
     def test_refuses_a_gap_and_an_overlap(self, second: int) -> None:
         segments = (Literal(0, b"1234"), Literal(second, b"x"))
-        message = f"a segment starts at {second}, and the one before ends at 4"
+        message = f"start of a segment: expected 4, got {second}"
         with pytest.raises(AssertionError, match=re.escape(message)):
             check_gapless(segments, second + 1)
 
     def test_refuses_another_length(self) -> None:
-        with pytest.raises(AssertionError, match="the segments end at 4, and the file at 5"):
+        with pytest.raises(AssertionError, match="end of the segments: expected 5, got 4"):
             check_gapless((Literal(0, b"1234"),), 5)

@@ -232,7 +232,7 @@ class TestThreads:
     @pytest.mark.parametrize("workers", [0, -1, 257])
     def test_their_number_is_bounded(self, workers: int) -> None:
         layout = layout_of(mixed_plan(), "safetensors")
-        with pytest.raises(UsageError, match=f"workers are 1 to 256, found {workers}"):
+        with pytest.raises(UsageError, match=f"workers: expected 1 to 256, got {workers}"):
             engine.run(layout, SEED, NullDestination(), workers=workers)
 
     def test_by_default_are_as_many_as_cores_within_bounds(self) -> None:
@@ -285,7 +285,7 @@ class TestDiagnostics:
 
     def test_of_cutting_stop_the_run(self) -> None:
         broken = FileLayout("test", 100, (Literal(0, b"short"),))
-        with pytest.raises(AssertionError, match="the units end before the 100 bytes of the file"):
+        with pytest.raises(AssertionError, match="the chunks end before the 100 bytes of the file"):
             engine.run(broken, SEED, NullDestination(), workers=2)
 
     def test_of_starting_threads_stop_those_that_run(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Attributes of a file that permission bits do not show: Linux's statx.
 
-The standard library does not have the call. Where the system lacks it, or a file system does not report an
-attribute, a file simply has none: publishing still restores what it could not replace.
+The standard library does not have the call. If the system lacks it, or a file system does not report an
+attribute, the attribute counts as unset; publishing still restores what it cannot replace.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def attributes(path: Path) -> int:
     """Return the attributes of a file or folder.
 
     Args:
-        path: The file; a link is followed.
+        path: The file or folder. A symbolic link is followed.
 
     Returns:
         A sum of `IMMUTABLE`, `APPEND` and `MOUNT_ROOT` and bits that are not named here; 0 if unknown.

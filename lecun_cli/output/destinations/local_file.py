@@ -1,9 +1,9 @@
 """A local file that appears when it is complete.
 
-It is written under a sibling's name, its disk space reserved first. When it is complete it is flushed to the
-disk and published, alone or with others; it is removed on any exception. A large file goes straight to the
-disk where the file system can (O_DIRECT): that saves a copy of every byte, and pushes nothing of others out
-of the page cache.
+The file is written under a temporary name in the same folder, after its disk space is reserved. When it is
+complete, it is flushed to the disk and published, alone or with others; it is removed on any exception.
+Large files bypass the page cache if the file system supports it (O_DIRECT), which saves a copy of every
+byte and does not evict the pages of other files.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from lecun_cli.output.publishing import Publication, exists_error, hidden_name, 
 from lecun_cli.signals import hold_signals
 
 MIN_DIRECT_NBYTES = 16 * 2**20
-"""Smaller files go by the page cache, where their reader finds them."""
+"""Size in bytes from which a file bypasses the page cache."""
 
 
 class LocalFile(Destination):
-    """A regular file, published by `commit`; leaving the context without it removes every trace.
+    """A regular file, published by `commit`, or by `finish` and `publish`.
 
     Args:
-        path: Its final name; a link is followed.
-        nbytes: Its length in bytes.
+        path: The final name. A symbolic link is followed.
+        nbytes: Length in bytes.
         force: If true, an existing file may be replaced.
     """
 
@@ -55,7 +55,7 @@ class LocalFile(Destination):
             OutputError: The file cannot be created, or the disk is too small.
         """
         temporary = hidden_name(self._final, "partial")
-        # Before it is there: a signal may come between the making of the file and the next line.
+        # Set before the file exists, because a signal may arrive right after its creation.
         self._temporary = temporary
         try:
             self._fd = os.open(
@@ -63,12 +63,12 @@ class LocalFile(Destination):
             )
             self._reserve()
             if self.nbytes >= MIN_DIRECT_NBYTES and hasattr(os, "O_DIRECT"):
-                with contextlib.suppress(OSError):  # a file system without it
+                with contextlib.suppress(OSError):  # the file system does not support it
                     self._direct_fd = os.open(temporary, os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
                     self._straight = True
         except BaseException as error:
             if isinstance(error, FileExistsError):
-                self._temporary = None  # a file of this unlikely name, and not ours
+                self._temporary = None  # this file is not ours
             failure = error
             if isinstance(error, OSError) and not isinstance(error, LecunInitError):
                 failure = output_error(self.path, error)
@@ -78,7 +78,11 @@ class LocalFile(Destination):
             raise failure from error
 
     def write(self, offset: int, data: memoryview) -> None:
-        """Write bytes at an offset; safe from several threads."""
+        """Write bytes at an offset. Several threads may call this at once.
+
+        Raises:
+            OutputError: The bytes cannot be written.
+        """
         try:
             while data:
                 count = self._write_some(offset, data)
@@ -88,7 +92,7 @@ class LocalFile(Destination):
             raise output_error(self.path, error) from error
 
     def _write_some(self, offset: int, data: memoryview) -> int:
-        """Whole pages go straight to the disk, what is before and after them by the page cache."""
+        """Write whole pages past the page cache, and bytes before and after them through it."""
         if self._straight:
             before = -offset % PAGE_NBYTES
             pages = len(data) // PAGE_NBYTES * PAGE_NBYTES
@@ -100,7 +104,7 @@ class LocalFile(Destination):
                 except OSError as error:
                     if error.errno != errno.EINVAL:
                         raise
-                    self._straight = False  # it wants larger pages, or cannot after all
+                    self._straight = False  # it needs larger pages, or does not support it after all
         count = os.pwrite(self._fd, data, offset)
         if self._flush is not None:
             self._flush(self._fd, offset, count)
@@ -110,19 +114,22 @@ class LocalFile(Destination):
         """Flush the file to the disk and publish it alone.
 
         Returns:
-            Warnings, as `publish` gives them.
+            Warnings, as `publish` returns them.
 
         Raises:
-            OutputError: The disk refused.
-            UsageError: A file of that name has appeared meanwhile and may not be replaced.
+            OutputError: The file cannot be flushed or renamed.
+            UsageError: A file of this name has appeared in the meantime and may not be replaced.
         """
         return publish([self.finish()])
 
     def finish(self) -> Publication:
-        """Flush the complete file to the disk; what `publish` then names.
+        """Flush the complete file to the disk.
+
+        Returns:
+            The file under its temporary name, for `publish`.
 
         Raises:
-            OutputError: The disk refused.
+            OutputError: The file cannot be flushed.
         """
         if self._temporary is None or self._fd < 0:
             raise AssertionError("finish of a file that is not open")
@@ -134,11 +141,11 @@ class LocalFile(Destination):
         return Publication(self._temporary, self._final, self.path, self.force)
 
     def check(self) -> None:
-        """Whether the file may be written here, without making anything.
+        """Check that the file can be written, without creating anything.
 
         Raises:
-            UsageError: It exists and may not be replaced, or its folder is not there.
-            OutputError: The folder may not be written to, or the disk is too small.
+            UsageError: The file exists and may not be replaced, or its folder does not exist.
+            OutputError: The folder cannot be written, or the disk is too small.
         """
         try:
             self._check()
@@ -168,7 +175,7 @@ class LocalFile(Destination):
             raise _too_small(self.path, self.nbytes, free)
 
     def _check_permissions(self, folder: Path) -> None:
-        """Refuse, before any work, names that could be created and not changed: no mode bit shows them."""
+        """Refuse files that could be created but not renamed, which no mode bit shows."""
         if attributes(folder) & APPEND:
             raise OutputError(
                 f"files in the folder {self.path.parent} cannot be renamed: it is append-only",
@@ -216,7 +223,11 @@ class LocalFile(Destination):
                 os.close(fd)
 
     def abort(self, error: BaseException | None = None) -> None:
-        """Remove the temporary name, if it is there; a failure becomes a note of the error on its way."""
+        """Remove the temporary file, if it exists.
+
+        Args:
+            error: The exception on its way, or None. A failure to remove the file becomes a note of it.
+        """
         with contextlib.suppress(OSError):
             self._close()
         if self._temporary is None:
@@ -230,14 +241,19 @@ class LocalFile(Destination):
 
 
 def write_whole(path: str | Path, data: bytes, *, force: bool) -> tuple[str, ...]:
-    """Write a small file whole, under the same promise as a large one.
+    """Write a small file: it appears when it is complete, or not at all.
+
+    Args:
+        path: Path of the file.
+        data: The content.
+        force: If true, an existing file may be replaced.
 
     Returns:
-        Warnings, as `publish` gives them.
+        Warnings, as `publish` returns them.
 
     Raises:
-        UsageError: It exists and may not be replaced, or its folder is not there.
-        OutputError: It cannot be written.
+        UsageError: The file exists and may not be replaced, or its folder does not exist.
+        OutputError: The file cannot be written.
     """
     with hold_signals(), LocalFile(path, len(data), force=force) as file:
         file.write(0, memoryview(data))
@@ -248,9 +264,9 @@ _SYNC_FILE_RANGE_WRITE = 2
 
 
 def _early_flush() -> Callable[[int, int, int], object] | None:
-    """Linux's sync_file_range: the disk starts on a range at once, so that the final flush waits for little.
+    """Return sync_file_range of Linux, which starts writeback early so that the final fsync is short.
 
-    The standard library does not have it; where the C library lacks it too, the final flush does all.
+    The standard library does not offer it. Return None if the C library lacks it too.
     """
     import ctypes
 
@@ -259,18 +275,18 @@ def _early_flush() -> Callable[[int, int, int], object] | None:
     except (OSError, AttributeError, TypeError):
         return None
     call.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
-    # Its answer is of no use: what could not be written is told by fsync.
+    # The result is ignored, because fsync reports write errors.
     return lambda fd, offset, nbytes: call(fd, offset, nbytes, _SYNC_FILE_RANGE_WRITE)
 
 
 def free_nbytes(folder: Path) -> int:
-    """Bytes that this user may still write where `folder` lies."""
+    """Return the number of bytes that this user may still write to the file system of a folder."""
     space = os.statvfs(folder)
     return space.f_bavail * space.f_frsize
 
 
 def _is_sticky_for_us(folder: Path, final: Path) -> bool:
-    """Whether a sticky folder keeps this user from replacing a file: it owns neither of them."""
+    """Return true if a sticky folder keeps this user, who owns neither, from replacing a file."""
     if not hasattr(os, "geteuid") or os.geteuid() == 0:
         return False
     status = os.stat(folder)
