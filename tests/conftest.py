@@ -1,4 +1,4 @@
-"""Plans to test with: from a spec's text, or of one tensor put together by hand."""
+"""Plans for tests: from the text of a spec, or built from tensors."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from lecun_cli.stream.scratch import Scratch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Keras takes its backend when it is imported; that of NumPy needs JAX and no TensorFlow.
+# Keras chooses its backend when it is imported; the NumPy backend needs JAX but not TensorFlow.
 os.environ.setdefault("KERAS_BACKEND", "numpy")
 
-# A machine that does other work is no fault of the code.
+# Tests must not fail because the machine is busy.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 SEED = 42
 
 PLAIN = ("safetensors", "hdf5")
-"""The formats that hold any plan, each tensor under its own name."""
+"""The formats that can store any plan, each tensor under its own name."""
 
 LAYERS = (
     "{type: conv2d, name: conv, in_channels: 6, out_channels: 10, kernel_size: [3, 2], groups: 2}",
@@ -45,16 +45,16 @@ LAYERS = (
     "{type: tensor, name: count, shape: [], initializer: {name: constant, value: -7}, dtype: int64}",
     "{type: tensor, name: mask, shape: [3, 3], initializer: ones, dtype: bool}",
 )
-"""Every dtype family, transposed kernels, scalars and tensors shorter than a block."""
+"""Layers with every family of dtypes, transposed kernels, scalars and tensors shorter than a block."""
 
 
 def plan_of(text: str, framework: str = "keras", fan_rule: str = "exact") -> Plan:
-    """The plan of a spec."""
+    """Return the plan of a spec."""
     return make_plan(parse_spec(text, framework=framework, fan_rule=fan_rule))
 
 
 def mixed_plan(framework: str = "keras", layers: tuple[str, ...] = LAYERS) -> Plan:
-    """A small plan of many kinds of tensors."""
+    """Return a small plan with many kinds of tensors."""
     return plan_of(f"seed: {SEED}\nlayers: [{', '.join(layers)}]\n", framework)
 
 
@@ -65,7 +65,7 @@ def part(
     identity: str = "t",
     flip: tuple[int, ...] = (),
 ) -> PackedParameter:
-    """A parameter of a stored shape; lecun_normal of fan-in 50 if nothing else is said."""
+    """Return a parameter of a stored shape; the default initializer is lecun_normal with fan-in 50."""
     initializer = initializer or make("lecun_normal")
     fans = Fans(50, 60) if initializer.needs_fans else None
     return PackedParameter(
@@ -80,17 +80,17 @@ def tensor(
     initializer: Initializer | None = None,
     name: str = "t",
 ) -> TensorPlan:
-    """A tensor of one parameter of its own name."""
+    """Return a tensor that consists of one parameter with its name."""
     return TensorPlan.of(name, dtype, shape, (part(shape, axes, initializer, name),))
 
 
 def plan_with(*tensors: TensorPlan, seed: int = SEED) -> Plan:
-    """A plan of tensors put together by hand."""
+    """Return a plan that consists of the given tensors."""
     return Plan(tensors, seed, "torch", "exact", "0" * 64)
 
 
 def drawn(planned: TensorPlan, seed: int = SEED) -> NDArray[np.generic]:
-    """The whole tensor by the definition: canonical in C order from the stream, transposed, packed."""
+    """Return a tensor as defined: drawn canonically in C order from the stream, transposed, packed."""
     arrays = []
     for one in planned.parts:
         flat = np.empty(int(np.prod(one.shape, dtype=np.int64)), planned.storage.numpy())
@@ -105,5 +105,5 @@ def drawn(planned: TensorPlan, seed: int = SEED) -> NDArray[np.generic]:
 
 @pytest.fixture
 def mixed() -> Plan:
-    """A small plan of many kinds of tensors, in Keras's names and orders."""
+    """Return a small plan with many kinds of tensors, in the names and storage orders of Keras."""
     return mixed_plan()

@@ -1,4 +1,4 @@
-"""Every sample parses and plans; the published models have the published names, shapes and counts."""
+"""Every sample spec parses; the published models have the published names, shapes and counts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def table_of(plan: Plan) -> Table:
     return {tensor.name: tensor.shape for tensor in plan.tensors}
 
 
-# The tables of the published models, written from the models' own code and not from the specs.
+# The tables of the published models, written from the code of the models and not from the specs.
 
 
 def resnet50_table() -> Table:
@@ -115,7 +115,7 @@ class TestEverySample:
         assert plan.seed is not None
 
     @pytest.mark.parametrize("path", sorted(SAMPLES.iterdir()), ids=lambda path: path.name)
-    def test_says_its_command_and_its_counts(self, path: Path) -> None:
+    def test_states_its_command_and_its_counts(self, path: Path) -> None:
         text = path.read_text(encoding="utf-8")
         assert text.startswith("# ")
         assert f"lecun-init {path.stem} -o " in text
@@ -204,7 +204,7 @@ class TestGPT2:
         ],
         ids=lambda case: case.id,
     )
-    def test_counts_are_the_published_ones(self, case: Expect) -> None:
+    def test_has_the_published_counts(self, case: Expect) -> None:
         plan = plan_of("gpt2", case.params)
         assert plan.n_elements == case.parameters
         assert table_of(plan) == gpt2_table(**case.params)
@@ -243,23 +243,23 @@ class TestLlama3:
         assert plan.n_elements == case.parameters
         assert plan.nbytes == 2 * case.parameters
 
-    def test_the_spec_as_it_stands_is_the_toy(self) -> None:
+    def test_the_default_is_the_toy(self) -> None:
         assert table_of(plan_of("llama3")) == llama_table(**LLAMA_TOY)
 
     @pytest.mark.parametrize("case", CASES[1:], ids=lambda case: case.id)
-    def test_the_comment_gives_the_published_sizes(self, case: Expect) -> None:
+    def test_the_comment_states_the_published_sizes(self, case: Expect) -> None:
         lines = (SAMPLES / "llama3.yaml").read_text(encoding="utf-8").splitlines()
         (at,) = (i for i, line in enumerate(lines) if line.startswith(f"#     {case.id} "))
         words = lines[at + 1].split()
-        given = parse_assignments([words[-1]])
+        params = parse_assignments([words[-1]])
         assert words[-2] == "--set"
-        assert given == case.params
+        assert params == case.params
         assert f"{case.parameters:,} parameters" in lines[at]
 
     def test_everything_is_bfloat16(self) -> None:
         assert {tensor.dtype for tensor in plan_of("llama3").tensors} == {"bfloat16"}
 
-    def test_planning_405b_takes_no_arrays(self) -> None:
+    def test_planning_405b_allocates_no_arrays(self) -> None:
         text = (SAMPLES / "llama3.yaml").read_bytes()
         make_plan(parse_spec(text))  # what is imported is not what the plan takes
         tracemalloc.start()
@@ -273,7 +273,7 @@ class TestLlama3:
 
 @pytest.mark.frameworks
 class TestAgainstTransformers:
-    """The real models on the meta device, where they take no memory."""
+    """Compare with the real models on the meta device, where they need no memory."""
 
     def test_gpt2_is_the_model_of_transformers(self) -> None:
         import torch

@@ -140,7 +140,7 @@ def assignments(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def _spec_argument(ctx: typer.Context) -> str | None:
-    """Return the SPEC on the command line, or None if there is none or it is stdin.
+    """Return the SPEC on the command line, or None if it is missing or stdin.
 
     A command line that ends in an option without its value is not parsed, hence the second look.
     """

@@ -88,7 +88,7 @@ class Diagnostics:
 
     @property
     def full(self) -> bool:
-        """Whether there are so many diagnostics that more would not help."""
+        """If true, there are so many diagnostics that more would not help."""
         return len(self.collected) >= MAX_DIAGNOSTICS or self._likenesses >= MAX_LIKENESSES
 
     def in_order(self) -> tuple[Diagnostic, ...]:

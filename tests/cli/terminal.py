@@ -61,7 +61,7 @@ class Terminal:
         return self._read(seconds, until=text)
 
     def read_until_quiet(self, quiet_seconds: float = 2.0) -> str:
-        """Read the output until there is no more for some time."""
+        """Read the output until it pauses."""
         return self._read(30.0, quiet_seconds=quiet_seconds)
 
     def _read(self, seconds: float, *, until: str | None = None, quiet_seconds: float = 30.0) -> str:

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a line of the table is a case
-"""Bad input: one clear error with its place, the right exit code, and no file."""
+"""Invalid input: one error with its location, the right exit code, and no file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Bad:
-    """A spec that is refused, and what is said of it."""
+    """An invalid spec, and a part of the error."""
 
     id: str
     text: str
@@ -33,7 +33,7 @@ SPECS = [
     Bad("boolean in words", "layers: [{type: dense, name: a, in_features: 4, out_features: 4, bias: no}]", "s.yaml:1:72: error: bias: expected true or false, got the string \"no\""),
     Bad("unknown key", "layers: [{type: dense, name: a, in_feature: 4, out_features: 4}]", "= help: did you mean in_features?"),
     Bad("unknown top key", "layer: []\nlayers: [" + DENSE + "]", "= help: did you mean layers?"),
-    Bad("unknown kind", "layers: [{type: Dens, name: a}]", "= help: did you mean dense?"),
+    Bad("unknown layer type", "layers: [{type: Dens, name: a}]", "= help: did you mean dense?"),
     Bad("duplicate key", "seed: 1\nseed: 2\nlayers: [" + DENSE + "]", "s.yaml:2:1: error: duplicate key \"seed\""),
     Bad("duplicate name", f"layers:\n  - {DENSE}\n  - {DENSE}", 's.yaml:3:25: error: two tensors have the name "a/kernel"'),
     Bad("prefix of another", "tensors:\n - {name: a, shape: 2, initializer: zeros}\n - {name: a/b, shape: 2, initializer: zeros}", 's.yaml:3:11: error: in HDF5, "a" cannot be both a tensor', ("-o", "w.h5")),
@@ -53,13 +53,13 @@ SPECS = [
     Bad("not YAML", "layers: [", "invalid YAML"),
     Bad("unknown param set", "layers: [" + DENSE + "]", '--set: unknown param "q"', ("--set", "q=3")),
     Bad("seed too large", "seed: 18446744073709551616\nlayers: [" + DENSE + "]", "a seed is at most 18446744073709551615"),
-    Bad("refused initializer", "layers: [{type: dense, name: a, in_features: 4, out_features: 4, kernel_initializer: orthogonal}]", "the nearest one is lecun_normal"),
+    Bad("unsupported initializer", "layers: [{type: dense, name: a, in_features: 4, out_features: 4, kernel_initializer: orthogonal}]", "the nearest one is lecun_normal"),
 ]  # fmt: skip
 
 
 class TestSpecs:
     @pytest.mark.parametrize("bad", SPECS, ids=lambda bad: bad.id)
-    def test_is_refused_with_its_place_and_no_file(self, run: Run, here: Path, bad: Bad) -> None:
+    def test_is_refused_with_its_location_and_without_a_file(self, run: Run, here: Path, bad: Bad) -> None:
         (here / "s.yaml").write_text(bad.text)
         before = sorted(here.iterdir())
         args = bad.args if "-o" in bad.args else ("-o", "w.safetensors", *bad.args)
@@ -70,7 +70,7 @@ class TestSpecs:
         assert ran.out == ""
         assert sorted(here.iterdir()) == before
 
-    def test_every_error_of_one_run_is_told(self, run: Run, here: Path) -> None:
+    def test_one_run_reports_every_error(self, run: Run, here: Path) -> None:
         (here / "s.yaml").write_text("seed: -1\ndtype: flaot32\nlayers: [{type: dens, name: a}]\n")
         ran = run("s.yaml", "-o", "w.safetensors")
         assert ran.err.count("error:") == 3
@@ -90,7 +90,7 @@ class TestSpecs:
         assert ran.code == 2
         assert "expected at most 32 MiB" in ran.err
 
-    def test_a_directory_is_no_spec(self, run: Run, here: Path) -> None:
+    def test_a_directory_is_not_a_spec(self, run: Run, here: Path) -> None:
         (here / "d").mkdir()
         ran = run("d", "-o", "w.safetensors")
         assert ran.code == 2
@@ -104,7 +104,7 @@ class TestSpecs:
             ("layers: []".encode("utf-16"), "the spec is not UTF-8 text"),
         ],
     )
-    def test_bytes_that_are_no_text_are_refused(
+    def test_bytes_that_are_not_text_are_refused(
         self, run: Run, here: Path, data: bytes, message: str
     ) -> None:
         (here / "s.yaml").write_bytes(data)
@@ -112,13 +112,13 @@ class TestSpecs:
         assert ran.code == 2
         assert message in ran.err
 
-    def test_a_spec_that_is_not_there_is_named(self, run: Run, here: Path) -> None:
+    def test_a_missing_spec_is_named(self, run: Run, here: Path) -> None:
         ran = run("nosuch.yaml", "-o", "w.safetensors")
         assert (ran.code, "the spec nosuch.yaml does not exist" in ran.err) == (2, True)
 
 
 class TestOutputs:
-    def test_an_output_that_exists_is_kept(self, run: Run, here: Path) -> None:
+    def test_an_existing_output_is_kept(self, run: Run, here: Path) -> None:
         (here / "w.safetensors").write_bytes(b"precious")
         ran = run("spec.yaml", "-o", "w.safetensors")
         assert ran.code == 2
@@ -127,19 +127,19 @@ class TestOutputs:
         assert (here / "w.safetensors").read_bytes() == b"precious"
         assert run("spec.yaml", "-o", "w.safetensors", "--force").code == 0
 
-    def test_a_manifest_that_exists_is_kept(self, run: Run, here: Path) -> None:
+    def test_an_existing_manifest_is_kept(self, run: Run, here: Path) -> None:
         (here / "w.safetensors.manifest.json").write_bytes(b"precious")
         ran = run("spec.yaml", "-o", "w.safetensors")
         assert ran.code == 2
         assert not (here / "w.safetensors").exists()
         assert (here / "w.safetensors.manifest.json").read_bytes() == b"precious"
 
-    def test_a_folder_that_is_not_there_is_named(self, run: Run, here: Path) -> None:
+    def test_a_missing_folder_is_named(self, run: Run, here: Path) -> None:
         ran = run("spec.yaml", "-o", "nosuch/w.safetensors")
         assert ran.code == 2
         assert "there is no folder nosuch" in ran.err
 
-    def test_a_disk_too_small_fails_before_anything_is_drawn(self, run: Run, here: Path) -> None:
+    def test_a_disk_that_is_too_small_fails_before_generation(self, run: Run, here: Path) -> None:
         text = "tensors: [{name: a, shape: [2 ** 30, 2 ** 20], in_axes: [1]}]\nseed: 1\n"
         (here / "s.yaml").write_text(text)
         before = sorted(here.iterdir())
@@ -153,10 +153,8 @@ class TestOutputs:
         assert ran.code == 2
         assert ".safetensors, .weights.h5, .h5, .hdf5" in ran.err
 
-    def test_a_folder_that_may_not_be_written_fails(
-        self, run: Run, here: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Root may write anywhere, so the answer of the system is put in its mouth."""
+    def test_a_read_only_folder_fails(self, run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Simulate the missing permission, since root can write everywhere."""
         monkeypatch.setattr(os, "access", lambda *_: False)
         ran = run("spec.yaml", "-o", "w.safetensors")
         assert ran.code == 1
@@ -189,7 +187,7 @@ class TestUsage:
             (("verify", "nosuch.safetensors"), "there is no file nosuch.safetensors"),
         ],
     )
-    def test_exits_2_with_one_message(
+    def test_exits_with_2_and_one_message(
         self, run: Run, here: Path, args: tuple[str, ...], message: str
     ) -> None:
         ran = run(*args)

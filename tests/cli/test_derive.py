@@ -1,4 +1,4 @@
-"""`lecun-init derive` as a user meets it."""
+"""`derive`, from the command line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def source(here: Path) -> str:
 
 
 class TestOutput:
-    def test_is_stdout_unless_a_file_is_named(self, run: Run, source: str) -> None:
+    def test_is_stdout_by_default(self, run: Run, source: str) -> None:
         ran = run("derive", source)
         assert ran.code == 0
         assert tensors_of(plan_of(ran.out)) == HELD
@@ -58,7 +58,7 @@ class TestOutput:
         assert run("derive", source, "-o", "spec.yaml", "--force", "--quiet").err == ""
         assert tensors_of(plan_of((here / "spec.yaml").read_text())) == HELD
 
-    def test_that_exists_is_told_before_anything_is_read(self, run: Run, here: Path) -> None:
+    def test_that_exists_is_reported_before_anything_is_read(self, run: Run, here: Path) -> None:
         (here / "spec.yaml").write_text("precious")
         assert "exists already" in run("derive", "no_such_package:model", "-o", "spec.yaml").err
 
@@ -68,18 +68,18 @@ class TestKeepInitializers:
         layer = keras_layer("Dense", "x", [None, 6], units=4, kernel_initializer=keras_initializer(kernel))
         write_keras(here / "m.keras", keras_model(layer))
 
-    def test_carries_them_over(self, run: Run, here: Path) -> None:
+    def test_keeps_them(self, run: Run, here: Path) -> None:
         self.model(here, "HeNormal")
         assert "kernel_initializer" not in run("derive", "m.keras").out
         assert "kernel_initializer: he_normal" in run("derive", "m.keras", "--keep-initializers").out
 
-    def test_warns_of_those_that_are_not_offered(self, run: Run, here: Path) -> None:
+    def test_warns_about_unsupported_ones(self, run: Run, here: Path) -> None:
         self.model(here, "OrthogonalInitializer")
         ran = run("derive", "m.keras", "--keep-initializers")
         assert ran.err.startswith('warning: kernel_initializer of "x" is OrthogonalInitializer')
         assert run("derive", "m.keras", "--keep-initializers", "--quiet").err == ""
 
-    def test_warns_of_a_source_that_names_none(self, run: Run, source: str) -> None:
+    def test_warns_about_a_source_without_initializers(self, run: Run, source: str) -> None:
         assert "does not name its initializers" in run("derive", source, "--keep-initializers").err
 
 

@@ -38,7 +38,7 @@ def foreign(here: Path) -> str:
 
 
 class TestInspect:
-    def test_a_pipe_gets_the_whole_table(self, run: Run, file: str) -> None:
+    def test_a_pipe_receives_the_complete_table(self, run: Run, file: str) -> None:
         ran = run("inspect", file)
         assert ran.code == 0
         heading, *rows = ran.out.splitlines()
@@ -56,7 +56,7 @@ class TestInspect:
         assert "4 tensors, 7,114 values" in ran.out
         assert "compared with the distributions in the manifest" in ran.out
 
-    def test_errors_are_told_once_for_tensors_alike(self, run: Run, foreign: str) -> None:
+    def test_similar_tensors_share_one_list_of_problems(self, run: Run, foreign: str) -> None:
         ran = run("inspect", foreign)
         assert ran.code == 0
         assert "h.0.fc.weight  (and 2 like it)" in ran.out
@@ -64,12 +64,12 @@ class TestInspect:
         assert "3 wrong scale, 1 constant" in ran.out
 
     @pytest.mark.parametrize(("name", "code"), [("w.safetensors", 0), ("x.safetensors", 3)])
-    def test_check_exits_3_for_an_error(
+    def test_check_exits_with_3_if_a_tensor_has_a_problem(
         self, run: Run, file: str, foreign: str, name: str, code: int
     ) -> None:
         assert run("inspect", name, "--check", "--quiet").code == code
 
-    def test_json_has_everything(self, run: Run, foreign: str) -> None:
+    def test_json_contains_every_value(self, run: Run, foreign: str) -> None:
         document = json.loads(run("inspect", foreign, "--json", "--quiet").out)
         assert document["ok"] is False
         weight = next(t for t in document["tensors"] if t["name"] == "h.1.fc.weight")
@@ -89,19 +89,21 @@ class TestInspect:
         assert {row["shape"] for row in rows} == {"64x64", "64"}
 
     @pytest.mark.parametrize("key", SORTS)
-    def test_every_order_keeps_every_tensor(self, run: Run, foreign: str, key: str) -> None:
+    def test_sorting_keeps_every_tensor(self, run: Run, foreign: str, key: str) -> None:
         document = json.loads(run("inspect", foreign, "--json", "--sort", key).out)
         assert len(document["tensors"]) == 4
         if key == "verdict":
             assert document["tensors"][-1]["verdict"] == "constant"
 
-    def test_match_and_limit_choose(self, run: Run, foreign: str) -> None:
+    def test_match_and_limit_select_tensors(self, run: Run, foreign: str) -> None:
         document = json.loads(run("inspect", foreign, "--json", "--match", "*bias", "--match", "h.2.*").out)
         assert {t["name"] for t in document["tensors"]} == {"h.0.fc.bias", "h.2.fc.weight"}
         ran = run("inspect", foreign, "--limit", "1")
         assert "... and 3 more tensors" in ran.out
 
-    def test_without_the_manifest_the_layers_say_the_distribution(self, run: Run, here: Path) -> None:
+    def test_without_a_manifest_the_layer_types_determine_the_distribution(
+        self, run: Run, here: Path
+    ) -> None:
         run("spec.yaml", "-o", "w.safetensors", "--quiet", "--fan-rule", "torch")
         assert run("inspect", "w.safetensors", "--check", "--quiet").code == 0
         document = json.loads(run("inspect", "w.safetensors", "--json", "--no-manifest").out)
@@ -114,7 +116,7 @@ class TestInspect:
 
 
 class TestPlot:
-    def test_a_picture_is_made_and_kept(self, run: Run, here: Path, foreign: str) -> None:
+    def test_an_existing_picture_is_kept_without_force(self, run: Run, here: Path, foreign: str) -> None:
         assert "wrote    x.png" in run("inspect", foreign, "--plot", "x.png", "--theme", "dark").err
         before = (here / "x.png").read_bytes()
         again = run("inspect", foreign, "--plot", "x.png")
@@ -142,18 +144,18 @@ class TestBadUsage:
             (["x.safetensors", "--workers", "0"], "--workers: expected 1 to"),
         ],
     )
-    def test_exits_2_with_a_reason(self, run: Run, here: Path, args: list[str], message: str) -> None:
+    def test_exits_with_2_and_a_reason(self, run: Run, here: Path, args: list[str], message: str) -> None:
         ran = run("inspect", *args)
         assert ran.code == 2
         assert message in ran.err
 
-    def test_a_damaged_file_exits_1(self, run: Run, here: Path) -> None:
+    def test_a_corrupt_file_exits_with_1(self, run: Run, here: Path) -> None:
         (here / "x.safetensors").write_bytes(bytes(50))
         ran = run("inspect", "x.safetensors")
         assert ran.code == 1
         assert "not a valid safetensors file" in ran.err
 
-    def test_a_file_cut_short_after_its_header_was_read_exits_1(
+    def test_a_file_truncated_after_its_header_was_read_exits_with_1(
         self, run: Run, here: Path, file: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from lecun_cli.inspection import scan
@@ -179,7 +181,7 @@ class TestHistogram:
             ([], ""),
         ],
     )
-    def test_shows_whatever_is_not_empty(self, counts: list[float], shown: str) -> None:
+    def test_shows_every_bin_that_is_not_empty(self, counts: list[float], shown: str) -> None:
         assert blocks(counts, 4) == shown
 
 

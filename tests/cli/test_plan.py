@@ -1,4 +1,4 @@
-"""`plan`: what a spec makes, and what it costs."""
+"""`plan`, from the command line."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 
 class TestPlan:
-    def test_shows_every_tensor_with_fan_and_std(self, run: Run, here: Path) -> None:
+    def test_shows_the_fan_and_the_std_of_every_tensor(self, run: Run, here: Path) -> None:
         ran = run("plan", "spec.yaml")
         assert ran.code == 0
         assert "hidden/kernel  float32  100x64  lecun_normal     100    0.1    6,400" in ran.out
         assert "4 tensors, 7,114 weights, 27.8 KiB (28,456 bytes)" in ran.out
         assert "framework keras, float32, fan rule exact, seed 42" in ran.out
 
-    def test_shows_the_exact_fan_beside_one_that_differs(self, run: Run, here: Path) -> None:
+    def test_shows_the_exact_fan_if_it_differs(self, run: Run, here: Path) -> None:
         (here / "e.yaml").write_text(
             "layers: [{type: experts, name: e, num_experts: 8, in_features: 4, out_features: 2}]\n"
         )
         ran = run("plan", "e.yaml", "--framework", "torch", "--fan-rule", "torch")
         assert "8 (exact 4)" in ran.out
 
-    def test_json_holds_exact_numbers(self, run: Run, here: Path) -> None:
+    def test_json_contains_exact_numbers(self, run: Run, here: Path) -> None:
         plan = json.loads(run("plan", "spec.yaml", "--json").out)
         assert plan["elements"] == 7114
         kernel = plan["tensors"][1]
@@ -44,13 +44,13 @@ class TestPlan:
             "bound": 0.2273694468677113,
         }
 
-    def test_makes_nothing(self, run: Run, here: Path) -> None:
+    def test_writes_no_file(self, run: Run, here: Path) -> None:
         before = sorted(here.iterdir())
         run("plan", "spec.yaml")
         assert sorted(here.iterdir()) == before
 
 
-def test_a_spec_from_the_terminal_is_waited_for_with_a_word() -> None:
+def test_reading_a_spec_from_the_terminal_is_announced() -> None:
     import pty
 
     leader, follower = pty.openpty()

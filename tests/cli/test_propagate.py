@@ -1,4 +1,4 @@
-"""`lecun-init propagate`: what it prints, what it writes, and what it refuses."""
+"""`propagate`, from the command line."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class TestTable:
         assert lines[4].startswith("● lecun_normal  stays: variance from")
         assert "2 layers, 1,024 samples of variance 1; framework keras, seed 42" in lines[5]
 
-    def test_of_several_initializers_has_a_column_for_each(self, run: Run, here: Path) -> None:
+    def test_has_a_column_for_every_initializer(self, run: Run, here: Path) -> None:
         ran = run("propagate", "spec.yaml", "--compare", "he_normal, glorot_uniform", "--compare", "uniform")
         heading = ran.out.splitlines()[0]
         assert re.findall(r"[●▲■◆] \w+", heading) == [
             "● lecun_normal", "▲ he_normal", "■ glorot_uniform", "◆ uniform",
         ]  # fmt: skip
 
-    def test_says_what_was_assumed(self, run: Run, here: Path) -> None:
+    def test_notes_what_was_assumed(self, run: Run, here: Path) -> None:
         ran = run("propagate", "lenet5")
         assert "note: convolutions have stride 1 and no padding, on images of 13x13" in ran.out
 
@@ -61,22 +61,22 @@ class TestTable:
 
 
 class TestStrip:
-    def test_marks_each_run_where_its_variance_is(self) -> None:
+    def test_marks_the_variance_of_each_run(self) -> None:
         assert strip([0.0, 4.0, -2.0], 4, 9) == "  ■ ●   ▲"
 
-    def test_shows_the_unit_line_where_no_mark_stands(self) -> None:
+    def test_shows_the_unit_line_where_there_is_no_mark(self) -> None:
         assert strip([None], 4, 9) == "    │    "
         assert strip([2.0], 4, 9, ground="·") == "····│·●··"
 
-    def test_keeps_what_is_past_the_scale_at_its_end(self) -> None:
+    def test_marks_values_beyond_the_scale_at_its_ends(self) -> None:
         assert strip([float("inf"), float("-inf")], 4, 9) == "▲   │   ●"
 
-    def test_has_the_first_run_on_top(self) -> None:
+    def test_draws_the_first_run_on_top(self) -> None:
         assert strip([0.0, 0.0], 4, 9) == "    ●    "
 
 
 class TestOutputs:
-    def test_json_holds_every_run_and_layer(self, run: Run, here: Path) -> None:
+    def test_json_contains_every_run_and_layer(self, run: Run, here: Path) -> None:
         ran = run("propagate", "spec.yaml", "--compare", "he_normal", "--json")
         document = json.loads(ran.out)
         assert [r["initializer"] for r in document["runs"]] == ["lecun_normal", "he_normal"]
@@ -98,13 +98,13 @@ class TestOutputs:
         assert (ran.code, ran.out, ran.err) == (0, "", "")
 
     @pytest.mark.parametrize("name", ["p.png", "p.svg", "p.html"])
-    def test_a_picture_is_written_and_said(self, run: Run, here: Path, name: str) -> None:
+    def test_a_picture_is_written_and_reported(self, run: Run, here: Path, name: str) -> None:
         ran = run("propagate", "spec.yaml", "--plot", name, "--theme", "dark")
         assert ran.code == 0
         assert (here / name).stat().st_size > 1000
         assert f"wrote    {name}" in ran.err
 
-    def test_a_picture_is_replaced_by_force_alone(self, run: Run, here: Path) -> None:
+    def test_a_picture_is_replaced_only_with_force(self, run: Run, here: Path) -> None:
         (here / "p.png").write_bytes(b"mine")
         ran = run("propagate", "spec.yaml", "--plot", "p.png")
         assert ran.code == 2
@@ -114,7 +114,7 @@ class TestOutputs:
 
 
 class TestSources:
-    def test_a_file_is_walked_with_its_own_weights(self, run: Run, here: Path) -> None:
+    def test_a_weight_file_is_run_with_its_own_weights(self, run: Run, here: Path) -> None:
         assert run("spec.yaml", "-o", "w.safetensors", "--quiet").code == 0
         ran = run("propagate", "w.safetensors", "--activation", "selu", "--json")
         own = json.loads(ran.out)["runs"][0]
@@ -122,7 +122,7 @@ class TestSources:
         assert own["initializer"] == "file"
         assert own["layers"][0]["variance"] == spec["layers"][0]["variance"]
 
-    def test_a_folder_means_the_one_file_in_it(self, run: Run, here: Path) -> None:
+    def test_a_folder_stands_for_the_only_file_in_it(self, run: Run, here: Path) -> None:
         (here / "model").mkdir()
         assert run("spec.yaml", "-o", "model/w.safetensors", "--quiet").code == 0
         assert run("propagate", "model").code == 0
@@ -131,12 +131,12 @@ class TestSources:
         assert ran.code == 2
         assert "model contains 2 checkpoints: w.h5, w.safetensors" in ran.err
 
-    def test_a_spec_with_weights_has_the_specs_activations(self, run: Run, here: Path) -> None:
+    def test_weights_are_run_with_the_activations_of_the_spec(self, run: Run, here: Path) -> None:
         assert run("spec.yaml", "-o", "w.weights.h5", "--quiet").code == 0
         ran = run("propagate", "spec.yaml", "--weights", "w.weights.h5", "--json")
         assert [layer["activation"] for layer in json.loads(ran.out)["runs"][0]["layers"]] == ["selu", None]
 
-    def test_options_of_a_spec_change_it(self, run: Run, here: Path) -> None:
+    def test_options_override_the_spec(self, run: Run, here: Path) -> None:
         ran = run(
             "propagate", SELU, "--set", "depth=3,width=32", "--seed", "9", "--framework", "torch", "--json"
         )
@@ -175,7 +175,7 @@ class TestRefused:
             (("none.safetensors", "--set", "d=1"), "--set needs a spec"),
         ],
     )
-    def test_with_one_clear_error(self, run: Run, here: Path, args: tuple[str, ...], message: str) -> None:
+    def test_with_one_error(self, run: Run, here: Path, args: tuple[str, ...], message: str) -> None:
         before = sorted(here.iterdir())
         ran = run("propagate", *args)
         assert ran.code == 2

@@ -1,4 +1,4 @@
-"""Tables that fit the terminal: which columns stay."""
+"""Tables that fit the terminal."""
 
 from __future__ import annotations
 

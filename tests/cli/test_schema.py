@@ -1,4 +1,4 @@
-"""`schema`: the JSON Schema, held against an independent validator and against our own."""
+"""`schema`: the JSON Schema agrees with an independent validator and with the parser."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class TestSchema:
     def test_every_sample_is_valid(self, validator: Any, path: Path) -> None:
         validator.validate(yaml.safe_load(path.read_text()))
 
-    def test_knows_every_kind(self) -> None:
+    def test_defines_every_layer_type(self) -> None:
         definitions = json_schema()["$defs"]
         assert {kind.model.__name__ for kind in LAYER_TYPES.values()} <= set(definitions)
 
@@ -53,5 +53,5 @@ class TestSchema:
             {"rules": [{"dtype": "float32"}]},
         ],
     )
-    def test_refuses_what_the_tool_refuses(self, validator: Any, spec: dict[str, Any]) -> None:
+    def test_refuses_what_the_parser_refuses(self, validator: Any, spec: dict[str, Any]) -> None:
         assert not validator.is_valid(spec)

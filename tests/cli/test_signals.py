@@ -136,7 +136,7 @@ class TestFailures:
 
 
 class TestForeignCode:
-    def test_that_turns_an_interrupt_into_its_own_error_does_not_hide_it(
+    def test_that_turns_an_interrupt_into_another_error_does_not_hide_it(
         self, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """CPython turns an interrupt that arrives while it compiles a module into a SyntaxError."""

@@ -1,4 +1,4 @@
-"""`slice`: a slice of one tensor."""
+"""`slice`, from the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Help, version and what is loaded for them."""
+"""The help, the version, and the modules that they load."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEAVY = ("numpy", "h5py", "pydantic", "rich", "yaml", "ml_dtypes", "safetensors"
 
 
 class TestStart:
-    def test_help_and_version_load_nothing_heavy(self) -> None:
+    def test_help_and_version_load_no_large_module(self) -> None:
         code = (
             "import sys; from lecun_cli.cli.main import run\n"
             "for args in (['--help'], ['--version']): run(args)\n"
@@ -34,7 +34,7 @@ class TestStart:
     def test_version_names_the_release_and_the_stream(self, run: Run) -> None:
         assert run("--version").out == f"lecun-init {__version__} (stream 1, {load().state})\n"
 
-    def test_without_arguments_help_is_shown(self, run: Run) -> None:
+    def test_the_help_is_shown_without_arguments(self, run: Run) -> None:
         ran = run()
         assert "Usage: lecun-init" in ran.out + ran.err
 

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class TestVerify:
-    def test_a_sound_file_is_ok(self, run: Run, here: Path) -> None:
+    def test_an_intact_file_is_ok(self, run: Run, here: Path) -> None:
         run("spec.yaml", "-o", "w.safetensors")
         ran = run("verify", "w.safetensors", "--regenerate")
         assert ran.code == 0
         assert "ok (1 file, 4 tensors" in ran.err
 
-    def test_a_difference_is_named_and_exits_3(self, run: Run, here: Path) -> None:
+    def test_a_difference_is_named_and_exits_with_3(self, run: Run, here: Path) -> None:
         run("spec.yaml", "-o", "w.safetensors")
         data = bytearray((here / "w.safetensors").read_bytes())
         data[-1] ^= 1
@@ -28,7 +28,7 @@ class TestVerify:
         assert 'tensor "logits/kernel" differs' in ran.err
         assert "hidden" not in ran.err
 
-    def test_json_tells_the_same(self, run: Run, here: Path) -> None:
+    def test_json_reports_the_same(self, run: Run, here: Path) -> None:
         run("spec.yaml", "-o", "w.safetensors")
         (here / "w.safetensors").unlink()
         ran = run("verify", ".", "--json", "--quiet")

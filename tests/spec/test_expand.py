@@ -1,4 +1,4 @@
-"""Groups, repeats and templates -> layers with their whole paths."""
+"""Expansion of groups, repeats and templates into layers with full paths."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def layer(name: str) -> str:
 
 
 def paths(text: str) -> list[str]:
-    """Layers by their paths; raw tensors with a colon before their name."""
+    """Return the paths of the layers; the name of a raw tensor follows a colon."""
     paths_of_layers = []
     for expanded in parse_spec(text).layers:
         path = "/".join(expanded.path)
@@ -48,7 +48,7 @@ class TestPaths:
             Expect("dots and slashes nest", f"layers: [{layer('a.b/c')}]", ["a/b/c"]),
             Expect("a group", f"layers: [{{name: g, layers: [{layer('a')}, {layer('b')}]}}]", ["g/a", "g/b"]),
             Expect(
-                "a group that says so", f"layers: [{{type: group, name: g, layers: [{layer('a')}]}}]", ["g/a"]
+                "a group with a type", f"layers: [{{type: group, name: g, layers: [{layer('a')}]}}]", ["g/a"]
             ),
             Expect(
                 "groups in groups",
@@ -62,7 +62,7 @@ class TestPaths:
                 ["h/0/a", "h/0/b", "h/1/a", "h/1/b"],
             ),
             Expect(
-                "an index by another name",
+                "an index with another name",
                 f"layers: [{{repeat: 2, index: block, layers: [{layer('a{block}')}]}}]",
                 ["a0", "a1"],
             ),
@@ -72,7 +72,7 @@ class TestPaths:
                 ["l1/10", "l2/9"],
             ),
             Expect(
-                "a repeat of none", f"layers: [{{repeat: 0, layers: [{layer('a')}]}}, {layer('b')}]", ["b"]
+                "an empty repeat", f"layers: [{{repeat: 0, layers: [{layer('a')}]}}, {layer('b')}]", ["b"]
             ),
             Expect(
                 "a repeat of a param",
@@ -135,7 +135,7 @@ class TestPaths:
         shapes = [expanded.layer.parameters()[0].shape for expanded in parse_spec(text).layers]
         assert shapes == [(16, 8), (32, 16), (64, 32)]
 
-    def test_places_are_those_of_the_names(self) -> None:
+    def test_spans_are_those_of_the_names(self) -> None:
         spec = parse_spec(f"layers:\n  - repeat: 2\n    layers:\n      - {layer('a{i}')}\n")
         assert [(p.span.line, p.span.column) for p in spec.layers if p.span] == [(4, 41), (4, 41)]
 
@@ -148,14 +148,14 @@ class TestShadowing:
             f"layers: [{{repeat: 2, layers: [{{repeat: 2, layers: [{layer('a{i}')}]}}]}}]\n",
             f"params: {{k: 3}}\nlayers: [{{repeat: 2, index: k, layers: [{layer('a{k}')}]}}]\n",
         ],
-        ids=["a param", "an outer index", "a param by another name"],
+        ids=["a param", "an outer index", "a param with another name"],
     )
-    def test_an_index_hides_no_name(self, text: str) -> None:
+    def test_an_index_must_not_hide_a_name(self, text: str) -> None:
         (diagnostic,) = diagnostics_of(text)
         assert diagnostic.message.endswith("is already defined")
         assert diagnostic.help == "choose another name with `index:`"
 
-    def test_an_index_ends_with_its_repeat(self) -> None:
+    def test_an_index_is_undefined_after_its_repeat(self) -> None:
         (diagnostic,) = diagnostics_of(
             f"layers: [{{repeat: 1, layers: [{layer('a{i}')}]}}, {layer('b{i}')}]\n"
         )
@@ -172,17 +172,17 @@ class TestBounds:
         "case",
         [
             ExpectFail("10**9 layers", f"layers: [{{repeat: 10**9, layers: [{layer('a{i}')}]}}]"),
-            ExpectFail("10**18 rounds of nothing", "layers: [{repeat: 10**18, layers: []}]"),
+            ExpectFail("10**18 iterations of nothing", "layers: [{repeat: 10**18, layers: []}]"),
             ExpectFail(
                 "1000 * 1000 * 1000 layers",
                 "layers: [{repeat: 1000, index: a, layers: [{repeat: 1000, index: b, layers: "
                 f"[{{repeat: 1000, layers: [{layer('{a}.{b}.{i}')}]}}]}}]}}]",
             ),
             ExpectFail(
-                "10**9 rounds of a repeat of none",
+                "10**9 iterations of an empty repeat",
                 f"layers: [{{repeat: 10**9, layers: [{{repeat: 0, index: j, layers: [{layer('a')}]}}]}}]",
             ),
-            ExpectFail("10**9 faulty layers", "layers: [{repeat: 10**9, layers: [{type: dense, name: a}]}]"),
+            ExpectFail("10**9 invalid layers", "layers: [{repeat: 10**9, layers: [{type: dense, name: a}]}]"),
             ExpectFail(
                 "10**9 layers in a group",
                 "params: {n: 10**9}\n"
@@ -197,7 +197,7 @@ class TestBounds:
         assert diagnostic.message == "the spec has too many layers: expected at most 1,000,000"
         assert time.perf_counter() - started < 1
 
-    def test_counts_that_need_an_index_are_counted_as_they_come(
+    def test_counts_that_depend_on_an_index_are_checked_during_expansion(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(expand_module, "MAX_LAYERS", 100)
@@ -205,7 +205,7 @@ class TestBounds:
         (diagnostic,) = diagnostics_of(f"layers: [{{repeat: 50, index: s, layers: [{inner}]}}]\n")
         assert diagnostic.message == "the spec has too many layers: expected at most 100"
 
-    def test_an_error_in_many_iterations_ends_soon(self) -> None:
+    def test_an_error_in_many_iterations_stops_early(self) -> None:
         started = time.perf_counter()
         (diagnostic,) = diagnostics_of(
             "layers: [{repeat: 10**6, layers: [{type: dense, name: 'a{i}', in_features: 1}]}]\n"
@@ -213,12 +213,12 @@ class TestBounds:
         assert diagnostic.message == 'missing key "out_features" in a dense layer'
         assert time.perf_counter() - started < 5
 
-    def test_thousands_of_layers_are_well_within(self) -> None:
+    def test_thousands_of_layers_are_allowed(self) -> None:
         assert len(paths(f"layers: [{{repeat: 5000, layers: [{layer('a{i}')}]}}]\n")) == 5000
 
 
 class TestIterations:
-    def test_that_differ_in_more_than_the_name_are_each_their_own(self) -> None:
+    def test_that_differ_in_more_than_the_name_are_validated_one_by_one(self) -> None:
         text = (
             "layers:\n"
             "  - repeat: 3\n"
@@ -232,7 +232,7 @@ class TestIterations:
         assert [expanded.layer.stream for expanded in layers[1::3]] == ["shared0", "shared1", "shared2"]
         assert [expanded.name for expanded in layers[2::3]] == ["c0", "c1", "c2"]
 
-    def test_a_name_that_fails_in_a_later_iteration_is_told_with_its_place(self) -> None:
+    def test_an_invalid_name_in_a_later_iteration_is_reported_with_its_span(self) -> None:
         layer = "{type: dense, name: 'a{1 // (1 - i)}', in_features: 2, out_features: 2}"
         text = f"layers:\n  - repeat: 2\n    layers: [{layer}]\n"
         with pytest.raises(SpecError, match=r"3:34: error: .* divides by zero"):

@@ -1,4 +1,4 @@
-"""What editors show: every key of the schema says what it is and gives an example that is valid."""
+"""Every key of the JSON Schema has a description and valid examples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCHEMA = json_schema()
 
 
 def fields(node: object, where: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every property below a schema; the `if` of a condition is no field."""
+    """Iterate over the properties of a schema, except those in the `if` of a condition."""
     if isinstance(node, dict):
         for key, value in node.items():
             if key == "properties":
@@ -34,7 +34,7 @@ FIELDS = dict(fields(SCHEMA))
 
 
 class TestHovers:
-    def test_every_field_says_what_it_is(self) -> None:
+    def test_every_field_has_a_description(self) -> None:
         assert [where for where, field in FIELDS.items() if not field.get("description")] == []
 
     def test_every_field_has_an_example(self) -> None:
@@ -46,5 +46,5 @@ class TestHovers:
             for example in field["examples"]:
                 assert validator.is_valid(example), (where, example)
 
-    def test_no_example_is_of_a_key_that_is_gone(self) -> None:
+    def test_every_example_belongs_to_a_key(self) -> None:
         assert set(EXAMPLES) <= {where.rpartition(".")[2] for where in FIELDS}

@@ -1,4 +1,4 @@
-"""A spec's text -> Spec: every class of fault with its words and its place, all in one run."""
+"""Loading of specs: the message, span and advice of every kind of error."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def diagnostics_of(text: str, **overrides: Mapping[str, int | str]) -> tuple[Dia
 
 
 def dense(fields: str) -> str:
-    """A spec of one dense layer; its fields start at line 2, column 6."""
+    """Return a spec of one layer with these fields, which start at line 2, column 6."""
     return f"layers:\n  - {{{fields}}}\n"
 
 
@@ -60,7 +60,7 @@ TOP = [
         "did you mean params?",
     ),
     ExpectFail(
-        "a key with none near",
+        "a key without a similar one",
         f"zzz: 1\n{LAYERS}",
         'unknown key "zzz" in a spec',
         (1, 1),
@@ -83,7 +83,7 @@ TOP = [
         LAYER_LIST,
     ),
     ExpectFail(
-        "a dtype that is none",
+        "an unknown dtype",
         f"dtype: float31\n{LAYERS}",
         'the string "float31" is no dtype',
         (1, 8),
@@ -110,13 +110,13 @@ TOP = [
         "params that are a list", f"params: [1]\n{LAYERS}", "params: expected a mapping, got a list", (1, 9)
     ),
     ExpectFail(
-        "a param that is no integer",
+        "a param that is not an integer",
         f"params: {{d: 1.5}}\n{LAYERS}",
         'param "d": expected an integer or an expression, got the number 1.5',
         (1, 13),
     ),
     ExpectFail(
-        "a param that names what is not there",
+        "a param with an unknown name",
         f"params: {{width: 3, b: widht * 2}}\n{LAYERS}",
         'param "b": there is no param "widht"',
         (1, 23),
@@ -167,14 +167,14 @@ FIELDS = [
         "the layer types are: ",
     ),
     ExpectFail(
-        "a misspelt key",
+        "a misspelled key",
         dense("type: dense, name: a, in_features: 2, out_features: 3, bais: true"),
         'unknown key "bais" in a dense layer',
         (2, 61),
         "did you mean bias?",
     ),
     ExpectFail(
-        "Keras's name of a key, which is not missing besides",
+        "the name of a key in Keras, which is not reported as missing",
         dense("type: dense, name: a, in_features: 2, units: 3"),
         'unknown key "units" in a dense layer',
         (2, 44),
@@ -208,7 +208,7 @@ FIELDS = [
         (2, 67),
     ),
     ExpectFail(
-        "an activation that is none",
+        "an unknown activation",
         dense("type: dense, name: a, in_features: 2, out_features: 3, activation: sellu"),
         "activation: expected one of linear, relu, relu6, leaky_relu, elu, selu, gelu, silu, sigmoid, tanh, "
         'softmax, softplus, softsign, mish, exponential, got the string "sellu"',
@@ -241,13 +241,13 @@ FIELDS = [
         (2, 41),
     ),
     ExpectFail(
-        "a size past safetensors' own bound",
+        "a size beyond the limit of safetensors",
         dense("type: dense, name: a, in_features: 2**48, out_features: 3"),
         f'in_features is at most {2**48 - 1}, found "2**48" = {2**48}',
         (2, 41),
     ),
     ExpectFail(
-        "a size past 64 bits",
+        "a size beyond 64 bits",
         dense("type: dense, name: a, in_features: 2**64, out_features: 3"),
         '"2**64" overflows: its value does not fit in 64 bits',
         (2, 41),
@@ -299,7 +299,7 @@ FIELDS = [
         (2, 25),
     ),
     ExpectFail(
-        "a brace alone",
+        "a single brace",
         dense("type: dense, name: 'a{', in_features: 2, out_features: 3"),
         'a single { stands in "a{"',
         (2, 25),
@@ -331,7 +331,7 @@ FIELDS = [
         (2, 75),
     ),
     ExpectFail(
-        "an initializer that is not offered",
+        "an unsupported initializer",
         dense("type: dense, name: a, in_features: 2, out_features: 3, kernel_initializer: orthogonal"),
         'unknown initializer "orthogonal"',
         (2, 81),
@@ -361,49 +361,49 @@ FIELDS = [
         (2, 5),
     ),
     ExpectFail(
-        "a kind that is misspelt",
+        "a misspelled layer type",
         dense("type: dens, name: a"),
         'unknown layer type "dens"',
         (2, 12),
         "did you mean dense?",
     ),
     ExpectFail(
-        "PyTorch's name of a kind",
+        "the name of a layer type in PyTorch",
         dense("type: Linear, name: a"),
         'unknown layer type "Linear"',
         (2, 12),
         "did you mean dense?",
     ),
     ExpectFail(
-        "another of PyTorch's names",
+        "another name in PyTorch",
         dense("type: BatchNorm2d, name: a"),
         'unknown layer type "BatchNorm2d"',
         (2, 12),
         "did you mean batch_normalization?",
     ),
     ExpectFail(
-        "Keras's name of a kind",
+        "the name of a layer type in Keras",
         dense("type: Conv2D, name: a"),
         'unknown layer type "Conv2D"',
         (2, 12),
         "did you mean conv2d?",
     ),
     ExpectFail(
-        "a layer that holds nothing",
+        "a layer without parameters",
         dense("type: MaxPooling2D, name: a"),
         'unknown layer type "MaxPooling2D"',
         (2, 12),
         "remove it: it has no weights",
     ),
     ExpectFail(
-        "a kind with none near",
+        "a layer type without a similar one",
         dense("type: xyzzy, name: a"),
         'unknown layer type "xyzzy"',
         (2, 12),
         "the layer types are: ",
     ),
     ExpectFail(
-        "a kind that is a list",
+        "a layer type that is a list",
         dense("type: [1], name: a"),
         "type: expected a layer type, got a list",
         (2, 12),
@@ -437,7 +437,7 @@ TENSORS = [
         "use layers of `type: tensor` under `layers:`",
     ),
     ExpectFail(
-        "an axis past the shape",
+        "an axis after the shape",
         "tensors: [{name: t, shape: [2, 3], in_axes: [2]}]\n",
         "in_axes has axis 2, and the shape has 2 axes",
         (1, 45),
@@ -481,7 +481,7 @@ TENSORS = [
         "give in_axes too",
     ),
     ExpectFail(
-        "two answers for one fan",
+        "two values of one fan",
         "tensors: [{name: t, shape: [2, 3], fan_in: 3, in_axes: [1]}]\n",
         "fan_in and in_axes both say what the fan-in is",
         (1, 56),
@@ -537,7 +537,7 @@ GROUPS = [
         "layers: the layers of one iteration",
     ),
     ExpectFail(
-        "an index that is no name",
+        "an index that is not a name",
         "layers: [{repeat: 3, index: 1x, layers: []}]\n",
         'index: expected a name of letters, digits and _, got the string "1x"',
         (1, 29),
@@ -554,7 +554,7 @@ GROUPS = [
 
 class TestDiagnostics:
     @pytest.mark.parametrize("case", [*TOP, *FIELDS, *TENSORS, *GROUPS], ids=lambda case: case.id)
-    def test_say_the_rule_the_place_and_the_remedy(self, case: ExpectFail) -> None:
+    def test_have_a_rule_a_span_and_advice(self, case: ExpectFail) -> None:
         (diagnostic,) = diagnostics_of(case.text)
         assert diagnostic.message == case.message
         assert (diagnostic.span and (diagnostic.span.line, diagnostic.span.column)) == case.at
@@ -563,7 +563,7 @@ class TestDiagnostics:
         else:
             assert diagnostic.help == case.help
 
-    def test_are_all_told_in_one_run_in_the_order_of_the_text(self) -> None:
+    def test_are_all_reported_in_the_order_of_the_text(self) -> None:
         text = (
             "seed: -1\n"
             "params: {d: e}\n"
@@ -585,7 +585,7 @@ class TestDiagnostics:
             (1, 7), (2, 13), (3, 8), (5, 41), (5, 58), (6, 12), (7, 5), (10, 33), (12, 12), (14, 13),
         ]  # fmt: skip
 
-    def test_a_repeated_block_tells_its_errors_once(self) -> None:
+    def test_a_repeated_block_reports_its_errors_once(self) -> None:
         text = (
             "layers:\n"
             "  - repeat: 50\n"
@@ -598,11 +598,11 @@ class TestDiagnostics:
             "out_features is at least 1, found the number 0",
         ]
 
-    def test_have_an_end(self) -> None:
+    def test_are_limited_in_number(self) -> None:
         text = "layers:\n" + "  - {type: dense, name: a, in_features: 0, out_features: 0}\n" * 5000
         assert 100 <= len(diagnostics_of(text)) <= 102
 
-    def test_show_the_line_and_a_caret(self) -> None:
+    def test_show_the_line_with_a_caret(self) -> None:
         with pytest.raises(SpecError) as caught:
             parse_spec("seed: 1\nlayers:\n  - {type: dens, name: a}\n", "net.yaml")
         assert str(caught.value) == (
@@ -639,7 +639,7 @@ class TestOverrides:
             ({"d": 3, "f": 1}, (3, 1)),
         ],
     )
-    def test_params_take_the_place_of_the_specs(
+    def test_params_override_those_of_the_spec(
         self, params: dict[str, int | str], sizes: tuple[int, int]
     ) -> None:
         assert self.sizes(parse_spec(self.TEXT, params=params)) == sizes
@@ -648,17 +648,17 @@ class TestOverrides:
         spec = parse_spec(self.TEXT, params={"f": "d + 1", "d": 4})
         assert spec.overrides == (("d", 4), ("f", 5))
 
-    def test_an_unknown_param_is_refused_without_a_place(self) -> None:
+    def test_an_unknown_param_is_refused_without_a_span(self) -> None:
         (diagnostic,) = diagnostics_of(self.TEXT, params={"g": 3})
         assert diagnostic.message == '--set: unknown param "g"'
         assert diagnostic.span is None
         assert diagnostic.help == "the params are: d, f"
 
-    def test_a_param_that_overrides_a_faulty_one_mends_it(self) -> None:
+    def test_overriding_an_invalid_param_repairs_it(self) -> None:
         text = self.TEXT.replace("d: 8", "d: huge")
         assert self.sizes(parse_spec(text, params={"d": 2})) == (2, 8)
 
-    def test_the_rest_takes_the_place_of_the_specs(self) -> None:
+    def test_other_values_override_those_of_the_spec(self) -> None:
         spec = parse_spec(self.TEXT, seed=2**64 - 1, framework="torch", dtype="bfloat16", fan_rule="keras")
         assert (spec.seed, spec.framework, spec.dtype, spec.fan_rule) == (
             2**64 - 1,
@@ -670,13 +670,13 @@ class TestOverrides:
     def test_seed_zero_is_a_seed(self) -> None:
         assert parse_spec(self.TEXT, seed=0).seed == 0
 
-    def test_a_wrong_one_is_refused(self) -> None:
+    def test_an_invalid_value_is_refused(self) -> None:
         with pytest.raises(SpecError, match="framework: expected one of keras, torch"):
             parse_spec(self.TEXT, framework="caffe")
 
 
 class TestSpec:
-    def test_defaults_are_those_of_the_design(self) -> None:
+    def test_has_the_documented_defaults(self) -> None:
         spec = parse_spec(LAYERS)
         assert (spec.seed, spec.framework, spec.dtype, spec.fan_rule) == (None, "keras", "float32", "exact")
         assert (spec.rules, spec.overrides, spec.source) == ((), (), "<spec>")
@@ -693,9 +693,9 @@ class TestSpec:
         assert spec.sha256 == hashlib.sha256(data).hexdigest()
         assert spec.source == str(path)
 
-    def test_a_missing_file_is_bad_usage(self, tmp_path: Path) -> None:
+    def test_a_missing_file_is_a_usage_error(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="does not exist"):
             load_spec(str(tmp_path / "spec.yaml"))
 
-    def test_a_seed_may_be_an_expression(self) -> None:
+    def test_a_seed_can_be_an_expression(self) -> None:
         assert parse_spec(f"params: {{run: 3}}\nseed: 1000 + run\n{LAYERS}").seed == 1003

@@ -1,4 +1,4 @@
-"""Params: integers and expressions over one another, in any order."""
+"""Params: integers, and expressions that use other params."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from lecun_cli.spec.params import resolve
 
 class TestValues:
     def test_do_not_depend_on_the_order(self) -> None:
-        given = {"a": "b * 2", "b": "c + 1", "c": 3, "d": "a + b + c"}
-        for order in itertools.permutations(given.items()):
+        expressions = {"a": "b * 2", "b": "c + 1", "c": 3, "d": "a + b + c"}
+        for order in itertools.permutations(expressions.items()):
             values, diagnostics = resolve(dict(order), {})
             assert diagnostics == ()
             assert values == {"a": 8, "b": 4, "c": 3, "d": 15}
 
-    def test_a_string_may_hold_a_plain_number(self) -> None:
+    def test_a_string_can_contain_a_number(self) -> None:
         assert resolve({"a": "12", "b": "-3"}, {}) == ({"a": 12, "b": -3}, ())
 
-    def test_a_long_chain_is_resolved_at_once(self) -> None:
-        given: dict[str, object] = {f"p{n}": f"p{n + 1} + 1" for n in range(1000)}
+    def test_a_long_chain_is_resolved_quickly(self) -> None:
+        expressions: dict[str, object] = {f"p{n}": f"p{n + 1} + 1" for n in range(1000)}
         started = time.perf_counter()
-        values, diagnostics = resolve({**given, "p1000": 0}, {})
+        values, diagnostics = resolve({**expressions, "p1000": 0}, {})
         assert diagnostics == ()
         assert values["p0"] == 1000
         assert time.perf_counter() - started < 2
@@ -35,7 +35,7 @@ class TestValues:
 @dataclass(frozen=True)
 class ExpectFail:
     id: str
-    given: dict[str, object]
+    expressions: dict[str, object]
     diagnostics: tuple[tuple[str, str | None], ...]
     values: dict[str, int] = field(default_factory=dict)
 
@@ -48,7 +48,7 @@ class TestDiagnostics:
         "case",
         [
             ExpectFail(
-                "a circle of two",
+                "a cycle of two",
                 {"a": "b", "b": "a + 1"},
                 (
                     ('param "a" is defined in terms of itself: a -> b -> a', None),
@@ -59,19 +59,19 @@ class TestDiagnostics:
                 "itself", {"a": "a + 1"}, (('param "a" is defined in terms of itself: a -> a', None),)
             ),
             ExpectFail(
-                "what waits for a circle is not told",
+                "params that depend on a cycle are not reported",
                 {"a": "a", "b": "a + 1", "c": 2},
                 (('param "a" is defined in terms of itself: a -> a', None),),
                 {"c": 2},
             ),
             ExpectFail(
-                "an unknown name with a near one",
+                "an unknown name with a similar one",
                 {"width": 64, "b": "widht * 2"},
                 (('param "b": there is no param "widht"', "did you mean width?"),),
                 {"width": 64},
             ),
             ExpectFail(
-                "an unknown name with none near",
+                "an unknown name without a similar one",
                 {"width": 64, "b": "zz"},
                 (('param "b": there is no param "zz"', "the params here are: width"),),
                 {"width": 64},
@@ -92,17 +92,17 @@ class TestDiagnostics:
                 (('param "a": expected an integer or an expression, got no value', None),),
             ),
             ExpectFail(
-                "a name that is none",
+                "an invalid name",
                 {"d-x": 1},
                 (('invalid param name "d-x": expected letters, digits and _', None),),
             ),
             ExpectFail(
-                "what is no expression",
+                "an invalid expression",
                 {"a": "3 apples"},
                 (('param "a": "3 apples" is neither a number nor an arithmetic expression', GRAMMAR),),
             ),
             ExpectFail(
-                "what divides by zero, and what needs it",
+                "a division by zero, and a param that depends on it",
                 {"a": "1 // z", "b": "a + 1", "z": 0},
                 (('param "a": "1 // z" divides by zero', None),),
                 {"z": 0},
@@ -119,11 +119,11 @@ class TestDiagnostics:
         ],
         ids=lambda case: case.id,
     )
-    def test_say_which_and_why(self, case: ExpectFail) -> None:
-        values, diagnostics = resolve(case.given, {})
+    def test_name_the_param_and_the_reason(self, case: ExpectFail) -> None:
+        values, diagnostics = resolve(case.expressions, {})
         assert tuple((diagnostic.message, diagnostic.help) for diagnostic in diagnostics) == case.diagnostics
         assert values == case.values
 
-    def test_stand_where_the_value_stands(self) -> None:
+    def test_have_the_span_of_the_value(self) -> None:
         _, (diagnostic,) = resolve({"a": "b"}, {"a": Span(3, 7)})
         assert diagnostic.span == Span(3, 7)

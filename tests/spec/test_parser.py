@@ -1,4 +1,4 @@
-"""Text -> nodes: the meanings of YAML 1.2, JSON as it is written, and bounds on what a text can cost."""
+"""Parsing: the meanings of YAML 1.2, JSON, and limits of size and depth."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class TestScalars:
         ],
         ids=lambda case: repr(case.text),
     )
-    def test_mean_what_yaml_1_2_says(self, case: Expect) -> None:
+    def test_have_the_meaning_of_yaml_1_2(self, case: Expect) -> None:
         value = read(f"a: {case.text}\n")["a"]
         assert value == case.value
         assert type(value) is type(case.value)
@@ -90,13 +90,13 @@ class TestScalars:
     def test_nan_is_a_number(self) -> None:
         assert math.isnan(read("a: .nan")["a"])
 
-    def test_a_number_has_an_end(self) -> None:
+    def test_a_number_has_a_maximum_length(self) -> None:
         (diagnostic,) = diagnostics_of("a: " + "9" * 500)
         assert diagnostic.message == "the number is too long: expected at most 400 digits"
         assert diagnostic.span == Span(1, 4, 500)
 
 
-class TestPlaces:
+class TestSpans:
     def test_lines_and_columns_count_characters_from_one(self) -> None:
         root = read_nodes('a: 1\n"\u00e9\U0001f600": {b: [x, yy]}\n', "s")
         inner = root.entries["\u00e9\U0001f600"]
@@ -121,7 +121,7 @@ class TestJson:
             json.dumps({"layers": [{"name": "\U0001f600"}]}, indent=4, ensure_ascii=False),
         ],
     )
-    def test_is_read_as_json_reads_it(self, text: str) -> None:
+    def test_is_parsed_as_json(self, text: str) -> None:
         assert read(text) == json.loads(text)
 
     def test_half_a_surrogate_pair_is_refused(self) -> None:
@@ -132,40 +132,40 @@ class TestJson:
 
 
 class TestKeys:
-    def test_twice_is_refused_with_both_places(self) -> None:
+    def test_a_duplicate_is_refused_with_both_spans(self) -> None:
         (diagnostic,) = diagnostics_of("seed: 1\nlayers: []\nseed: 2\n")
         assert diagnostic.message == 'duplicate key "seed"'
         assert diagnostic.span == Span(3, 1, 4)
         assert diagnostic.related == (Span(1, 1, 4), "it first occurs here")
 
-    def test_every_repeated_key_is_told(self) -> None:
+    def test_every_duplicate_is_reported(self) -> None:
         diagnostics = diagnostics_of("a: 1\na: 2\na: 3\nb: {c: 1, c: 2}\n")
         assert [(f.span.line, f.span.column) for f in diagnostics if f.span] == [(4, 11), (2, 1), (3, 1)]
 
-    def test_quotes_do_not_make_another_key(self) -> None:
+    def test_quotes_do_not_change_a_key(self) -> None:
         (diagnostic,) = diagnostics_of("seed: 1\n'seed': 2\n")
         assert diagnostic.span == Span(2, 1, 6)
 
     @pytest.mark.parametrize("key", ["1", "~", "true", "1.5", "? [a]\n"])
-    def test_are_strings(self, key: str) -> None:
+    def test_must_be_strings(self, key: str) -> None:
         (diagnostic,) = diagnostics_of(f"{key}: 2\n")
         assert diagnostic.message == "the key is not a string"
         assert diagnostic.help == "put it in quotes"
 
 
 class TestAliases:
-    def test_stand_for_what_they_name(self) -> None:
+    def test_have_the_value_of_their_anchor(self) -> None:
         assert read("a: &x {b: [1, 2]}\nc: *x\nd: [*x, *x]\n")["d"] == [{"b": [1, 2]}, {"b": [1, 2]}]
 
-    def test_an_anchor_may_be_given_again(self) -> None:
+    def test_an_anchor_can_be_redefined(self) -> None:
         assert read("a: &x 1\nb: *x\nc: &x 2\nd: *x\n") == {"a": 1, "b": 1, "c": 2, "d": 2}
 
     @pytest.mark.parametrize("text", ["a: *x\n", "a: &x [*x]\n", "a: *x\nb: &x 1\n"])
-    def test_have_their_anchor_before_them(self, text: str) -> None:
+    def test_need_an_earlier_anchor(self, text: str) -> None:
         (diagnostic,) = diagnostics_of(text)
         assert diagnostic.message == "the alias *x has no anchor before it"
 
-    def test_a_billion_laughs_are_refused_at_once_in_little_memory(self) -> None:
+    def test_a_billion_laughs_are_refused_quickly_in_little_memory(self) -> None:
         lines = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 30)]
         text = "\n".join(["a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]", *lines])
         tracemalloc.start()
@@ -191,7 +191,7 @@ class TestBounds:
         assert diagnostic.message == f"values are nested too deeply: expected at most {MAX_DEPTH} levels"
         assert time.perf_counter() - started < 1
 
-    def test_nesting_to_the_bound_is_read(self) -> None:
+    def test_nesting_up_to_the_limit_is_read(self) -> None:
         n = MAX_DEPTH - 1
         value = read("a: " + "[" * n + "]" * n)["a"]
         for _ in range(n - 1):
@@ -310,7 +310,7 @@ class TestRefusals:
         ],
         ids=lambda case: case.id,
     )
-    def test_say_what_and_where(self, case: ExpectFail) -> None:
+    def test_have_a_message_a_span_and_advice(self, case: ExpectFail) -> None:
         (diagnostic,) = diagnostics_of(case.data)
         assert diagnostic.message == case.message
         assert (diagnostic.span and (diagnostic.span.line, diagnostic.span.column)) == case.at
@@ -331,12 +331,12 @@ class TestText:
     @pytest.mark.parametrize(
         "data", [b"\xef\xbb\xbfa: 1\n", b"a: 1", b"---\na: 1\n...\n", b"%YAML 1.2\n---\na: 1\n"]
     )
-    def test_marks_of_its_ends_do_not_matter(self, data: bytes) -> None:
+    def test_markers_of_start_and_end_do_not_matter(self, data: bytes) -> None:
         assert read(data) == {"a": 1}
 
 
 class TestSources:
-    def test_a_file_is_read_as_it_is(self, tmp_path: Path) -> None:
+    def test_a_file_is_read_unchanged(self, tmp_path: Path) -> None:
         path = tmp_path / "spec.yaml"
         path.write_bytes(b"a: 1\r\n")
         assert read_bytes(str(path)) == (str(path), b"a: 1\r\n")
@@ -345,7 +345,7 @@ class TestSources:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a: 1\n")))
         assert read_bytes("-") == ("<stdin>", b"a: 1\n")
 
-    def test_a_missing_file_is_bad_usage(self, tmp_path: Path) -> None:
+    def test_a_missing_file_is_a_usage_error(self, tmp_path: Path) -> None:
         path = tmp_path / "no.yaml"
         with pytest.raises(UsageError) as caught:
             read_bytes(str(path))
@@ -354,12 +354,12 @@ class TestSources:
         assert caught.value.help.startswith("check the path; - reads stdin; sample specs: gpt2, lenet5")
         assert caught.value.exit_code == 2
 
-    def test_a_directory_is_bad_usage(self, tmp_path: Path) -> None:
+    def test_a_directory_is_a_usage_error(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError) as caught:
             read_bytes(str(tmp_path))
         assert caught.value.message == f"{tmp_path} is a directory, not a spec"
 
     @pytest.mark.parametrize("path", ["a\0b", "x" * 5000])
-    def test_a_path_that_no_system_takes_is_bad_usage(self, path: str) -> None:
+    def test_an_impossible_path_is_a_usage_error(self, path: str) -> None:
         with pytest.raises(UsageError, match="cannot be read"):
             read_bytes(path)

@@ -1,4 +1,4 @@
-"""Samples by name: the files of `sample_specs/`, wherever the command runs."""
+"""Sample specs, read by name from any working directory."""
 
 from __future__ import annotations
 
@@ -24,16 +24,18 @@ class TestSamples:
         assert sample_text(name) == (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
 
     @pytest.mark.parametrize("name", sample_names())
-    def test_say_what_they_are(self, name: str) -> None:
+    def test_have_a_description(self, name: str) -> None:
         assert 20 < len(describe(name)) < 130
 
-    def test_give_way_to_a_file_of_that_name(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_give_way_to_a_file_of_the_same_name(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.chdir(tmp_path)
         Path("selu_mlp").write_text("tensors: [{name: a, shape: [3], fan_in: 3}]", encoding="utf-8")
         assert sample_path("selu_mlp") is None
         assert [t.name for t in make_plan(load_spec("selu_mlp")).tensors] == ["a"]
 
-    def test_that_are_none_are_told(self) -> None:
+    def test_that_do_not_exist_are_reported_with_the_list(self) -> None:
         with pytest.raises(UsageError, match='unknown sample "alexnet"') as caught:
             sample_text("alexnet")
         assert "selu_mlp" in (caught.value.help or "")
