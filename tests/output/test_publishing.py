@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,8 +21,7 @@ from lecun_cli.output.publishing import publish
 from tests.faults.cases import RENAMES, Fault, Outcome, run_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
 SPEC = "layers: [{type: dense, name: hidden, in_features: 8, out_features: 4}]\n"
 NEW = ("spec.yaml", "-o", "w.safetensors", "--seed", "2")
@@ -138,6 +139,14 @@ def root(tmp_path: Path) -> None:
             pytest.skip("chattr is not possible here")
 
 
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """Return a folder that every user may enter; pytest's own are for this user alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
 @pytest.mark.usefixtures("root")
 class TestPermissions:
     """What no permission bit shows is found before any work, so that the old pair is not touched."""
@@ -193,11 +202,9 @@ class TestPermissions:
         assert f"{name} cannot be replaced: it is a mount point" in message
 
     def test_a_file_of_another_user_in_a_sticky_folder_is_kept(
-        self, folders: dict[str, Path], tmp_path: Path
+        self, folders: dict[str, Path], public_folder: Path
     ) -> None:
-        folder = shutil.copytree(folders["old"], tmp_path / "here")
-        for path in (tmp_path, *tmp_path.parents[:3]):
-            path.chmod(path.stat().st_mode | 0o055)
+        folder = shutil.copytree(folders["old"], public_folder / "here")
         folder.chmod(0o1777)
         before = files_in(folder)
         code = (
