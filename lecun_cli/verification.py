@@ -1,4 +1,4 @@
-"""Weight files held against their manifest, and the manifest against its seed."""
+"""Verify weight files against their manifest, and the manifest against its seed."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _BLOCK = 4 * 2**20
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not as the manifest says.
+    """A difference between a manifest and its files.
 
     Attributes:
         what: `file` or `tensor`.
-        name: Which one.
-        kind: `missing`, `extra`, `size`, `digest`, `form` (dtype, shape or place), `damaged` or
+        name: Name of the file or tensor.
+        kind: `missing`, `extra`, `size`, `digest`, `form` (dtype, shape or position), `damaged` or
             `regenerated`.
-        detail: The two sides, in words.
+        detail: A message that describes the difference.
     """
 
     what: str
@@ -47,15 +47,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What the verification of one manifest found.
+    """The result of verifying one manifest.
 
     Attributes:
-        manifest: The manifest's path.
-        n_files: Files looked at.
-        n_tensors: Tensors looked at.
-        nbytes: Bytes of the files, as the manifest has them.
-        regenerated: Whether every tensor was made again from the seed.
-        differences: What is not as it should be.
+        manifest: Path of the manifest.
+        n_files: Number of files in the manifest.
+        n_tensors: Number of tensors in the manifest.
+        nbytes: Size of the files in bytes, according to the manifest.
+        regenerated: If true, every tensor was also regenerated from the seed.
+        differences: The differences.
     """
 
     manifest: str
@@ -67,15 +67,18 @@ class VerifyReport:
 
     @property
     def ok(self) -> bool:
-        """Whether everything is as the manifest says."""
+        """If true, there is no difference."""
         return not self.differences
 
 
 def find_manifests(path: str | Path) -> tuple[Path, ...]:
-    """The manifests that a path means: a manifest, a weight file beside its own, or a folder of them.
+    """Return the manifests that a path means.
+
+    Args:
+        path: A manifest, a weight file with a manifest next to it, or a folder of manifests.
 
     Raises:
-        UsageError: There is none.
+        UsageError: No manifest exists.
     """
     path = Path(path)
     if path.is_dir():
@@ -83,25 +86,27 @@ def find_manifests(path: str | Path) -> tuple[Path, ...]:
         if not manifests:
             raise UsageError(
                 f"there is no manifest in {path}",
-                help=f"manifests end in {SUFFIX}; lecun-init inspect looks at files that have none",
+                help=f"manifests end in {SUFFIX}; lecun-init inspect reads files without a manifest",
             )
         return manifests
     if path.suffix == Path(SUFFIX).suffix:
         if not path.is_file():
-            raise UsageError(f"there is no manifest {path}", help="check the path, or give the weight file's")
+            raise UsageError(
+                f"there is no manifest {path}", help="check the path, or give the path of the weight file"
+            )
         return (path,)
     beside = path.with_name(path.name + SUFFIX)
     if beside.is_file():
         return (beside,)
     if not path.exists():
         raise UsageError(
-            f"there is no file {path}, and no manifest {beside.name}",
-            help=spec_help(str(path)) or "check the path; or give a manifest, or a folder of them",
+            f"there is neither a file {path} nor a manifest {beside.name}",
+            help=spec_help(str(path)) or "check the path, or give a manifest or a folder of manifests",
         )
     raise UsageError(
-        f"{path} has no manifest {beside.name} beside it",
+        f"{path} has no manifest: expected {beside.name} in the same folder",
         help=spec_help(str(path))
-        or f"give the manifest's path instead of the file's; lecun-init inspect {path} does without",
+        or f"give the path of the manifest, or check the file without one: lecun-init inspect {path}",
     )
 
 
@@ -112,47 +117,51 @@ def verify(
     workers: int | None = None,
     progress: engine.Progress | None = None,
 ) -> tuple[VerifyReport, ...]:
-    """Hold every file that a path means against its manifest.
+    """Verify weight files against their manifests: structure, digests, and optionally every bit.
 
     Args:
-        path: A weight file, a manifest or a folder.
-        regenerate: Also make every tensor again from the manifest alone and compare.
-        workers: Threads.
-        progress: Told the bytes done so far and the tensor at work.
+        path: A weight file, a manifest, or a folder of manifests.
+        regenerate: If true, also regenerate every tensor from the manifest alone and compare digests.
+        workers: Number of threads. If None, one per core, but at most 8.
+        progress: Callback `(bytes_done, tensor_name)`, called periodically.
 
     Returns:
-        A report for each manifest.
+        One report per manifest.
 
     Raises:
-        UsageError: There is nothing to verify.
-        ManifestError: A manifest cannot be read.
+        UsageError: No manifest exists.
+        ManifestError: A manifest cannot be read or is not valid.
+
+    Example:
+        >>> all(report.ok for report in verify("weights.safetensors", regenerate=True))
+        True
     """
     workers = engine.default_workers() if workers is None else workers
     path = Path(path)
-    asked = path.name if path.is_file() and path.suffix != Path(SUFFIX).suffix else None
+    requested = path.name if path.is_file() and path.suffix != Path(SUFFIX).suffix else None
     return tuple(
-        _verify_one(manifest_path, asked, regenerate, workers, progress)
+        _verify_one(manifest_path, requested, regenerate, workers, progress)
         for manifest_path in find_manifests(path)
     )
 
 
 def _verify_one(
-    path: Path, asked: str | None, regenerate: bool, workers: int, progress: engine.Progress | None
+    path: Path, requested: str | None, regenerate: bool, workers: int, progress: engine.Progress | None
 ) -> VerifyReport:
-    """Hold the files of one manifest against it, of which the file that was asked for must be one."""
+    """Verify the files of one manifest; the requested file must be one of them."""
     manifest = read_manifest(path)
     differences: list[Difference] = []
     names = [file.name for file in manifest.files]
-    if asked is not None and asked not in names:
-        detail = f"the manifest beside it is that of {', '.join(names[:3])}"
-        differences.append(Difference("file", asked, "extra", detail))
+    if requested is not None and requested not in names:
+        detail = f"the manifest next to it belongs to {', '.join(names[:3])}"
+        differences.append(Difference("file", requested, "extra", detail))
     actual: dict[str, str] = {}
     count = _Counter(progress)
     for file in manifest.files:
         entries = tuple(entry for entry in manifest.tensors if entry.file == file.name)
         try:
             for difference in _verify_file(path.parent / file.name, file, entries, workers, count, actual):
-                differences.append(difference)  # noqa: PERF402 - what is found before an error counts
+                differences.append(difference)  # noqa: PERF402 - differences before an error count
         except OSError as error:
             detail = f"it cannot be read: {error.strerror or error}"
             differences.append(Difference("file", file.name, "damaged", detail))
@@ -169,7 +178,7 @@ def _verify_one(
 
 
 def work_nbytes(path: str | Path, *, regenerate: bool = False) -> int:
-    """Bytes that `verify` will go through, for a progress bar."""
+    """Return the number of bytes that `verify` will process, for a progress bar."""
     total = 0
     for manifest_path in find_manifests(path):
         manifest = read_manifest(manifest_path)
@@ -179,7 +188,7 @@ def work_nbytes(path: str | Path, *, regenerate: bool = False) -> int:
 
 
 class _Counter:
-    """Bytes done, over all threads."""
+    """Counts the bytes that all threads have processed."""
 
     def __init__(self, progress: engine.Progress | None) -> None:
         self.done = 0
@@ -191,7 +200,7 @@ class _Counter:
             self._progress(self.done, name)
 
     def since(self) -> engine.Progress | None:
-        """A progress that counts on from here."""
+        """Return a progress callback that continues from the current count."""
         before, progress = self.done, self._progress
         if progress is None:
             return None
@@ -206,19 +215,17 @@ def _verify_file(
     count: _Counter,
     actual: dict[str, str],
 ) -> Iterator[Difference]:
-    """The differences of one file; the digests found go into `actual`."""
+    """Yield the differences of one file, and add the digests of its tensors to `actual`."""
     if not path.is_file():
-        yield Difference("file", file.name, "missing", "there is no such file beside the manifest")
+        yield Difference("file", file.name, "missing", "it is not in the folder of the manifest")
         return
     nbytes = path.stat().st_size
     if nbytes != file.nbytes:
-        yield Difference(
-            "file", file.name, "size", f"it has {nbytes} bytes, and the manifest says {file.nbytes}"
-        )
+        yield Difference("file", file.name, "size", f"expected {file.nbytes} bytes, got {nbytes}")
     ranges = {entry.tensor.name: (entry.offset, entry.tensor.nbytes) for entry in entries}
     try:
         if file.format not in FORMATS:
-            raise WeightFileError(f'this release reads no format "{file.format}"')
+            raise WeightFileError(f'unknown format "{file.format}"')
         stored = FORMATS[file.format].read(path)
     except WeightFileError as error:
         yield Difference("file", file.name, "damaged", error.message)
@@ -236,8 +243,8 @@ def _verify_file(
 
     with _digests(path, nbytes, ranges, workers, count) as (file_digest, of_tensor):
         if file_digest() != file.sha256:
-            yield Difference("file", file.name, "digest", "its SHA-256 is not the manifest's")
-        else:  # in a file of other bytes, tensors may lie elsewhere
+            yield Difference("file", file.name, "digest", "its SHA-256 differs from the manifest")
+        else:  # if the bytes differ, tensors may be elsewhere
             yield from _compare_offsets(entries, ranges)
         for entry in entries:
             name = entry.tensor.name
@@ -246,7 +253,9 @@ def _verify_file(
             digest = of_tensor[name]()
             actual[name] = digest
             if digest != entry.sha256:
-                yield Difference("tensor", name, "digest", f"its bytes in {file.name} are not the manifest's")
+                yield Difference(
+                    "tensor", name, "digest", f"its bytes in {file.name} differ from the manifest"
+                )
 
 
 def _compare_dtypes_and_shapes(
@@ -263,12 +272,12 @@ def _compare_dtypes_and_shapes(
                 "tensor",
                 tensor.name,
                 "form",
-                f"it is {stored_tensor.dtype} {list(stored_tensor.shape)}, the manifest says {detail}",
+                f"expected {detail}, got {stored_tensor.dtype} {list(stored_tensor.shape)}",
             )
     names = {entry.stored_name for entry in entries}
     for name in stored_by_name:
         if name not in names:
-            yield Difference("tensor", name, "extra", "the manifest does not know it")
+            yield Difference("tensor", name, "extra", "it is not in the manifest")
 
 
 def _compare_offsets(
@@ -278,7 +287,7 @@ def _compare_offsets(
         name = entry.tensor.name
         offset, _ = ranges.get(name, (entry.offset, 0))
         if offset != entry.offset:
-            detail = f"it is at byte {offset}, the manifest says {entry.offset}"
+            detail = f"expected at byte {entry.offset}, got byte {offset}"
             yield Difference("tensor", name, "form", detail)
 
 
@@ -286,7 +295,7 @@ def _compare_offsets(
 def _digests(
     path: Path, nbytes: int, ranges: dict[str, tuple[int, int]], workers: int, count: _Counter
 ) -> Iterator[tuple[Callable[[], str], dict[str, Callable[[], str]]]]:
-    """Digests of the file and of ranges of it, under way in threads; each is waited for when called."""
+    """Compute digests of a file and of its ranges in threads; calling one waits for its result."""
     stop = Event()
     fd = os.open(path, os.O_RDONLY)
     pool = ThreadPoolExecutor(workers + 1)
@@ -304,7 +313,7 @@ def _digests(
 
 
 def _digest(fd: int, offset: int, nbytes: int, name: str, count: _Counter, stop: Event) -> str:
-    """SHA-256 of a range of a file; a range that is not all there gives the digest of what is."""
+    """Return the SHA-256 of a range of a file, up to the end of the file."""
     digest = hashlib.sha256()
     end = offset + nbytes
     while 0 <= offset < end and not stop.is_set():
@@ -329,8 +338,10 @@ def _regenerate(
     digests = engine.run(layout, manifest.seed, NullDestination(), workers=workers, progress=count.since())
     for entry in manifest.tensors:
         name = entry.tensor.name
-        again = digests.tensors[name]
-        if again != entry.sha256:
-            yield Difference("tensor", name, "regenerated", "the seed gives other bytes than the manifest's")
-        elif name in actual and actual[name] != again:
-            yield Difference("tensor", name, "regenerated", "the seed gives other bytes than the file's")
+        digest = digests.tensors[name]
+        if digest != entry.sha256:
+            yield Difference(
+                "tensor", name, "regenerated", "its bytes from the seed differ from the manifest"
+            )
+        elif name in actual and actual[name] != digest:
+            yield Difference("tensor", name, "regenerated", "its bytes from the seed differ from the file")

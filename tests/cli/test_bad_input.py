@@ -184,7 +184,7 @@ class TestUsage:
             (("spec.yaml", "-o", "w.safetensors", "--nosuch"), "No such option: --nosuch"),
             (("slice", "spec.yaml", "hidden/kernl"), "did you mean hidden/kernel?"),
             (("slice", "spec.yaml", "hidden/kernel", "100"), "selects nothing from an axis of 100"),
-            (("verify", "nosuch.safetensors"), "there is no file nosuch.safetensors"),
+            (("verify", "nosuch.safetensors"), "there is neither a file nosuch.safetensors"),
         ],
     )
     def test_exits_with_2_and_one_message(
