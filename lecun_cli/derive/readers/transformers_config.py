@@ -38,6 +38,16 @@ def from_transformers(config: dict[str, Any], path: Path, *, keep_initializers: 
     for key, value in _numbers(config):
         if _COUNT.search(key) and value > MAX_COUNT:
             raise DeriveError(f"{key} in {path} is too large: expected at most {MAX_COUNT:,}, got {value:,}")
+    model = _build_model(path)
+    return from_module(model, str(path), keep_initializers=keep_initializers, left_out=_tied(model))
+
+
+def _build_model(path: Path) -> Any:  # noqa: ANN401 - a transformers model
+    """Build the model of a config on the meta device.
+
+    Raises:
+        DeriveError: transformers is not installed, does not know the model, or cannot build it.
+    """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # download nothing
     try:
         torch: Any = import_module("torch")
@@ -50,11 +60,11 @@ def from_transformers(config: dict[str, Any], path: Path, *, keep_initializers: 
     before = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()
     try:
-        parsed = transformers.AutoConfig.from_pretrained(
+        config = transformers.AutoConfig.from_pretrained(
             str(path), local_files_only=True, trust_remote_code=False
         )
-        dtype = getattr(parsed, "dtype", None) or torch.float32
-        names = parsed.architectures or []
+        dtype = getattr(config, "dtype", None) or torch.float32
+        names = config.architectures or []
         model_class = getattr(transformers, names[0], None) if names else transformers.AutoModel
         if model_class is None:
             raise DeriveError(
@@ -63,14 +73,13 @@ def from_transformers(config: dict[str, Any], path: Path, *, keep_initializers: 
             )
         build = model_class.from_config if model_class is transformers.AutoModel else model_class._from_config
         with torch.device("meta"):
-            model = build(parsed, dtype=dtype)
+            return build(config, dtype=dtype)
     except DeriveError:
         raise
     except Exception as error:
         raise DeriveError(f"transformers cannot build the model in {path}: {error_text(error)}") from error
     finally:
         transformers.logging.set_verbosity(before)
-    return from_module(model, str(path), keep_initializers=keep_initializers, left_out=_tied(model))
 
 
 def _tied(model: Any) -> dict[str, str]:  # noqa: ANN401 - a transformers model
