@@ -1,4 +1,4 @@
-"""README: every command in it runs, every figure in it holds."""
+"""README: every command runs, every list is complete, and every output is the real one."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from lecun_cli.layers import LAYER_TYPES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-# Programs that a pipeline of README leads to: another machine, an object store. Each takes what it is given.
+# Replacements of programs at the end of pipelines in README: another machine, an object store.
 STAND_INS = {"ssh": "cat > /dev/null", "aws": "cat > /dev/null"}
-# Stands in for jq where there is none: a few lines for the filters that README shows.
+# Replacement of jq if it is not installed, for the filters that README shows.
 JQ = """\
 #!{python}
 import json, sys
-found = json.load(sys.stdin)
-print(sum(t["bytes"] for t in found["tensors"]) if "map" in sys.argv[-1] else found[sys.argv[-1][1:]])
+document = json.load(sys.stdin)
+print(sum(t["bytes"] for t in document["tensors"]) if "map" in sys.argv[-1] else document[sys.argv[-1][1:]])
 """
 
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
-# Run by `.ci/run`, which cannot run itself: they make the environment that this test runs in.
+# Commands that create the environment of this test, so that only `.ci/run` can run them.
 RUN_BY_CI = {"make demo", "make test", "pip install '.[plot]'"}
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder as a reader of README has it: the samples, and the command on the path."""
+    """Return the folder of a reader of README, with the samples, and the command on the path."""
     shutil.copytree(ROOT / "sample_specs", tmp_path / "sample_specs")
     monkeypatch.chdir(tmp_path)
     programs = tmp_path / "programs"
@@ -83,7 +83,7 @@ class TestCommands:
         assert ran.stderr == ""
 
     @pytest.mark.parametrize("body", _blocks("console"))
-    def test_what_is_shown_is_what_is_printed(self, folder: Path, body: str) -> None:
+    def test_the_output_shown_is_the_real_output(self, folder: Path, body: str) -> None:
         command, _, shown = body.partition("\n")
         env = {**os.environ, "COLUMNS": "80"}
         ran = subprocess.run(
@@ -96,12 +96,12 @@ class TestCommands:
         )
         assert ran.stdout == shown
 
-    def test_pictures_are_there(self) -> None:
+    def test_pictures_exist(self) -> None:
         named = re.findall(r'(?:src|srcset)="([^"]+)"|!\[[^]]*\]\(([^)]+)\)', README)
         assert named
         assert [path for pair in named for path in pair if path and not (ROOT / path).is_file()] == []
 
-    def test_the_error_shown_is_what_is_printed(self, folder: Path) -> None:
+    def test_the_error_shown_is_the_real_error(self, folder: Path) -> None:
         (shown,) = _blocks("text")
         line = next(row.split("| ", 1)[1] for row in shown.splitlines() if row.startswith("4 |"))
         (folder / "spec.yaml").write_text(f"seed: 1\n\nlayers:\n{line}\n")
@@ -112,7 +112,7 @@ class TestCommands:
 
 
 class TestLoads:
-    # Keras is here in any case; the others are installed by `make test-frameworks`.
+    # Keras is always installed; `make test-frameworks` installs the others.
     @pytest.mark.parametrize(
         "body",
         [
@@ -136,7 +136,7 @@ class TestLists:
         assert [kind for kind in LAYER_TYPES if f"`{kind}`" not in README] == []
 
     @pytest.mark.parametrize("kind", LAYER_TYPES)
-    def test_the_keys_of_every_layer_type_stand_in_its_row(self, kind: str) -> None:
+    def test_the_row_of_every_layer_type_has_its_keys(self, kind: str) -> None:
         (row,) = (line for line in README.splitlines() if re.match(rf"\| [^|]*`{kind}`", line))
         _, _, needed, may, _ = row.split("|")
         shared = {"type", "name", "dtype", "stream"}
@@ -146,7 +146,9 @@ class TestLists:
             if key not in shared and not key.endswith("_initializer")
         }
         assert set(re.findall(r"`(\w+)`", needed)) == {key for key, is_needed in fields.items() if is_needed}
-        optional = re.sub(r"`\w+` \((?!" + kind + r"\))\w+\)", "", may)  # another kind's of the same row
+        optional = re.sub(
+            r"`\w+` \((?!" + kind + r"\))\w+\)", "", may
+        )  # keys of another layer type in the same row
         assert set(re.findall(r"`(\w+)`", optional)) == {
             k for k, is_needed in fields.items() if not is_needed
         }

@@ -1,4 +1,4 @@
-"""Run every comparison in one go, in pairs; keep every run, and make the tables and the chart from them."""
+"""Run the comparisons in pairs, keep every run, and make tables and a chart from them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOTES = HERE / "NOTES.md"
 
 
 class Runner:
-    """Runs jobs in processes of their own, in one folder."""
+    """Runner of jobs, each in its own process."""
 
     def __init__(self, folder: str, runs: int) -> None:
         self.folder = folder
@@ -28,12 +28,12 @@ class Runner:
         self._warm: set[str] = set()
 
     def run(self, job: Job) -> Run:
-        """One run."""
+        """Run a job once."""
         command = [sys.executable, "-m", "tests.bench.jobs", job.name, *job.arguments]
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
         if not job.kernel:
             env["LECUN_INIT_KERNEL"] = "0"
-        # A folder of its own: an old file would hold on to its share of the page cache and of the disk.
+        # A new folder, because an old file would keep its part of the page cache and of the disk.
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
         if ran.returncode:
@@ -42,10 +42,10 @@ class Runner:
         return Run(round(document["seconds"], 4), round(document["peak_mib"], 1))
 
     def alternately(self, *jobs: Job) -> list[Runs]:
-        """Several jobs in turn, after one run of each kind that does not count."""
+        """Run jobs alternately, after a first run of each kind that does not count."""
         for job in jobs:
             kind = job.arguments[0] if job.name.startswith("peer_") else job.name
-            if kind not in self._warm:  # the libraries are in the page cache from here on
+            if kind not in self._warm:  # afterwards, the libraries are in the page cache
                 self._warm.add(kind)
                 self.run(job)
         iterations = [[self.run(job) for job in jobs] for _ in range(self.runs)]
@@ -53,34 +53,34 @@ class Runner:
 
 
 def measure(runner: Runner, scale: comparisons.Scale, only: str) -> Results:
-    """Run what `only` asks for, and say each figure as it comes."""
+    """Run the comparisons that `only` selects, and print each result."""
     results = Results.here(runner.runs)
     for pair in comparisons.pairs(scale):
         if only in f"{pair.group}: {pair.what}":
             ours, reference = runner.alternately(pair.ours, pair.reference)
             row = Compared(pair.group, pair.what, ours, reference, pair.asked, pair.asked_memory)
             results.compared.append(row)
-            _say(f"{pair.group}: {pair.what}", ours, reference)
+            _print(f"{pair.group}: {pair.what}", ours, reference)
     for mib, job, other in comparisons.sized(scale):
         if only in f"{SIZES}: {table.size(mib)}":
             ours, reference = runner.alternately(job, other)
             results.sized.append(Sized(mib, ours, reference))
-            _say(f"{SIZES}: {table.size(mib)}", ours, reference)
+            _print(f"{SIZES}: {table.size(mib)}", ours, reference)
     for what, job, asked in comparisons.alone():
         if only in f"{ALONE}: {what}":
             (runs,) = runner.alternately(job)
             results.alone.append(Alone(what, runs, asked))
-            _say(f"{ALONE}: {what}", runs)
+            _print(f"{ALONE}: {what}", runs)
     return results
 
 
-def _say(what: str, *sides: Runs) -> None:
+def _print(what: str, *sides: Runs) -> None:
     measured = "  |  ".join(f"{seconds(runs):.3f} s, {peak_mib(runs):.0f} MiB" for runs in sides)
     print(f"{what}\n    {measured}", flush=True)
 
 
 def main() -> None:
-    """Measure, profile, or make the tables and the chart again from what was measured."""
+    """Measure, profile, or make the tables and the chart from kept results."""
     options = _options()
     scale = comparisons.QUICK if options.quick else comparisons.FULL
     if options.profile:
@@ -103,7 +103,7 @@ def main() -> None:
             results.write(kept)
     section = table.section(results)
     if options.quick:
-        print("\n--quick: the sizes are not those that the tables name, and the figures mean nothing")
+        print("\n--quick: the sizes differ from those in the tables, so the figures mean nothing")
     print(f"\n{section}")
     if kept is not None and results.sized:
         from tests.bench import chart
@@ -120,30 +120,30 @@ def _folder(folder: str | None) -> tempfile.TemporaryDirectory[str]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="runs of each side")
-    parser.add_argument("--only", default="", help="rows whose table and name hold this text")
-    parser.add_argument("--quick", action="store_true", help="one run, small sizes: whether it works")
+    parser.add_argument("--only", default="", help="only the rows whose table and name contain this text")
+    parser.add_argument("--quick", action="store_true", help="one run with small sizes, to see that it works")
     parser.add_argument(
-        "--folder", help="where files are written; a temporary folder beside the clone if not given"
+        "--folder", help="folder for the files; by default a temporary folder next to the clone"
     )
     parser.add_argument(
         "--results",
         type=Path,
-        help="where the results are kept, with the chart beside them; "
-        "if not given, a whole run goes to tests/bench/results.json and a part of one nowhere",
+        help="file for the results, with the chart next to it; by default tests/bench/results.json "
+        "for a complete run, and no file for a part of one",
     )
     parser.add_argument(
-        "--redraw", action="store_true", help="measure nothing: tables and chart from the results"
+        "--redraw", action="store_true", help="make tables and chart from kept results, without measuring"
     )
     parser.add_argument(
         "--readme", type=Path, nargs="?", const=ROOT / "README.md", help="write the tables into README.md"
     )
     parser.add_argument(
-        "--profile", action="store_true", help="where our time goes, into the benchmark's notes"
+        "--profile", action="store_true", help="measure where our time goes, and write it to NOTES.md"
     )
-    parser.add_argument("--spec", choices=stages.CASES, help="profile this one alone, and only print it")
+    parser.add_argument("--spec", choices=stages.CASES, help="profile only this case, and print it")
     options = parser.parse_args()
     if options.readme is not None and (options.only or options.quick):
-        parser.error("README shows a whole run, so --readme goes with neither --only nor --quick")
+        parser.error("--readme needs a complete run: remove --only and --quick")
     return options
 
 

@@ -1,4 +1,4 @@
-"""Results -> the chart of README: `speed.svg` and, for dark pages, `speed-dark.svg`."""
+"""The chart of README: `speed.svg` and, for dark pages, `speed-dark.svg`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.bench.table import size
 
 @dataclass(frozen=True)
 class Theme:
-    """The colours of a page of GitHub's."""
+    """Colors of a page on GitHub."""
 
     file: str
     page: str
@@ -91,7 +91,7 @@ def _write(results: Results, theme: Theme, path: Path) -> None:
 
 
 def _bars(results: Results) -> list[tuple[str, Runs]]:
-    """Ours, `dd` and every peer on one float32 file, where they have been measured."""
+    """Return the rows of ours, `dd` and every peer for one float32 file, if they have been measured."""
     rows = [r for r in results.compared if r.group == WHOLE and r.what.startswith("float32, ")]
     if not rows:
         return []
@@ -151,7 +151,7 @@ def _draw_memory(axes: Any, rows: list[Sized], theme: Theme) -> None:
 
 
 def _sizes_along(axes: Any, rows: list[Sized]) -> None:
-    """The sizes on the horizontal axis; one that stands too near to the next has no label."""
+    """Draw the sizes on the horizontal axis, without labels for sizes that are close together."""
     sizes = [row.mib for row in rows]
     following = [*sizes[1:], 4 * sizes[-1]]
     labels = [size(mib) if after >= 4 * mib else "" for mib, after in zip(sizes, following, strict=True)]
@@ -164,7 +164,7 @@ def _sizes_along(axes: Any, rows: list[Sized]) -> None:
 
 
 def _draw_both(axes: Any, rows: list[Sized], values: tuple[list[float], list[float]], theme: Theme) -> None:
-    """Our line and `dd`'s, each with its name on it: ours above its start, the other below its middle."""
+    """Draw our line and that of `dd`, with the names next to them."""
     sizes = [row.mib for row in rows]
     near = {"textcoords": "offset points", "fontsize": 8.5}
     ours, dd = values

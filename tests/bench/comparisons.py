@@ -1,4 +1,4 @@
-"""What is compared with what, and what is asked of us. A new comparison is a row here."""
+"""The comparisons and their limits. A new comparison is a row here."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class Job:
     """A job of `jobs.py`.
 
     Attributes:
-        name: Its name there.
-        arguments: What it is given.
-        kernel: Whether our C kernel may be used.
+        name: Name of the job in `JOBS`.
+        arguments: Arguments of the job.
+        kernel: If true, our C kernel may be used.
     """
 
     name: str
@@ -22,15 +22,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Pair:
-    """Ours against a reference.
+    """Comparison of our job with a reference.
 
     Attributes:
-        group: The table that it stands in.
-        what: The row.
+        group: Name of the table.
+        what: Name of the row.
         ours: Our job.
-        reference: The other.
-        asked: The greatest ratio of the seconds, ours / reference, that is asked for.
-        asked_memory: The same of the peaks of memory.
+        reference: The other job.
+        asked: Limit of the ratio of seconds, ours / reference, or None.
+        asked_memory: Limit of the ratio of the peaks of memory, or None.
     """
 
     group: str
@@ -58,7 +58,7 @@ PEERS = {
 WITHOUT_BFLOAT16 = {"numpy"}
 
 ASKED_GENERATION = {"jax": 1 / 12, "torch": 1 / 40}
-ASKED_WHOLE = 1 / 4  # of the fastest peer, so of every one
+ASKED_WHOLE = 1 / 4  # of the fastest peer, and so of all peers
 ASKED_WHOLE_MEMORY = 1 / 10
 ASKED_DD = {True: 1.15, False: 1.8}  # with and without the C kernel
 ASKED_SMALL = 3.0
@@ -67,13 +67,13 @@ ASKED_TRANSPOSED = 1.3
 
 @dataclass(frozen=True)
 class Scale:
-    """How large everything is.
+    """Sizes of the jobs.
 
     Attributes:
-        side: Of the square matrix that is compared with the peers.
-        large_mib: The file that is compared with `dd`.
-        small_tensors: How many tensors of 1,000 weights.
-        sizes_mib: The files of the sweep.
+        side: Side of the square matrix for the comparison with peers.
+        large_mib: Size of the file for the comparison with `dd`, in MiB.
+        small_tensors: Number of tensors of 1,000 weights.
+        sizes_mib: Sizes of the files of the sweep, in MiB.
     """
 
     side: int = 16384
@@ -87,7 +87,7 @@ QUICK = Scale(side=1024, large_mib=64, small_tensors=1000, sizes_mib=(1, 4, 16))
 
 
 def pairs(scale: Scale) -> list[Pair]:
-    """Every pair, in the order of the tables."""
+    """Return all pairs, in the order of the tables."""
     return [*_generation(scale), *_whole(scale), *_dd(scale), *_ourselves(scale)]
 
 
@@ -169,12 +169,12 @@ def _ourselves(scale: Scale) -> list[Pair]:
 
 
 def sized(scale: Scale) -> list[tuple[int, Job, Job]]:
-    """The sweep: MiB, the command from its start to its end, and `dd`."""
+    """Return the sweep over sizes: MiB, our command as a whole process, and `dd`."""
     return [(mib, Job("command", (str(mib),)), Job("dd", (str(mib),))) for mib in scale.sizes_mib]
 
 
 def alone() -> list[tuple[str, Job, float | None]]:
-    """What is measured and compared with nothing, and the most seconds that are asked for."""
+    """Return the jobs without a comparison, each with its limit of seconds."""
     return [
         ("`--help`, whole process", Job("help_"), 0.25),
         ("first sample, whole process", Job("sample"), 0.5),

@@ -1,4 +1,4 @@
-"""The disk alone: what a file of as many bytes costs when the bytes cost nothing."""
+"""The disk alone: the cost of a file if its bytes cost nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.bench import process
 
 
 def dd(mib: str) -> Callable[[], float]:
-    """`dd` of zeros, flushed to the disk."""
+    """Return a job that copies zeros with `dd` and flushes them to the disk."""
     block = min(4, int(mib))
     command = [
         "dd",

@@ -1,7 +1,7 @@
-"""One job in a process of its own: `python -m tests.bench.jobs NAME [ARGUMENT ...]`.
+"""One job in its own process: `python -m tests.bench.jobs NAME [ARGUMENT ...]`.
 
-A job is made (its imports and warm-up are outside the clock), run once, and printed as one line of JSON: the
-seconds of its work and the peak of its memory, or of the process that it started.
+A job is prepared (imports and warm-up do not count), run once, and reported as one line of JSON: the seconds
+of its work and the peak of its memory, or of the process that it started.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ JOBS: dict[str, Callable[..., Callable[[], float | None]]] = {
 
 
 def main() -> None:
-    """Run one job and print what it took."""
+    """Run one job and print its seconds and memory."""
     name, *arguments = sys.argv[1:]
     job = JOBS[name](*arguments)
-    os.sync()  # nobody else's bytes are on their way to the disk
+    os.sync()  # the bytes of other programs must not delay this job
     began = time.perf_counter()
     of_process = job()
     seconds = time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""Our jobs: generation only, the whole job in a process that has imported everything, and the command."""
+"""Our jobs: generation only, the whole job without imports, and the command."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ layers:
 
 
 def one_tensor(mib: int, dtype: str = "float32", framework: str = "torch") -> str:
-    """The spec of a file with one tensor of so many MiB."""
+    """Return a spec with one tensor of a size in MiB."""
     itemsize = {"float32": 4, "bfloat16": 2}[dtype]
     rows = mib * 2**20 // itemsize // COLUMNS
     return ONE_TENSOR.format(framework=framework, dtype=dtype, rows=rows, columns=COLUMNS)
 
 
 def draw(side: str, dtype: str = "float32") -> Callable[[], None]:
-    """Generation only: every core draws 4 MiB at a time into a buffer of its own."""
+    """Return a job that only generates: every core draws 4 MiB at a time into its own buffer."""
     import numpy as np
 
     from lecun_cli import make_plan, parse_spec
@@ -73,7 +73,7 @@ def draw(side: str, dtype: str = "float32") -> Callable[[], None]:
 
 
 def whole(mib: str, dtype: str = "float32", framework: str = "torch") -> Callable[[], None]:
-    """The whole job: spec to file and manifest with every digest, flushed to the disk."""
+    """Return the whole job: spec to file and manifest with all digests, flushed to the disk."""
     from lecun_cli import generate, make_plan, parse_spec
 
     spec = one_tensor(int(mib), dtype, framework)
@@ -85,27 +85,27 @@ def whole(mib: str, dtype: str = "float32", framework: str = "torch") -> Callabl
 
 
 def _command(spec: str | Path) -> Callable[[], float]:
-    """`lecun-init SPEC` as a process, from its start to its end."""
+    """Return a job that runs `lecun-init SPEC` as a whole process."""
     command = [sys.executable, "-m", "lecun_cli", str(spec), "-o", str(OUT), "--quiet"]
     return lambda: process.run(command)
 
 
 def command(mib: str) -> Callable[[], float]:
-    """The command on a spec of one float32 tensor."""
+    """Return a job that runs the command on one float32 tensor."""
     spec = Path("one.yaml")
     spec.write_text(one_tensor(int(mib)), encoding="utf-8")
     return _command(spec)
 
 
 def small_tensors(count: str) -> Callable[[], float]:
-    """The command on so many tensors of 1,000 weights."""
+    """Return a job that runs the command on many tensors of 1,000 weights."""
     spec = Path("small.yaml")
     spec.write_text(SMALL_TENSORS.format(count=count), encoding="utf-8")
     return _command(spec)
 
 
 def same_bytes(count: str) -> Callable[[], float]:
-    """The command on one tensor of as many weights as `small_tensors` has."""
+    """Return a job that runs the command on one tensor with all weights of `small_tensors`."""
     spec = Path("large.yaml")
     text = ONE_TENSOR.format(framework="torch", dtype="float32", rows=count, columns=SMALL_WEIGHTS)
     spec.write_text(text, encoding="utf-8")
@@ -113,17 +113,17 @@ def same_bytes(count: str) -> Callable[[], float]:
 
 
 def sample() -> Callable[[], float]:
-    """The command on the first sample."""
+    """Return a job that runs the command on the first sample."""
     return _command(SAMPLES / "selu_mlp.yaml")
 
 
 def help_() -> Callable[[], float]:
-    """`lecun-init --help`."""
+    """Return a job that runs `lecun-init --help`."""
     return lambda: process.run([sys.executable, "-m", "lecun_cli", "--help"])
 
 
 def plan_405b() -> Callable[[], None]:
-    """The plan of 405 billion parameters."""
+    """Return a job that plans 405 billion parameters."""
     from lecun_cli import load_spec, make_plan
 
     sizes: dict[str, int | str] = {

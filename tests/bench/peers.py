@@ -1,8 +1,8 @@
-"""The peers: one square matrix of LeCun normals, in memory alone or whole, to a file flushed to the disk.
+"""The peers: one square matrix of LeCun normals, in memory only, or as a file flushed to the disk.
 
-Every peer draws by its own initializer and saves by the safetensors library's writer for its arrays. (Keras's
-own `save_weights` to `.weights.h5` was slower on both backends.) None makes a digest or a manifest.
-Compilation and the first call of each library are outside the clock.
+Every peer draws with its own initializer and saves with the safetensors writer for its arrays. (Keras's
+`save_weights` to `.weights.h5` was slower on both backends.) Peers do not compute digests or write manifests.
+Compilation and the first call of each library are not measured.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 OUT = Path("bench.peer.safetensors")
 
 CUT_STDDEV = 0.87962566103423978
-"""The standard deviation of a standard normal cut at two; the frameworks divide by it, all but PyTorch."""
+"""Std of a standard normal truncated at two; all frameworks except PyTorch divide by it."""
 
 Draw = Callable[[], Any]
 Save = Callable[[Any], None]
@@ -24,12 +24,12 @@ Peer = Callable[[int, str], tuple[Draw, Save]]
 
 
 def numpy(side: int, dtype: str) -> tuple[Draw, Save]:
-    """NumPy's float32 normals, those past two sigma drawn again, a piece at a time that fits the cache."""
+    """Return a peer that draws NumPy's float32 normals in blocks and redraws those past two sigma."""
     import numpy as np
     from safetensors.numpy import save_file
 
     if dtype != "float32":
-        raise SystemExit(f"NumPy has no {dtype}")
+        raise SystemExit(f"NumPy does not draw {dtype}")
     chunk = 2**18
     rng = np.random.default_rng(1)
     std = np.float32(math.sqrt(1 / side) / CUT_STDDEV)
@@ -50,7 +50,7 @@ def numpy(side: int, dtype: str) -> tuple[Draw, Save]:
 
 
 def jax(side: int, dtype: str) -> tuple[Draw, Save]:
-    """`jax.nn.initializers.lecun_normal`, compiled beforehand."""
+    """Return a peer that calls `jax.nn.initializers.lecun_normal`, already compiled."""
     import jax
     from safetensors.flax import save_file
 
@@ -64,12 +64,12 @@ def jax(side: int, dtype: str) -> tuple[Draw, Save]:
 
 
 def keras_jax(side: int, dtype: str) -> tuple[Draw, Save]:
-    """`keras.initializers.LecunNormal` on JAX."""
+    """Return a peer that calls `keras.initializers.LecunNormal` on JAX."""
     return _keras("jax", side, dtype)
 
 
 def keras_torch(side: int, dtype: str) -> tuple[Draw, Save]:
-    """`keras.initializers.LecunNormal` on PyTorch."""
+    """Return a peer that calls `keras.initializers.LecunNormal` on PyTorch."""
     return _keras("torch", side, dtype)
 
 
@@ -93,7 +93,7 @@ def _keras(backend: str, side: int, dtype: str) -> tuple[Draw, Save]:
 
 
 def torch(side: int, dtype: str) -> tuple[Draw, Save]:
-    """`torch.nn.init.trunc_normal_`, given the deviation and the bounds that make it LeCun normal."""
+    """Return a peer that calls `torch.nn.init.trunc_normal_` with the std and bounds of LeCun normal."""
     import torch
     from safetensors.torch import save_file
 
@@ -111,7 +111,7 @@ PEERS: dict[str, Peer] = {peer.__name__: peer for peer in (numpy, jax, keras_jax
 
 
 def peer_draw(name: str, side: str, dtype: str) -> Callable[[], None]:
-    """A peer, generation only: into memory of its own."""
+    """Return a job of a peer that only generates into new memory."""
     draw, _ = PEERS[name](int(side), dtype)
 
     def job() -> None:
@@ -121,7 +121,7 @@ def peer_draw(name: str, side: str, dtype: str) -> Callable[[], None]:
 
 
 def peer_whole(name: str, side: str, dtype: str) -> Callable[[], None]:
-    """A peer, the whole job: into memory, from there into a file, flushed to the disk."""
+    """Return the whole job of a peer: into memory, then to a file, flushed to the disk."""
     draw, save = PEERS[name](int(side), dtype)
 
     def job() -> None:

@@ -1,4 +1,4 @@
-"""Processes and their peak memory, on the standard library alone."""
+"""Processes and their peak memory, with the standard library only."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ _POLL_SECONDS = 0.01
 
 
 def peak_mib(pid: int | str = "self") -> float:
-    """The most memory that a process has had resident, in MiB; 0 where that cannot be known.
+    """Return the peak of the resident memory of a process in MiB, or 0 if it is unknown.
 
-    A process that has been started by another inherits the other's `ru_maxrss` on Linux; VmHWM is the same
-    figure without that.
+    On Linux, a process inherits `ru_maxrss` from its parent; VmHWM is the same figure without that.
     """
     try:
         rows = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
@@ -33,8 +32,8 @@ def peak_mib(pid: int | str = "self") -> float:
 def run(command: list[str]) -> float:
     """Run a command to its end and return the peak of its memory, in MiB.
 
-    A thread asks for the peak now and then; it only ever grows, so the last answer is the peak but for what
-    the last hundredth of a second added.
+    A thread samples the peak, which never decreases. So the last sample is the peak, except for growth in the
+    last hundredth of a second.
     """
     peak = 0.0
     ended = threading.Event()

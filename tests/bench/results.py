@@ -1,4 +1,4 @@
-"""What was measured, as `results.json` keeps it: every run, so that tables and charts can be made again."""
+"""Results of the benchmark: every run, kept in `results.json`, from which tables and charts are made."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PACKAGES = ("lecun-init", "numpy", "safetensors", "jax", "keras", "torch")
 
 
 class Run(NamedTuple):
-    """One run of a job: its seconds and the peak of its memory."""
+    """Seconds and peak memory of one run of a job."""
 
     seconds: float
     peak_mib: float
@@ -28,18 +28,18 @@ Runs = list[Run]
 
 
 def seconds(runs: Runs) -> float:
-    """The median."""
+    """Return the median of the seconds."""
     return statistics.median(run.seconds for run in runs)
 
 
 def peak_mib(runs: Runs) -> float:
-    """The highest peak."""
+    """Return the highest peak of memory in MiB."""
     return max(run.peak_mib for run in runs)
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A pair of `comparisons.py` and its runs, in turn."""
+    """A pair of `comparisons.py` with its runs in order."""
 
     group: str
     what: str
@@ -50,20 +50,20 @@ class Compared:
 
     @property
     def ratio(self) -> float:
-        """The median of the ratios of the seconds, pair by pair."""
+        """Median of the ratios of seconds of each pair."""
         return statistics.median(
             a.seconds / b.seconds for a, b in zip(self.ours, self.reference, strict=True)
         )
 
     @property
     def memory_ratio(self) -> float:
-        """The ratio of the peaks."""
+        """Ratio of the peaks of memory."""
         return peak_mib(self.ours) / peak_mib(self.reference)
 
 
 @dataclass(frozen=True)
 class Sized:
-    """The command and `dd` on a file of one size."""
+    """Our command and `dd` for a file of one size."""
 
     mib: int
     ours: Runs
@@ -72,7 +72,7 @@ class Sized:
 
 @dataclass(frozen=True)
 class Alone:
-    """A job that is compared with nothing."""
+    """A job without a comparison."""
 
     what: str
     runs: Runs
@@ -81,7 +81,7 @@ class Alone:
 
 @dataclass
 class Results:
-    """Everything of one invocation."""
+    """Results of one invocation."""
 
     machine: str
     date: str
@@ -93,12 +93,12 @@ class Results:
 
     @classmethod
     def here(cls, runs: int) -> Results:
-        """None yet, of this machine and day."""
+        """Return empty results for this machine and day."""
         return cls(_machine(), str(datetime.now(tz=UTC).date()), runs, _versions())
 
     @classmethod
     def read(cls, path: Path) -> Results:
-        """Those of a file."""
+        """Read results from a file."""
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         rows: dict[str, Any] = {
             key: [kind(**{k: _runs(v) for k, v in row.items()}) for row in document.pop(key)]
@@ -107,7 +107,7 @@ class Results:
         return cls(**document, **rows)
 
     def write(self, path: Path) -> None:
-        """Write them as JSON, a comparison a line."""
+        """Write the results as JSON, one comparison per line."""
         entries = []
         for key, value in asdict(self).items():
             if isinstance(value, list):
@@ -131,7 +131,7 @@ def _machine() -> str:
 
 
 def _processor() -> str:
-    """The processor's name, where the system tells it."""
+    """Return the name of the processor if the system provides it, else the architecture."""
     try:
         rows = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

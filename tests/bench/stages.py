@@ -1,7 +1,7 @@
-"""Where our time goes: one run with the functions of every stage watched from outside.
+"""Profile of our time: one run in which the functions of every stage are measured from outside.
 
-A stage's seconds are summed over its threads: those that passed, and those in which a core was busy with it.
-The functions are named in `WATCHED`; one that is no longer there is told of, and its stage has fewer calls.
+The elapsed and the busy seconds of a stage are summed over its threads. `WATCHED` names the functions; if one
+does not exist any more, the table says so, and its stage has fewer calls.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CASES: dict[str, Callable[[Scale], str]] = {
     "small": lambda scale: SMALL_TENSORS.format(count=scale.small_tensors),
 }
 
-# Stages in the order of the table; those with a dot go on in threads, inside the stage above them.
+# Stages in the order of the table; those with a dot run in threads, inside the stage above them.
 STAGES = (
     "imports", "load", "plan", "layout", "reserve", "engine", "· draw", "· digest", "· write",
     "· early flush", "manifest", "fsync", "whole",
@@ -56,14 +56,14 @@ WATCHED = (
     ("· write", "os:pwrite"),
     ("· write", "os:pwritev"),
     ("manifest", "lecun_cli.generation:make_manifest"),
-    ("manifest", "lecun_cli.manifest.model.model:Manifest.to_bytes"),
+    ("manifest", "lecun_cli.manifest.model:Manifest.to_bytes"),
     ("fsync", "os:fsync"),
 )
 
 
 @dataclasses.dataclass
 class Spent:
-    """What a stage has taken."""
+    """Calls and seconds of a stage."""
 
     calls: int = 0
     passed: float = 0.0
@@ -71,7 +71,7 @@ class Spent:
 
 
 class Watch:
-    """Counts the calls of functions, and their seconds."""
+    """Counter of the calls of functions and of their seconds."""
 
     def __init__(self) -> None:
         self.spent = {stage: Spent() for stage in STAGES}
@@ -81,7 +81,7 @@ class Watch:
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Count what is done in this context, but for a stage inside itself."""
+        """Count the time in this context, except for a stage inside itself."""
         inside: set[str] = self._inside.__dict__.setdefault("stages", set())
         if name in inside:
             yield
@@ -101,7 +101,7 @@ class Watch:
                 spent.busy += busy
 
     def watched(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The same function, counted."""
+        """Wrap a function so that its calls are counted."""
 
         def call(*arguments: Any, **keywords: Any) -> Any:
             with self.stage(name):
@@ -110,20 +110,32 @@ class Watch:
         return call
 
     def replace(self, name: str, target: str) -> None:
-        """Count the calls of `module:name` or `module:class.name`, if there is such a thing."""
-        module, _, path = target.partition(":")
-        *outer, last = path.split(".")
+        """Count the calls of `module:name` or `module:class.name`, if it exists."""
         try:
-            holder: Any = import_module(module)
-            for part in outer:
-                holder = getattr(holder, part)
-            setattr(holder, last, self.watched(name, getattr(holder, last)))
+            holder, attribute, function = self.find(target)
         except (ImportError, AttributeError):
             self.missing.append(target)
+        else:
+            setattr(holder, attribute, self.watched(name, function))
+
+    @staticmethod
+    def find(target: str) -> tuple[Any, str, Any]:
+        """Return the owner of `module:name` or `module:class.name`, the last name, and the function.
+
+        Raises:
+            ImportError: The module does not exist.
+            AttributeError: The function does not exist.
+        """
+        module, _, path = target.partition(":")
+        *outer, attribute = path.split(".")
+        holder: Any = import_module(module)
+        for name in outer:
+            holder = getattr(holder, name)
+        return holder, attribute, getattr(holder, attribute)
 
 
 class _Sha256:
-    """hashlib's SHA-256 with its `update` counted; its type cannot be changed from outside."""
+    """SHA-256 of hashlib that counts `update`; the type itself cannot be changed from outside."""
 
     def __init__(self, watch: Watch, digest: Any) -> None:
         self._digest = digest
@@ -134,7 +146,7 @@ class _Sha256:
 
 
 def watch_everything() -> Watch:
-    """Count every stage from here on, in this process."""
+    """Count every stage in this process from now on."""
     watch = Watch()
     module: Any = hashlib
     plain = module.sha256
@@ -156,12 +168,12 @@ def watch_everything() -> Watch:
 
 
 def main() -> None:
-    """Run one spec, watched, and print what the stages took, as JSON."""
+    """Run one spec and print the time of its stages as JSON."""
     began = time.perf_counter(), time.thread_time()
     from lecun_cli import generate, make_plan, parse_spec
     from lecun_cli.stream._kernel import loader
 
-    loader.load()  # draws a sample to hold the kernel against the stream
+    loader.load()  # draws a sample to test the kernel
     imports = Spent(1, time.perf_counter() - began[0], time.thread_time() - began[1])
     watch = watch_everything()
     watch.spent["imports"] = imports
@@ -183,21 +195,21 @@ def main() -> None:
 
 
 def profile(only: str | None, scale: Scale, folder: Path) -> str:
-    """Run the cases, each in a process of its own, and return their tables.
+    """Run the cases, each in its own process, and return their tables.
 
     Args:
-        only: A key of `CASES`; all if not given.
-        scale: How large they are.
-        folder: Where files are written.
+        only: A key of `CASES`, or None for all.
+        scale: Sizes of the cases.
+        folder: Folder for the files.
     """
     parts = [f"{described(Results.here(1))}."]
     for case in CASES if only is None else (only,):
         spec = CASES[case](scale)
         command = [sys.executable, "-m", "tests.bench.stages", "profile.yaml"]
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
-        with tempfile.TemporaryDirectory(dir=folder) as own:
-            Path(own, "profile.yaml").write_text(spec, encoding="utf-8")
-            ran = subprocess.run(command, cwd=own, env=env, capture_output=True, text=True, check=False)
+        with tempfile.TemporaryDirectory(dir=folder) as work:
+            Path(work, "profile.yaml").write_text(spec, encoding="utf-8")
+            ran = subprocess.run(command, cwd=work, env=env, capture_output=True, text=True, check=False)
         if ran.returncode:
             raise SystemExit(f"the profile of {case} failed:\n{ran.stderr}")
         parts.append(_table(case, json.loads(ran.stdout.splitlines()[-1])))
@@ -212,7 +224,10 @@ def _table(case: str, profile: dict[str, Any]) -> str:
     for name, (calls, passed, busy) in profile["stages"].items():
         lines.append(f"| {name} | {calls} | {passed:.3f} | {busy:.3f} |")
     if profile["missing"]:
-        lines += ["", f"Not there to be watched: {', '.join(f'`{name}`' for name in profile['missing'])}."]
+        lines += [
+            "",
+            f"These functions do not exist: {', '.join(f'`{name}`' for name in profile['missing'])}.",
+        ]
     return "\n".join(lines)
 
 

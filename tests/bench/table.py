@@ -1,4 +1,4 @@
-"""Results -> the benchmark section of README."""
+"""Tables for the benchmark section of README."""
 
 from __future__ import annotations
 
@@ -11,11 +11,7 @@ BEGIN, END = "<!-- written by `python -m tests.bench --readme` -->", "<!-- end o
 
 
 def section(results: Results) -> str:
-    """The section, without its markers: the machine, the chart and the tables.
-
-    Args:
-        results: What was measured.
-    """
+    """Return the section without its markers: the machine, the chart and the tables."""
     pairs = f"{results.runs} pair" + "s" * (results.runs != 1)
     parts = [f"{described(results)}; medians of {pairs}."]
     if results.sized:
@@ -37,7 +33,7 @@ CHART = """\
 
 
 def described(results: Results) -> str:
-    """The machine, the day and the versions in a sentence."""
+    """Return the machine, the day and the versions as a sentence."""
     versions = ", ".join(
         f"{name} {of}" for name, of in results.versions.items() if name not in {"kernel", "lecun-init"}
     )
@@ -89,7 +85,7 @@ def _alone(rows: list[Alone]) -> str:
 
 
 def size(mib: int) -> str:
-    """A size in words."""
+    """Return a size as text."""
     return f"{mib // 1024} GiB" if mib >= 1024 else f"{mib} MiB"
 
 
@@ -102,13 +98,13 @@ def _line(cells: list[str]) -> str:
 
 
 def put(path: Path, body: str, begin: str = BEGIN, end: str = END) -> None:
-    """Put a body between two marker lines of a file.
+    """Replace the text between two marker lines of a file.
 
     Raises:
-        SystemExit: The markers are not there.
+        SystemExit: The file does not contain the markers.
     """
     head, begin_line, rest = path.read_text(encoding="utf-8").partition(begin)
     _, ended, tail = rest.partition(end)
     if not begin_line or not ended:
-        raise SystemExit(f"{path} has no lines {begin} and {end}")
+        raise SystemExit(f"{path}: missing lines {begin} and {end}")
     path.write_text(f"{head}{begin}\n\n{body}\n\n{end}{tail}", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The benchmark's own code: what is kept is read back; tables and charts are made of it and nothing else."""
+"""Code of the benchmark: results, tables, charts and jobs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lecun_cli.stream._kernel import loader
 from tests.bench import chart, comparisons, jobs, stages, table
 from tests.bench.comparisons import ALONE, OURSELVES, WHOLE
 from tests.bench.results import Alone, Compared, Results, Run, Sized
@@ -40,7 +41,7 @@ RESULTS = Results(
 
 
 class TestResults:
-    def test_are_read_back(self, tmp_path: Path) -> None:
+    def test_are_read_as_written(self, tmp_path: Path) -> None:
         RESULTS.write(tmp_path / "results.json")
         assert Results.read(tmp_path / "results.json") == RESULTS
 
@@ -49,7 +50,7 @@ class TestResults:
 
 
 class TestTable:
-    def test_says_what_was_measured_and_asked(self) -> None:
+    def test_shows_measurements_and_limits(self) -> None:
         section = table.section(RESULTS)
         assert "A processor, 2 cores, 2026-01-02" in section
         asked = "≤ 0.25; memory ≤ 0.05 **missed**"
@@ -82,14 +83,14 @@ class TestTable:
             (ROOT / "tests/bench/NOTES.md", stages.BEGIN, stages.END),
         ],
     )
-    def test_the_markers_are_there_once(self, page: Path, begin: str, end: str) -> None:
+    def test_the_markers_occur_once(self, page: Path, begin: str, end: str) -> None:
         text = page.read_text()
         assert text.count(begin) == text.count(end) == 1
         assert text.index(begin) < text.index(end)
 
 
 class TestChart:
-    def test_same_results_same_bytes(self, tmp_path: Path) -> None:
+    def test_equal_results_give_equal_bytes(self, tmp_path: Path) -> None:
         charts = []
         for name in ("first", "second"):
             (tmp_path / name).mkdir()
@@ -100,13 +101,13 @@ class TestChart:
 
 class TestJobs:
     @pytest.mark.parametrize("scale", [comparisons.FULL, comparisons.QUICK])
-    def test_every_comparison_names_one(self, scale: comparisons.Scale) -> None:
+    def test_every_comparison_names_a_job(self, scale: comparisons.Scale) -> None:
         named = [job for pair in comparisons.pairs(scale) for job in (pair.ours, pair.reference)]
         named += [job for _, *both in comparisons.sized(scale) for job in both]
         named += [job for _, job, _ in comparisons.alone()]
         assert {job.name for job in named} == set(jobs.JOBS)
 
-    def test_one_runs(self, tmp_path: Path) -> None:
+    def test_a_job_runs(self, tmp_path: Path) -> None:
         command = [sys.executable, "-m", "tests.bench", "--quick", "--only", f"{ALONE}: `--help`"]
         ran = subprocess.run(
             [*command, "--folder", tmp_path],
@@ -121,7 +122,7 @@ class TestJobs:
 
 
 class TestStages:
-    def test_every_stage_that_is_watched_has_a_row(self) -> None:
+    def test_every_measured_stage_has_a_row(self) -> None:
         assert {stage for stage, _ in stages.WATCHED} <= set(stages.STAGES)
 
     def test_a_stage_inside_itself_counts_once(self) -> None:
@@ -130,7 +131,13 @@ class TestStages:
             pass
         assert watch.spent["load"].calls == 1
 
-    def test_a_name_that_is_gone_is_told(self) -> None:
+    def test_every_measured_function_exists(self) -> None:
+        watch = stages.Watch()
+        for _, target in stages.WATCHED:
+            if "_native" not in target or loader.load().module is not None:
+                assert callable(watch.find(target)[2]), target
+
+    def test_a_missing_function_is_reported(self) -> None:
         watch = stages.Watch()
         watch.replace("load", "lecun_cli.output.engine:no_such_name")
         assert watch.missing == ["lecun_cli.output.engine:no_such_name"]

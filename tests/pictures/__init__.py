@@ -1,1 +1,1 @@
-"""The pictures that README shows, made by the tool itself: `python -m tests.pictures` draws them again."""
+"""Pictures of README, drawn by the tool itself: `python -m tests.pictures` draws them again."""

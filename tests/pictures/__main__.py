@@ -1,4 +1,4 @@
-"""Draw the pictures of README again, into this folder."""
+"""Draw the pictures of README into this folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIRST = [
 ]
 PROPAGATE = "lecun-init propagate selu_32 --compare he_normal,glorot_uniform,truncated_normal --quiet"
 
-# What someone else might have made: `inspect` is not told how.
+# Weights as another tool might write them: `inspect` does not see a manifest.
 THEIRS = """\
 seed: 7
 framework: torch
@@ -35,7 +35,7 @@ INSPECT = ["lecun-init inspect theirs.safetensors"]
 
 
 def main() -> None:
-    """All of them."""
+    """Draw all pictures."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (HERE / "terminal.svg").write_text(picture(FIRST, 96, folder, title="lecun-init"), encoding="utf-8")

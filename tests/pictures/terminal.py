@@ -1,4 +1,4 @@
-"""What a terminal shows of commands, as an SVG: each runs in a real pseudo-terminal of a given width."""
+"""Pictures of commands in a terminal, as SVG. Each command runs in a real pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ DARK = TerminalTheme(
 
 
 def run(command: str, columns: int, folder: Path) -> str:
-    """What a command prints on a terminal of so many columns, escape sequences and all.
+    """Return the output of a command on a terminal with a number of columns, including escape sequences.
 
-    Its stdout is the terminal. What it says on stderr follows: progress, which a picture cannot show, is
-    drawn on a terminal only.
+    Only stdout is the terminal, and stderr follows it: progress, which a picture cannot show, is drawn only
+    if stderr is a terminal.
     """
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
@@ -48,7 +48,7 @@ def run(command: str, columns: int, folder: Path) -> str:
         while True:
             try:
                 data = os.read(leader, 65536)
-            except OSError:  # Linux says so when the other end is closed
+            except OSError:  # Linux raises this when the other end is closed
                 break
             if not data:
                 break
@@ -61,7 +61,7 @@ def run(command: str, columns: int, folder: Path) -> str:
 
 
 def picture(commands: list[str], columns: int, folder: Path, *, title: str) -> str:
-    """An SVG of commands and what they print, one after another."""
+    """Return an SVG of commands and their output, one after another."""
     console = Console(
         record=True, width=columns, file=io.StringIO(), force_terminal=True, color_system="truecolor"
     )
@@ -78,13 +78,13 @@ _LEADING = re.compile(r'x="([0-9.]+)" y="([0-9.]+)" textLength="([0-9.]+)" ([^>]
 
 
 def _after_spaces(match: re.Match[str]) -> str:
-    """Text begins where its first letter stands: some programs make leading spaces narrower than letters."""
+    """Move text to its first letter, because some programs draw leading spaces narrower than letters."""
     x, y, length, rest, spaces = match.groups()
-    moved = 12.2 * spaces.count(";")  # the width of a character in rich's pictures
+    moved = 12.2 * spaces.count(";")  # width of a character in rich's pictures
     return f'x="{float(x) + moved:.1f}" y="{y}" textLength="{float(length) - moved:.1f}" {rest}>'
 
 
 def _without_web_fonts(svg: str) -> str:
-    """A picture asks no server for a font: the reader's own monospace will do."""
+    """Replace web fonts by the monospace font of the reader, so that a picture does not contact a server."""
     svg = re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
     return svg.replace("Fira Code", "ui-monospace, SFMono-Regular, Menlo, Consolas, DejaVu Sans Mono")

@@ -1,4 +1,4 @@
-"""What the tests of the stream have in common."""
+"""Helpers of the tests of the stream."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCRATCH = Scratch()
 
 
 def drawn(seed: int, identity: str, start: int, count: int, distribution: Distribution, dtype: str) -> Any:
-    """Elements of a stream, by `fill`."""
+    """Return elements of a stream, drawn by `fill`."""
     out = np.empty(count, dtype=DTYPES[dtype].numpy())
     fill(out, distribution, stream_key(seed, identity), start, DTYPES[dtype], SCRATCH)
     return out
@@ -25,6 +25,6 @@ def drawn(seed: int, identity: str, start: int, count: int, distribution: Distri
 def drawn_in_runs(
     out: Any, seed: int, identity: str, starts: list[int], distribution: Distribution, dtype: str
 ) -> None:
-    """Elements of a stream into `out`, by `fill_runs`."""
+    """Write elements of a stream to `out` with `fill_runs`."""
     key = stream_key(seed, identity)
     fill_runs(out, distribution, key, np.array(starts, dtype=np.int64), DTYPES[dtype], SCRATCH)

@@ -1,6 +1,6 @@
-"""Stream 1 from the text of README.md alone: Python integers and `struct`, no NumPy, no ml_dtypes.
+"""Stream 1 from the text of README.md alone, with Python integers and `struct`, without NumPy and ml_dtypes.
 
-It shares no code with `lecun_cli.stream`; even the coefficients come out of README.md.
+It shares no code with `lecun_cli.stream`; even the coefficients are read from README.md.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def philox(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[in
 
 
 def single(value: float) -> float:
-    """The nearest float32, ties to even.
+    """Return the nearest float32, ties to even.
 
     float64 is so wide that rounding a sum, product or quotient of two float32 to it first changes nothing.
     """
@@ -55,7 +55,7 @@ def single(value: float) -> float:
 
 @dataclass(frozen=True)
 class Rational:
-    """P and Q, lowest power first, Q without its leading 1."""
+    """Coefficients of P and Q, lowest power first, Q without its leading 1."""
 
     p: tuple[float, ...]
     q: tuple[float, ...]
@@ -63,7 +63,7 @@ class Rational:
 
 @cache
 def rational(name: str) -> Rational:
-    """From the table of README.md headed `name`."""
+    """Read the coefficients from the table of README.md with the heading `name`."""
     section = README.read_text(encoding="utf-8").split(f"### Coefficients, {name}\n")[1].split("\n#")[0]
     rows = re.findall(r"^\| (p|q)(\d+) \| `(\S+)` \| (\S+) \|$", section, re.MULTILINE)
     values: dict[str, list[float]] = {"p": [], "q": []}
@@ -75,7 +75,7 @@ def rational(name: str) -> Rational:
 
 
 def normal(u: float, *, wide: bool) -> float:
-    """z(u); `wide` is float64, whose operations are Python's own."""
+    """Return z(u); if `wide` is true, in float64, whose operations are those of Python."""
     r = float if wide else single
     table = rational("float64" if wide else "float32")
     t = r(1.0 - r(u * u))
@@ -98,7 +98,7 @@ def uniform_number(key: tuple[int, int], index: int, *, wide: bool) -> float:
 
 
 def weight(key: tuple[int, int], index: int, distribution: Distribution, dtype: str) -> bytes:
-    """One element as stored."""
+    """Return one element as stored."""
     wide = dtype == "float64"
     r = float if wide else single
     u = uniform_number(key, index, wide=wide)
@@ -118,7 +118,7 @@ def weight(key: tuple[int, int], index: int, distribution: Distribution, dtype: 
 
 
 def stored(w: float, dtype: str) -> bytes:
-    """A float32 (float64 for float64) as the bytes of `dtype`, rounded to nearest even."""
+    """Round a float32 (for float64, a float64) to nearest, ties to even, and return the bytes of `dtype`."""
     if dtype == "float64":
         return struct.pack("<d", w)
     if dtype == "float32":
@@ -128,7 +128,7 @@ def stored(w: float, dtype: str) -> bytes:
     exponent = 1 - bias
     while magnitude >= Fraction(2) ** (exponent + 1):
         exponent += 1
-    count = round(magnitude / Fraction(2) ** (exponent - fraction))  # halves go to even
+    count = round(magnitude / Fraction(2) ** (exponent - fraction))  # round() rounds halves to even
     if count == 2 ** (fraction + 1):
         count, exponent = count // 2, exponent + 1
     biased = exponent + bias if count >= 2**fraction else 0

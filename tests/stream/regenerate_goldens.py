@@ -1,6 +1,6 @@
-"""Write goldens.json anew: `python tests/stream/regenerate_goldens.py`, from the top of the repository.
+"""Write goldens.json: `python tests/stream/regenerate_goldens.py`, from the top of the repository.
 
-To run it after a change of any bit means a new stream number, never a new table for the old one.
+The digests of an existing stream must never change. A change of any bit needs a new stream number.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STARTS = (0, 5, 2**33 + 5, 2**50 + 1)
 
 
 def compute() -> dict[str, dict[str, dict[str, str]]]:
-    """SHA-256 of the stored bytes of `COUNT` elements, by dtype, law and start."""
+    """Return the SHA-256 of the stored bytes of `COUNT` elements, by dtype, distribution and start."""
     scratch, key = Scratch(), stream_key(SEED, IDENTITY)
     table: dict[str, dict[str, dict[str, str]]] = {}
     for dtype in FLOAT_DTYPES:

@@ -25,7 +25,7 @@ def exact(u: float) -> Any:
 
 @dataclass(frozen=True)
 class Approximant:
-    """One pair P, Q: its type, and the relative errors that it must keep to."""
+    """A pair P, Q with its type and the limits of its relative errors."""
 
     name: str
     p: tuple[float, ...]
@@ -62,7 +62,7 @@ class TestApproximant:
             assert float(case.scalar(c)) == c
 
     @each
-    def test_readme_has_the_same(self, case: Approximant) -> None:
+    def test_readme_has_the_same_coefficients(self, case: Approximant) -> None:
         assert reference.rational(case.name) == reference.Rational(case.p, case.q)
 
 
@@ -82,26 +82,26 @@ class TestEvaluation:
         u: Any = np.linspace(0, 1, 10_001, dtype=case.scalar)
         assert (evaluated(-u) == -evaluated(u)).all()
 
-    def test_float32_keeps_to_the_bound_and_the_distribution_at_every_number_over_a_half(self) -> None:
+    def test_float32_keeps_the_bound_and_the_distribution_at_every_number_above_a_half(self) -> None:
         half, one = (int(np.float32(v).view(np.int32)) for v in (0.5, 1))
         u = np.arange(half, one + 1, dtype=np.int32).view(np.float32)
         z = evaluated(u)
         assert z.max() == 2
         assert np.abs(z / (np.sqrt(2) * erfinv(u.astype(np.float64) * ERF_CUT)) - 1).max() < 5e-7
 
-    def test_float64_keeps_to_the_bound_next_to_one(self) -> None:
+    def test_float64_keeps_the_bound_next_to_one(self) -> None:
         one = int(np.float64(1).view(np.int64))
         u = np.arange(one - 2**20, one + 1).view(np.float64)
         assert evaluated(u).max() == 2
-        # Further away the true z is under 2 by more than the error of the evaluation.
+        # Further away, the true z is less than 2 by more than the error of the evaluation.
         assert exact(float(u[0])) < 2 * (1 - 1e-10)
 
 
 class TestDerivation:
-    def test_gives_the_file(self) -> None:
+    def test_derives_the_file(self) -> None:
         assert derive_coefficients.main(["--check"]) == 0
 
-    def test_a_changed_file_is_told(self, tmp_path: Any, monkeypatch: Any, capsys: Any) -> None:
+    def test_a_changed_file_is_reported(self, tmp_path: Any, monkeypatch: Any, capsys: Any) -> None:
         changed = tmp_path / "coefficients.py"
         changed.write_text("FLOAT32_P = ()\n")
         monkeypatch.setattr(derive_coefficients, "TARGET", changed)
@@ -111,6 +111,6 @@ class TestDerivation:
         assert derive_coefficients.main([]) == 0
         assert derive_coefficients.main(["--check"]) == 0
 
-    def test_unknown_arguments_are_refused(self, capsys: Any) -> None:
+    def test_unknown_arguments_are_an_error(self, capsys: Any) -> None:
         assert derive_coefficients.main(["--frob"]) == 2
         assert "usage" in capsys.readouterr().err

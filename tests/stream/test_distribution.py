@@ -1,4 +1,4 @@
-"""The law of the weights over 10^8 of them. The bits are fixed, so nothing here can fail by chance."""
+"""The distribution of 10^8 weights. The bits are fixed, so these tests cannot fail by chance."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.stream.cases import drawn
 
 PARENT = stats.truncnorm(-2, 2)
 SEEDS = (0, 42, 2**63 + 11)
-COUNT = 100_000_000  # of each seed
+COUNT = 100_000_000  # weights per seed
 CHUNK = 1 << 20
 
 BINS = 256
 EDGES = PARENT.ppf(np.arange(1, BINS) / BINS)
 
-# A cell of the fine histogram is a range of z of 2^-14. An edge is a float32 and z * 2^14 is exact.
+# A cell of the fine histogram is a range of 2^-14 in z. Edges are float32 numbers, and z * 2^14 is exact.
 CELLS = 1 << 16
 CELL_EDGES = np.arange(CELLS + 1) / (CELLS // 4) - 2
 CELL_CDF = PARENT.cdf(CELL_EDGES)
@@ -40,10 +40,10 @@ def chunks(
 
 @cache
 def fine_histogram(seed: int) -> Any:
-    """Counts of z in each cell, of `COUNT` weights of sigma 1."""
+    """Return the counts of z in each cell, of `COUNT` weights with sigma 1."""
     counts = np.zeros(CELLS + 1, dtype=np.int64)
     for z in chunks(seed, COUNT, TruncatedNormal(1)):
-        # Truncation is the floor here, since z + 2 is not negative; the sum is taken in float64 to be exact.
+        # Truncation equals floor here, because z + 2 is not negative; the sum is exact in float64.
         cells = (z.astype(np.float64) * (CELLS // 4) + CELLS // 2).astype(np.int32)
         counts += np.bincount(cells, minlength=CELLS + 1)
     counts[CELLS - 1] += counts[CELLS]  # z = 2 belongs to the last cell
@@ -67,7 +67,7 @@ def counts_in_bins(values: Any, edges: Any) -> Any:
 class TestTruncatedNormal:
     @pytest.mark.parametrize("seed", SEEDS)
     def test_chi_square_over_equiprobable_bins(self, seed: int) -> None:
-        # Each of the 255 edges is moved to the nearest edge of a fine cell, and the probabilities with it.
+        # Each of the 255 edges moves to the nearest edge of a fine cell, and the probabilities follow.
         nearest = np.rint((EDGES + 2) * (CELLS // 4)).astype(int)
         cuts = np.concatenate([[0], nearest, [CELLS]])
         counts = np.add.reduceat(fine_histogram(seed), cuts[:-1])
@@ -77,7 +77,7 @@ class TestTruncatedNormal:
 
     @pytest.mark.parametrize("seed", SEEDS)
     def test_kolmogorov_smirnov(self, seed: int) -> None:
-        # Within a cell the two functions cannot part by more than they have at its edges and its probability.
+        # Within a cell, the two functions differ by at most the difference at its edges plus its probability.
         at_edges = np.abs(np.cumsum(fine_histogram(seed)) / COUNT - CELL_CDF[1:]).max()
         assert at_edges + np.diff(CELL_CDF).max() < ks_limit(COUNT)
 
@@ -115,7 +115,7 @@ class TestTruncatedNormal:
     def test_other_dtypes_follow_the_distribution(self, dtype: str) -> None:
         edges = EDGES
         if dtype != "float64":
-            # The edges move to the middle between neighbours of the dtype, where rounding parts them.
+            # The edges move to the middle between neighbors of the dtype, where rounding separates them.
             at = EDGES.astype(DTYPES[dtype].numpy())
             bits = at.view(np.uint16)
             edges = (at.astype(np.float64) + (bits + 1).view(at.dtype).astype(np.float64)) / 2
@@ -131,11 +131,11 @@ class TestTruncatedNormal:
         assert SIGNIFICANCE < chi_square_p(counts, probabilities) < 1 - SIGNIFICANCE
         assert abs(total / count) < WIDEST_Z * TRUNCATED_STD / np.sqrt(count)
 
-    def test_bfloat16_has_every_value_that_it_can_have(self) -> None:
+    def test_bfloat16_has_every_possible_value(self) -> None:
         values = np.unique(
             np.concatenate([w.view(np.uint16) for w in chunks(5, CHUNK, TruncatedNormal(1), "bfloat16")])
         )
-        # 128 a binade: from 2 down to 2^-10 on both sides each one is met.
+        # There are 128 values per binade. From 2 down to 2^-10, each of them occurs on both sides.
         assert len(values) > 2 * 11 * 128
 
 

@@ -30,7 +30,7 @@ SIGMAS = st.floats(1e-30, 100, width=64)
 
 @st.composite
 def distributions(draw: st.DrawFn) -> Distribution:
-    """Random laws that fit in every float dtype."""
+    """Draw a random distribution that fits in every float dtype."""
     if draw(st.booleans()):
         return TruncatedNormal(draw(SIGMAS))
     ends = st.floats(-200, 200)
@@ -50,7 +50,7 @@ class TestReference:
     @example(seed=1, identity="a", start=0, count=20, distribution=Uniform(0.0, 0.0))
     @example(seed=1, identity="a", start=0, count=20, distribution=Uniform(-0.0, 1e-45))
     @example(seed=1, identity="a", start=0, count=20, distribution=TruncatedNormal(1e-42))
-    def test_is_the_same_bit_for_bit(
+    def test_agrees_with_the_reference_bit_for_bit(
         self, dtype: str, seed: int, identity: str, start: int, count: int, distribution: Distribution
     ) -> None:
         expected = reference.weights(seed, identity, start, count, distribution, dtype)
@@ -80,7 +80,7 @@ class TestChunks:
     @pytest.mark.parametrize(
         "distribution", [TruncatedNormal(0.1), Uniform(-1, 1), Uniform(0, 1), Constant(0.1)]
     )
-    def test_an_unaligned_array_takes_the_same(self, dtype: str, distribution: Distribution) -> None:
+    def test_an_unaligned_array_gets_the_same_elements(self, dtype: str, distribution: Distribution) -> None:
         kind = DTYPES[dtype]
         memory = np.zeros(1000 * kind.itemsize + 2, dtype=np.uint8)
         fill(memory[1:-1].view(kind.numpy()), distribution, (1, 2), 3, kind, SCRATCH)
@@ -95,7 +95,7 @@ class TestChunks:
 
 @dataclass(frozen=True)
 class Runs:
-    """Runs of one length: how many, how far apart."""
+    """Runs of equal length: their number and distance."""
 
     id: str
     count: int
@@ -152,34 +152,34 @@ class TestRuns:
         assert (stored == canonical.T).all()
 
     @pytest.mark.parametrize("shape", [(0, 5), (5, 0), (0, 0)])
-    def test_nothing_is_nothing(self, shape: tuple[int, int]) -> None:
+    def test_empty_runs_write_nothing(self, shape: tuple[int, int]) -> None:
         drawn_in_runs(np.empty(shape, dtype="<f4"), 5, "k", [0] * shape[0], TruncatedNormal(1), "float32")
 
-    def test_a_constant_is_everywhere(self) -> None:
+    def test_a_constant_fills_the_array(self) -> None:
         out = np.zeros((3, 4), dtype="<i4")
         drawn_in_runs(out, 5, "k", [0, 1, 2], Constant(7), "int32")
         assert (out == 7).all()
 
 
 class TestRefusals:
-    def test_an_array_of_another_dtype(self) -> None:
+    def test_an_array_of_another_dtype_is_an_error(self) -> None:
         with pytest.raises(ValueError, match="out: expected a 1-D float32 array, got 1-D float64"):
             fill(np.empty(3), TruncatedNormal(1), (0, 0), 0, DTYPES["float32"], SCRATCH)
 
-    def test_an_array_of_another_rank(self) -> None:
+    def test_an_array_of_another_rank_is_an_error(self) -> None:
         with pytest.raises(ValueError, match="out: expected a 2-D float64 array, got 1-D float64"):
             fill_runs(np.empty(3), TruncatedNormal(1), (0, 0), np.zeros(3, int), DTYPES["float64"], SCRATCH)
 
-    def test_starts_that_do_not_match_the_runs(self) -> None:
+    def test_starts_that_do_not_match_the_runs_are_an_error(self) -> None:
         with pytest.raises(ValueError, match=r"starts: expected int64 of shape \(3,\)"):
             drawn_in_runs(np.empty((3, 2)), 0, "", [1, 2], TruncatedNormal(1), "float64")
 
     @pytest.mark.parametrize(("start", "count"), [(-1, 2), (2**67 - 1, 2)])
-    def test_a_range_out_of_the_stream(self, start: int, count: int) -> None:
+    def test_a_range_beyond_the_stream_is_an_error(self, start: int, count: int) -> None:
         with pytest.raises(ValueError, match=f"range of elements: expected 0 to {2**67 - 1}, got {start}"):
             drawn(0, "", start, count, TruncatedNormal(1), "float32")
 
-    def test_the_last_element_is_there(self) -> None:
+    def test_the_last_element_can_be_drawn(self) -> None:
         last = drawn(0, "", 2**67 - 1, 1, TruncatedNormal(1), "float32").tobytes()
         assert last == reference.weights(0, "", 2**67 - 1, 1, TruncatedNormal(1), "float32")
 
@@ -203,7 +203,7 @@ class TestRefusals:
             (Constant(float("inf")), "float8_e4m3fn", "a magnitude of at most 448.0, got inf"),
         ],
     )
-    def test_a_distribution_that_does_not_fit(
+    def test_a_distribution_that_does_not_fit_is_an_error(
         self, distribution: Distribution, dtype: str, message: str
     ) -> None:
         with pytest.raises(UsageError, match=message):
@@ -226,7 +226,7 @@ class TestConstant:
         for value in (0, 1, int(DTYPES[dtype].largest)):
             assert drawn(0, "", 0, 3, Constant(value), dtype).tolist() == [value] * 3
 
-    def test_infinity_and_nan_pass_where_they_exist(self) -> None:
+    def test_infinity_and_nan_are_allowed_if_the_dtype_has_them(self) -> None:
         for dtype in ("float64", "float32", "bfloat16", "float16", "float8_e5m2"):
             values: Any = drawn(0, "", 0, 1, Constant(float("-inf")), dtype).astype(np.float64)
             assert values.tolist() == [float("-inf")]

@@ -7,7 +7,7 @@ from tests.stream import regenerate_goldens
 
 
 class TestGoldens:
-    def test_every_bit_is_as_it_was(self) -> None:
+    def test_every_bit_is_unchanged(self) -> None:
         assert regenerate_goldens.compute() == json.loads(
             regenerate_goldens.TABLE.read_text(encoding="utf-8")
         )

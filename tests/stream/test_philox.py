@@ -17,7 +17,7 @@ KEYS = st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
 
 @dataclass(frozen=True)
 class KnownAnswer:
-    """A line `philox4x64 10` of Random123's kat_vectors."""
+    """A line `philox4x64 10` of kat_vectors in Random123."""
 
     id: str
     counter: tuple[int, int, int, int]
@@ -54,13 +54,13 @@ class TestKnownAnswers:
         assert reference.philox(case.counter, case.key) == case.words
 
     @pytest.mark.parametrize("case", KNOWN_ANSWERS, ids=lambda c: c.id)
-    def test_numpy_after_its_step(self, case: KnownAnswer) -> None:
+    def test_numpy_after_its_increment(self, case: KnownAnswer) -> None:
         before = (sum(c << 64 * i for i, c in enumerate(case.counter)) - 1) % 2**256
         counter = np.array([before >> 64 * i & ONES for i in range(4)], dtype=np.uint64)
         words = Philox(key=np.array(case.key, dtype=np.uint64), counter=counter).random_raw(4)
         assert tuple(words) == case.words
 
-    def test_both_ways_to_make_blocks(self) -> None:
+    def test_both_ways_to_compute_blocks(self) -> None:
         case = KNOWN_ANSWERS[0]
         assert tuple(BlockReader(case.key).read(0, 1)) == case.words
         assert tuple(blocks(case.key, np.zeros(1, dtype=np.uint64))[0]) == case.words
@@ -68,7 +68,7 @@ class TestKnownAnswers:
 
 class TestBlocks:
     @given(key=KEYS, numbers=st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=5))
-    def test_scattered_blocks_are_those_of_the_reference(
+    def test_scattered_blocks_agree_with_the_reference(
         self, key: tuple[int, int], numbers: list[int]
     ) -> None:
         words = blocks(key, np.array(numbers, dtype=np.uint64))
@@ -94,11 +94,11 @@ class TestStreamKey:
     def test_is_the_published_digest(self, seed: int, identity: str) -> None:
         assert stream_key(seed, identity) == reference.key(seed, identity)
 
-    def test_seed_and_identity_both_count(self) -> None:
+    def test_depends_on_both_seed_and_identity(self) -> None:
         keys = {stream_key(s, i) for s in (0, 1, 256) for i in ("", "a", "a/b", "b/a")}
         assert len(keys) == 12
 
     @pytest.mark.parametrize("seed", [-1, 2**64])
-    def test_refuses_a_seed_out_of_range(self, seed: int) -> None:
+    def test_a_seed_out_of_range_is_an_error(self, seed: int) -> None:
         with pytest.raises(ValueError, match=r"seed: expected 0 to 2\*\*64 - 1"):
             stream_key(seed, "a")

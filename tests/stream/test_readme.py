@@ -19,7 +19,7 @@ SEED, IDENTITY = 42, "hidden/kernel"
 
 
 def rows(heading: str) -> Iterator[list[str]]:
-    """The cells of the table under a heading, without back-quotes."""
+    """Yield the rows of the table under a heading, without backticks."""
     section = TEXT.split(f"### {heading}\n")[1].split("\n#")[0]
     for line in re.findall(r"^\| (.+) \|$", section, re.MULTILINE)[1:]:
         yield [cell.strip("`") for cell in line.split(" | ")]
@@ -27,7 +27,7 @@ def rows(heading: str) -> Iterator[list[str]]:
 
 @dataclass(frozen=True)
 class Vector:
-    """One row of the table of weights."""
+    """A row of the table of weights."""
 
     dtype: str
     distribution: Distribution
@@ -40,8 +40,8 @@ def vectors() -> list[Vector]:
     parsed = []
     for dtype, text, index, stored, value in rows("Weights"):
         name, *numbers = text.split(" ")
-        kind = {"truncated_normal": TruncatedNormal, "uniform": Uniform}[name]
-        distribution: Distribution = kind(*map(float.fromhex, numbers))
+        constructor = {"truncated_normal": TruncatedNormal, "uniform": Uniform}[name]
+        distribution: Distribution = constructor(*map(float.fromhex, numbers))
         parsed.append(Vector(dtype, distribution, int(index), bytes.fromhex(stored), float.fromhex(value)))
     return parsed
 
@@ -73,7 +73,7 @@ class TestVectors:
         key = reference.key(SEED, IDENTITY)
         assert reference.weight(key, vector.index, vector.distribution, vector.dtype) == vector.stored
 
-    def test_every_float_dtype_has_both_distributions_and_a_far_index(self) -> None:
+    def test_every_float_dtype_has_both_distributions_and_a_large_index(self) -> None:
         for dtype in FLOAT_DTYPES:
             ours = [v for v in VECTORS if v.dtype == dtype]
             assert {type(v.distribution) for v in ours} == {TruncatedNormal, Uniform}

@@ -26,7 +26,7 @@ def narrowed(values: Any, name: str) -> Any:
 
 
 def every_finite(name: str) -> Any:
-    """All finite values of a dtype in rising order, as float32, zero once."""
+    """Return all finite values of a dtype in increasing order as float32, with one zero."""
     dtype = DTYPES[name]
     codes = np.arange(2 ** (8 * dtype.itemsize), dtype=np.uint32).astype(f"<u{dtype.itemsize}")
     values = codes.view(dtype.numpy()).astype(np.float32)
@@ -35,7 +35,7 @@ def every_finite(name: str) -> Any:
 
 class TestNarrow:
     @pytest.mark.parametrize("name", NARROW)
-    def test_every_value_of_the_dtype_stays(self, name: str) -> None:
+    def test_every_value_of_the_dtype_is_kept(self, name: str) -> None:
         values = every_finite(name)
         assert (narrowed(values, name).astype(np.float32) == values).all()
 

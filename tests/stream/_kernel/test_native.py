@@ -1,4 +1,4 @@
-"""The C kernel: built where there is a compiler, and bit for bit the NumPy code."""
+"""The C kernel draws the bits of the NumPy code."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ class TestSwitch:
         )
         assert ran.stdout == "NumPy (LECUN_INIT_KERNEL=0)\n"
 
-    def test_a_kernel_that_makes_other_bits_is_not_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_kernel_that_draws_other_bits_is_not_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(loader, "_EXPECTED", "0" * 64)
         monkeypatch.delenv(loader.SWITCH, raising=False)
         loaded = loader.load.__wrapped__()
         assert loaded.module is None
         assert loaded.state.startswith("NumPy")
 
-    def test_nor_one_that_was_built_from_another_release(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_kernel_of_another_release_is_not_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from lecun_cli.stream import _kernel
 
         older = types.ModuleType("lecun_cli.stream._kernel._native")
@@ -66,7 +66,7 @@ class TestSwitch:
         monkeypatch.delenv(loader.SWITCH, raising=False)
         assert loader.load.__wrapped__().module is None
 
-    def test_what_it_is_held_against_is_what_numpy_makes(self) -> None:
+    def test_the_expected_digest_is_that_of_numpy(self) -> None:
         import hashlib
 
         digest = hashlib.sha256()
@@ -139,13 +139,13 @@ class TestKernel:
         box = tuple(slice(a, b) for a, b in zip(starts, stops, strict=True))
         assert view.tobytes() == whole[box].tobytes()
 
-    def test_unaligned_bytes_are_as_good(self) -> None:
+    def test_unaligned_bytes_are_the_same(self) -> None:
         sampler = make_sampler(DISTRIBUTIONS[0], DTYPES["float32"])
         out = np.empty(4 * 3001 + 1, np.uint8)[1:].view("<f4")
         assert bindings.draw(out, sampler, KEY, 5, (1,))
         assert out.tobytes() == by_numpy(sampler, 5, 3001)
 
-    def test_runs_of_one_buffer_are_the_same_bits(self) -> None:
+    def test_runs_of_one_buffer_have_the_same_bits(self) -> None:
         sampler = make_sampler(DISTRIBUTIONS[0], DTYPES["bfloat16"])
         out = np.zeros(5000, np.uint8)
         packed = bindings.packed_sampler(sampler)
@@ -162,16 +162,16 @@ class TestKernel:
     @pytest.mark.parametrize(
         "run",
         [
-            struct.pack("=5Q2i4d", 0, 11, 0, 1, 2, 0, 1, 1, 0, 0, 0),  # past the end
+            struct.pack("=5Q2i4d", 0, 11, 0, 1, 2, 0, 1, 1, 0, 0, 0),  # beyond the end
             struct.pack("=5Q2i4d", 41, 1, 0, 1, 2, 0, 1, 1, 0, 0, 0),
             struct.pack("=5Q2i4d", 0, 2**62, 0, 1, 2, 0, 1, 1, 0, 0, 0),
             struct.pack("=5Q2i4d", 0, 0, 0, 1, 2, 0, 1, 1, 0, 0, 0),  # empty
-            struct.pack("=5Q2i4d", 0, 1, 0, 1, 2, 3, 1, 1, 0, 0, 0),  # no such law
-            struct.pack("=5Q2i4d", 0, 1, 0, 1, 2, 0, 6, 1, 0, 0, 0),  # no such dtype
+            struct.pack("=5Q2i4d", 0, 1, 0, 1, 2, 3, 1, 1, 0, 0, 0),  # unknown distribution
+            struct.pack("=5Q2i4d", 0, 1, 0, 1, 2, 0, 6, 1, 0, 0, 0),  # unknown dtype
             bytes(79),
         ],
     )
-    def test_runs_that_make_no_sense_are_refused(self, run: bytes) -> None:
+    def test_invalid_runs_are_errors(self, run: bytes) -> None:
         out = np.zeros(40, np.uint8)
         with pytest.raises(ValueError, match="a run is not whole, not in out"):
             bindings.draw_runs(out, [run])
@@ -188,7 +188,7 @@ class TestKernel:
             (((1,), 0, 1, 0), "out must not be empty"),
         ],
     )
-    def test_arguments_that_make_no_sense_are_refused(
+    def test_invalid_arguments_are_errors(
         self, arguments: tuple[tuple[int, ...], int, int, int], message: str
     ) -> None:
         module = loader.load().module
