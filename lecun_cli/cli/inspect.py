@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -15,8 +14,7 @@ from lecun_cli.cli.picture import PictureOptions
 PROBLEM_CODE = 3
 
 
-@dataclass(frozen=True)
-class SelectionOptions:
+class SelectionOptions(NamedTuple):
     """Options about the tensors that are shown.
 
     Attributes:

@@ -1,42 +1,42 @@
-"""Options that commands share as one parameter: a dataclass stands for several options."""
+"""Groups of options: one parameter of a command stands for several options.
+
+A group is a NamedTuple, since the creation of a dataclass takes ten times as long, and `--help` creates all.
+"""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, fields, is_dataclass
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 
 def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """Make every field of a dataclass parameter an option of the command.
+    """Make every field of a group of options an option of the command.
 
     Typer reads the options of a command from its signature. The command that is returned has the fields
-    of the dataclass in place of the parameter, and passes on an instance of the dataclass.
+    of the group in place of the parameter, and passes on the group.
 
     Args:
-        command: A command whose parameters are options, arguments, or dataclasses with an annotation that
-            Typer understands for every field.
+        command: A command whose parameters are arguments, options, or NamedTuples whose fields are options.
 
     Returns:
         The command for Typer.
 
     Example:
-        A command with the options of a dataclass::
+        A command with a group of options::
 
-            @dataclass(frozen=True)
-            class PictureOptions:
+            class PictureOptions(NamedTuple):
                 plot: Annotated[str | None, typer.Option("--plot")] = None
 
 
             @with_option_groups
             def inspect(path: str, *, picture: PictureOptions) -> None: ...
     """
-    groups: dict[str, type] = {}
+    groups: dict[str, Any] = {}
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command, eval_str=True).parameters.values():
-        if isinstance(parameter.annotation, type) and is_dataclass(parameter.annotation):
+        if hasattr(parameter.annotation, "_fields"):
             groups[parameter.name] = parameter.annotation
             parameters += _options(parameter.annotation)
         else:
@@ -45,7 +45,7 @@ def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def call(**arguments: object) -> None:
         for name, group in groups.items():
-            arguments[name] = group(**{field.name: arguments.pop(field.name) for field in fields(group)})
+            arguments[name] = group(*(arguments.pop(field) for field in group._fields))
         command(**arguments)
 
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -53,14 +53,14 @@ def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
-def _options(group: type) -> list[inspect.Parameter]:
+def _options(group: Any) -> list[inspect.Parameter]:  # noqa: ANN401 - a class of NamedTuples
     hints = get_type_hints(group, include_extras=True)
     return [
         inspect.Parameter(
-            field.name,
+            field,
             inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if field.default is MISSING else field.default,
-            annotation=hints[field.name],
+            default=group._field_defaults.get(field, inspect.Parameter.empty),
+            annotation=hints[field],
         )
-        for field in fields(group)
+        for field in group._fields
     ]

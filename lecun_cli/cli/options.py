@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -38,8 +37,7 @@ WorkersOption = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class SpecOptions:
+class SpecOptions(NamedTuple):
     """Options that override values of a spec.
 
     Attributes:

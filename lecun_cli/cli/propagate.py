@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from lecun_cli.propagation.network_source import Network
 
 
-@dataclass(frozen=True)
-class SignalOptions:
+class SignalOptions(NamedTuple):
     """Options about the initializers, activations and inputs that are compared.
 
     Attributes:

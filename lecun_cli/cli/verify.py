@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -34,6 +32,9 @@ def verify(
 
     Example: lecun-init verify weights.safetensors --regenerate
     """
+    import json
+    from dataclasses import asdict
+
     from lecun_cli.cli.progress import Bar
     from lecun_cli.display.text import counted
     from lecun_cli.display.units import format_nbytes

@@ -1,9 +1,8 @@
-"""Dataclasses that stand for several options of a command."""
+"""Groups of options: one parameter of a command stands for several options."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from typer.testing import CliRunner
@@ -11,8 +10,7 @@ from typer.testing import CliRunner
 from lecun_cli.cli.option_groups import with_option_groups
 
 
-@dataclass(frozen=True)
-class Color:
+class Color(NamedTuple):
     """Two options, one of which has a default."""
 
     name: Annotated[str, typer.Option("--color")]
@@ -38,7 +36,7 @@ app.command()(paint)
 
 
 class TestOptionGroups:
-    def test_the_command_receives_the_dataclass(self) -> None:
+    def test_the_command_receives_the_group(self) -> None:
         received.clear()
         arguments = ["wall", "--also", "red", "--color", "blue", "--dry", "--also", "green"]
         assert CliRunner().invoke(app, arguments).exit_code == 0
