@@ -76,7 +76,7 @@ def tensor_row(tensor: TensorPlan) -> Row:
 
 
 def fan_in(part: PackedParameter) -> str:
-    """Return the fan-in of a parameter, with the exact fan-in if the two differ; empty if it has none."""
+    """Return the fan-in of a parameter, with the exact one if the two differ, or an empty text."""
     if part.fans is None or not part.initializer.needs_fans:
         return ""
     shown = f"{part.fans.fan_in:.10g}"

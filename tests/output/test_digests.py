@@ -101,14 +101,14 @@ class TestKernel:
     @pytest.mark.parametrize(
         ("state", "data", "ranges", "message"),
         [
-            (None, b"abc", (2, 0), "not as long as the data"),
-            (None, b"abc", (4, 0), "not as long as the data"),
-            (None, b"abc", (2**63, 0, 2**63, 0, 3, 0), "not as long as the data"),
-            (None, b"abc", (3,), "not whole"),
-            (bytearray(7), b"abc", (3, 0), "not whole"),
+            (None, b"abc", (2, 0), "expected the length of the data"),
+            (None, b"abc", (4, 0), "expected the length of the data"),
+            (None, b"abc", (2**63, 0, 2**63, 0, 3, 0), "expected the length of the data"),
+            (None, b"abc", (3,), "invalid state or stretches"),
+            (bytearray(7), b"abc", (3, 0), "invalid state or stretches"),
         ],
     )
-    def test_refuses_what_is_not_whole(
+    def test_invalid_arguments_are_errors(
         self, state: bytearray | None, data: bytes, ranges: tuple[int, ...], message: str
     ) -> None:
         module = loader.load().module
@@ -116,8 +116,8 @@ class TestKernel:
         with pytest.raises(ValueError, match=message):
             module.digest(module.digest_begin() if state is None else state, data, array("Q", ranges))
 
-    def test_refuses_to_end_what_is_not_whole(self) -> None:
+    def test_ending_an_invalid_state_is_an_error(self) -> None:
         module = loader.load().module
         assert module is not None
-        with pytest.raises(ValueError, match="not whole"):
+        with pytest.raises(ValueError, match="invalid state"):
             module.digest_end(bytearray(3))

@@ -13,7 +13,7 @@ static int is_known(int distribution, int dtype) {
 
 static int read_box(PyObject *counts, const Py_buffer *view, box *wanted) {
     if (view->ndim < 1 || view->ndim > MAX_AXES || PyTuple_Size(counts) != view->ndim) {
-        PyErr_SetString(PyExc_ValueError, "out and counts must have the same axes, 1 to 64");
+        PyErr_SetString(PyExc_ValueError, "axes of out and counts: expected the same number, 1 to 64");
         return 0;
     }
     wanted->n_axes = view->ndim;
@@ -26,12 +26,12 @@ static int read_box(PyObject *counts, const Py_buffer *view, box *wanted) {
             return 0;
         }
         if (view->shape[axis] < 1) {
-            PyErr_SetString(PyExc_ValueError, "out must not be empty");
+            PyErr_SetString(PyExc_ValueError, "out: expected at least one element");
             return 0;
         }
     }
     if (wanted->counts[view->ndim - 1] != 1) {
-        PyErr_SetString(PyExc_ValueError, "the last axis must follow the stream");
+        PyErr_SetString(PyExc_ValueError, "counts: expected a last axis that is contiguous in the stream");
         return 0;
     }
     return 1;
@@ -50,7 +50,7 @@ static PyObject *py_draw(PyObject *self, PyObject *arguments) {
         return NULL;
     }
     if (!is_known(distribution, dtype)) {
-        PyErr_SetString(PyExc_ValueError, "no such law or dtype");
+        PyErr_SetString(PyExc_ValueError, "unknown distribution or dtype");
         return NULL;
     }
     if (PyObject_GetBuffer(out, &view, PyBUF_STRIDES | PyBUF_WRITABLE) < 0) {
@@ -62,7 +62,7 @@ static PyObject *py_draw(PyObject *self, PyObject *arguments) {
     params.dtype = (enum dtype)dtype;
     wanted.start = start;
     if (view.itemsize != (Py_ssize_t)itemsize(params.dtype)) {
-        PyErr_SetString(PyExc_ValueError, "out has elements of another size");
+        PyErr_SetString(PyExc_ValueError, "out: expected elements of the size of the dtype");
     } else if (read_box(counts, &view, &wanted)) {
         Py_BEGIN_ALLOW_THREADS
         draw(&params, &wanted);
@@ -124,7 +124,7 @@ static PyObject *py_draw_runs(PyObject *self, PyObject *arguments) {
         }
         Py_END_ALLOW_THREADS
     } else {
-        PyErr_SetString(PyExc_ValueError, "a run is not whole, not in out, or has no such law or dtype");
+        PyErr_SetString(PyExc_ValueError, "invalid run: expected whole runs inside out, of a known distribution and dtype");
     }
     PyBuffer_Release(&runs);
     PyBuffer_Release(&out);
@@ -136,23 +136,23 @@ typedef struct {
     sha256 file, tensor;
 } pair;
 
-enum what { TENSOR = 1, BEGINS = 2, ENDS = 4 };
+enum flags { TENSOR = 1, BEGINS = 2, ENDS = 4 };
 
 /* A stretch of a file, as packed by `digests.py`. */
 typedef struct {
-    uint64_t nbytes, what;
+    uint64_t nbytes, flags;
 } range;
 
 static size_t take(pair *digests, const unsigned char *data, const range *ranges, size_t n, unsigned char *out) {
     size_t n_ended = 0;
     for (size_t i = 0; i < n; i++) {
-        const uint64_t what = ranges[i].what;
-        if (what & BEGINS) {
+        const uint64_t flags = ranges[i].flags;
+        if (flags & BEGINS) {
             sha256_begin(&digests->tensor);
         }
-        sha256_take(&digests->file, what & TENSOR ? &digests->tensor : NULL, data, (size_t)ranges[i].nbytes);
+        sha256_take(&digests->file, flags & TENSOR ? &digests->tensor : NULL, data, (size_t)ranges[i].nbytes);
         data += ranges[i].nbytes;
-        if (what & ENDS) {
+        if (flags & ENDS) {
             sha256_end(&digests->tensor, out + SHA256_NBYTES * n_ended++);
         }
     }
@@ -186,18 +186,18 @@ static PyObject *py_digest(PyObject *self, PyObject *arguments) {
     if (all == NULL) {
         PyErr_NoMemory();
     } else if ((size_t)ranges.len != n * sizeof(range) || (size_t)state.len != sizeof(pair) || !sha256_available()) {
-        PyErr_SetString(PyExc_ValueError, "the state or the stretches are not whole, or nothing digests here");
+        PyErr_SetString(PyExc_ValueError, "invalid state or stretches, or a processor without SHA-256");
     } else {
         memcpy(all, ranges.buf, (size_t)ranges.len);
         for (size_t i = 0; i < n; i++) {
-            n_ending += (all[i].what & ENDS) != 0;
+            n_ending += (all[i].flags & ENDS) != 0;
             if (all[i].nbytes > left) {
                 break;
             }
             left -= all[i].nbytes;
         }
         if (left != 0) {
-            PyErr_SetString(PyExc_ValueError, "the stretches are not as long as the data");
+            PyErr_SetString(PyExc_ValueError, "stretches: expected the length of the data");
         } else {
             ended = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(SHA256_NBYTES * n_ending));
         }
@@ -226,7 +226,7 @@ static PyObject *py_digest_end(PyObject *self, PyObject *arguments) {
     }
     PyObject *ended = NULL;
     if ((size_t)state.len != sizeof(pair) || !sha256_available()) {
-        PyErr_SetString(PyExc_ValueError, "the state is not whole, or nothing digests here");
+        PyErr_SetString(PyExc_ValueError, "invalid state, or a processor without SHA-256");
     } else {
         unsigned char out[SHA256_NBYTES];
         pair digests;
@@ -240,13 +240,13 @@ static PyObject *py_digest_end(PyObject *self, PyObject *arguments) {
 
 static PyMethodDef methods[] = {
     {"draw", py_draw, METH_VARARGS,
-     "draw(out, start, counts, key, law, dtype, numbers): fill a strided array with elements of a stream."},
+     "draw(out, start, counts, key, distribution, dtype, numbers): fill a strided array with elements of a stream."},
     {"draw_runs", py_draw_runs, METH_VARARGS, "draw_runs(out, runs): fill runs of a buffer with elements of streams."},
     {"digest_begin", py_digest_begin, METH_NOARGS,
-     "digest_begin(): the state of a file's SHA-256 and its tensors', or None where the processor has no instructions."},
+     "digest_begin(): return the state of a digest, or None if the processor has no SHA-256 instructions."},
     {"digest", py_digest, METH_VARARGS,
-     "digest(state, data, stretches): take the file's next bytes; the digests of the tensors that end in them."},
-    {"digest_end", py_digest_end, METH_VARARGS, "digest_end(state): the file's digest."},
+     "digest(state, data, stretches): take the next bytes of a file; return the digests of tensors that end in them."},
+    {"digest_end", py_digest_end, METH_VARARGS, "digest_end(state): return the digest of the file."},
     {NULL, NULL, 0, NULL},
 };
 

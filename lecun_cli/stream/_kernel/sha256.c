@@ -136,14 +136,14 @@ static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 /* Takes bytes until `rest` is empty or the bytes end; returns the number of bytes. */
 static size_t fill_rest(sha256 *digest, const unsigned char *data, size_t nbytes) {
-    const size_t held = digest->nbytes % SHA256_BLOCK;
-    if (held == 0) {
+    const size_t n_rest = digest->nbytes % SHA256_BLOCK;
+    if (n_rest == 0) {
         return 0;
     }
-    const size_t taken = least(SHA256_BLOCK - held, nbytes);
-    memcpy(digest->rest + held, data, taken);
+    const size_t taken = least(SHA256_BLOCK - n_rest, nbytes);
+    memcpy(digest->rest + n_rest, data, taken);
     digest->nbytes += taken;
-    if (held + taken == SHA256_BLOCK) {
+    if (n_rest + taken == SHA256_BLOCK) {
         compress_one(digest, digest->rest, 1);
     }
     return taken;
@@ -186,8 +186,8 @@ void sha256_end(sha256 *digest, unsigned char out[SHA256_NBYTES]) {
     for (int i = 0; i < 8; i++) {
         length[i] = (unsigned char)(bits >> (56 - 8 * i));
     }
-    const size_t held = digest->nbytes % SHA256_BLOCK;
-    sha256_take(digest, NULL, padding, (held < 56 ? 56 : 120) - held);
+    const size_t n_rest = digest->nbytes % SHA256_BLOCK;
+    sha256_take(digest, NULL, padding, (n_rest < 56 ? 56 : 120) - n_rest);
     sha256_take(digest, NULL, length, sizeof length);
     for (int i = 0; i < SHA256_NBYTES; i++) {
         out[i] = (unsigned char)(digest->words[i / 4] >> (24 - 8 * (i % 4)));

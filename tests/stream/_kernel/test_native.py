@@ -31,7 +31,7 @@ KEY = stream_key(42, "hidden/kernel")
 CAN_BUILD = shutil.which("cc") is not None and (Path(sysconfig.get_path("include")) / "Python.h").exists()
 needs_kernel = pytest.mark.skipif(
     loader.load().module is None and (OFF or not CAN_BUILD),
-    reason="nothing here can build the kernel, or it is switched off: the other run of `make test` has it",
+    reason="the kernel is not built, or it is switched off as in the first run of `make test`",
 )
 
 
@@ -173,19 +173,19 @@ class TestKernel:
     )
     def test_invalid_runs_are_errors(self, run: bytes) -> None:
         out = np.zeros(40, np.uint8)
-        with pytest.raises(ValueError, match="a run is not whole, not in out"):
+        with pytest.raises(ValueError, match="invalid run"):
             bindings.draw_runs(out, [run])
         assert not out.any()
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (((1, 2), 0, 1, 1), "the same axes"),
-            (((2,), 0, 1, 1), "the last axis must follow the stream"),
-            (((1,), 3, 1, 1), "no such law or dtype"),
-            (((1,), 0, 6, 1), "no such law or dtype"),
-            (((1,), 0, 0, 1), "elements of another size"),
-            (((1,), 0, 1, 0), "out must not be empty"),
+            (((1, 2), 0, 1, 1), "expected the same number"),
+            (((2,), 0, 1, 1), "a last axis that is contiguous"),
+            (((1,), 3, 1, 1), "unknown distribution or dtype"),
+            (((1,), 0, 6, 1), "unknown distribution or dtype"),
+            (((1,), 0, 0, 1), "elements of the size of the dtype"),
+            (((1,), 0, 1, 0), "at least one element"),
         ],
     )
     def test_invalid_arguments_are_errors(
