@@ -8,7 +8,7 @@ from typing import Any
 
 from lecun_cli.derive.described_model import DerivedItem, DerivedLayer, DescribedModel, Fields, Group, Value
 from lecun_cli.derive.layer_fields import GATES
-from lecun_cli.derive.readers.keras_extras import einsum_dense, raw_layer
+from lecun_cli.derive.readers.keras_extras import einsum_dense, einsum_tensors, einsum_terms, raw_layer
 from lecun_cli.derive.readers.keras_initializers import UnsupportedInitializerError, from_keras
 from lecun_cli.derive.readers.keras_layers import (
     CLASSES,
@@ -111,14 +111,21 @@ class _Reader:
             inner = replace(self._inner(layer, "cell"), name=layer.name)
             return [self._derived_layer(inner, self._describe(inner), dtype)]
         if name == "EinsumDense":
-            kernel, *bias = (replace(e, dtype=dtype) for e in einsum_dense(layer))
-            initializer = self._initializer(layer, "kernel_initializer", "lecun_normal")
-            kept: Fields = () if initializer is None else (("initializer", initializer),)
-            return [replace(kernel, fields=(*kernel.fields, *kept)), *bias]
+            return self._einsum_dense(layer, dtype)
         raw = raw_layer(layer)
         if raw is not None:
             return [e if e.dtype else replace(e, dtype=dtype) for e in raw]
         return [self._derived_layer(layer, self._describe(layer), dtype)]
+
+    def _einsum_dense(self, layer: KerasLayer, dtype: str) -> list[DerivedItem]:
+        terms = einsum_terms(layer)
+        layer_spec = einsum_dense(terms)
+        if layer_spec is not None:
+            return [self._derived_layer(layer, layer_spec, dtype)]
+        kernel, *bias = (replace(tensor, dtype=dtype) for tensor in einsum_tensors(layer, terms))
+        initializer = self._initializer(layer, "kernel_initializer", "lecun_normal")
+        kept: Fields = () if initializer is None else (("initializer", initializer),)
+        return [replace(kernel, fields=(*kernel.fields, *kept)), *bias]
 
     def _describe(self, layer: KerasLayer) -> LayerSpec:
         keras_class = CLASSES.get(layer.class_name)

@@ -1,59 +1,111 @@
-"""Raw tensors, with their fans, of Keras layers that have no layer type of their own."""
+"""Keras layers without a row in `CLASSES`: EinsumDense, and layers that become raw tensors."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+
+from pydantic_core import PydanticCustomError
 
 from lecun_cli.derive.described_model import DerivedLayer, Fields
-from lecun_cli.derive.readers.keras_layers import KerasLayer
+from lecun_cli.derive.layer_fields import compact_features
+from lecun_cli.derive.readers.keras_layers import KerasLayer, LayerSpec
 from lecun_cli.display.text import quote
+from lecun_cli.layers.einsum_dense import parse_equation
 
 _EQUATION = re.compile(r"(\.\.\.)?([A-Za-z]*)(\.\.\.)?,([A-Za-z]+)->(\.\.\.)?([A-Za-z]*)(\.\.\.)?\Z")
 
 
-def einsum_dense(layer: KerasLayer) -> list[DerivedLayer]:
-    """Return the tensors of an EinsumDense layer; the inputs are the letters missing from its output."""
-    equation = layer.config.get("equation")
-    match = _EQUATION.match(equation.replace(" ", "")) if isinstance(equation, str) else None
+@dataclass(frozen=True)
+class EinsumTerms:
+    """The equation of an EinsumDense layer with the sizes of its axes.
+
+    Attributes:
+        equation: The equation without spaces.
+        inputs: Letters of the input.
+        kernel: Letters of the kernel.
+        outputs: Letters of the output.
+        sizes: Size of each letter, if known.
+        bias_axes: Letters of the bias, empty if the layer has no bias.
+    """
+
+    equation: str
+    inputs: str
+    kernel: str
+    outputs: str
+    sizes: dict[str, int]
+    bias_axes: str
+
+
+def einsum_terms(layer: KerasLayer) -> EinsumTerms:
+    """Return the equation of an EinsumDense layer with the sizes of its axes.
+
+    Raises:
+        DeriveError: The equation is not valid, or the sizes of its kernel are unknown.
+    """
+    text = layer.config.get("equation")
+    equation = text.replace(" ", "") if isinstance(text, str) else ""
+    match = _EQUATION.match(equation)
     if match is None:
-        raise layer.error(f"invalid equation: {quote(equation)}")
-    ahead, inputs, _, letters, _, outputs, _ = match.groups()
+        raise layer.error(f"invalid equation: {quote(text)}")
+    ahead, inputs, _, kernel, _, outputs, _ = match.groups()
     sizes = {c: s for c, s in zip(reversed(inputs), reversed(layer.shape()), strict=False) if s}
     if not ahead:
         sizes = {c: s for c, s in zip(inputs, layer.shape(), strict=False) if s}
     output_shape = layer.config.get("output_shape")
-    shape = (
-        [output_shape]
-        if isinstance(output_shape, int)
-        else output_shape
-        if isinstance(output_shape, list)
-        else []
-    )
+    shape = [output_shape] if isinstance(output_shape, int) else output_shape
     # The output shape in the config lacks the batch axis, so both are read from the end.
-    for letter, size in zip(reversed(outputs), reversed(shape), strict=False):
+    for letter, size in zip(
+        reversed(outputs), reversed(shape if isinstance(shape, list) else []), strict=False
+    ):
         if isinstance(size, int) and size > 0:
             sizes.setdefault(letter, size)
-    if not set(letters) <= sizes.keys():
+    if not set(kernel) <= sizes.keys():
         raise layer.error(
             f"its equation {quote(equation)} and its shapes do not determine the kernel's shape"
         )
-    kernel = tuple(sizes[c] for c in letters)
-    axes = tuple(i for i, c in enumerate(letters) if c not in outputs)
-    batch = tuple(i for i, c in enumerate(letters) if c in inputs and c in outputs)
-    comment = f"EinsumDense {equation}"
+    bias_axes = layer.config.get("bias_axes") or ""
+    if not isinstance(bias_axes, str) or not set(bias_axes) <= sizes.keys() & set(outputs):
+        raise layer.error(f"bias_axes: expected letters of the output, got {quote(bias_axes)}")
+    return EinsumTerms(equation, inputs, kernel, outputs, sizes, bias_axes)
+
+
+def einsum_dense(terms: EinsumTerms) -> LayerSpec | None:
+    """Return the layer of an equation, or None if `einsum_dense` does not support the equation."""
+    try:
+        equation = parse_equation(terms.equation)
+    except PydanticCustomError:
+        return None
+    if not equation.summed or not equation.kept or not set(terms.bias_axes) <= set(equation.kept):
+        return None
     fields: Fields = (
-        ("shape", kernel),
-        ("in_axes", axes),
-        *((("batch_axes", batch),) if batch else ()),
+        ("equation", terms.equation),
+        ("in_features", compact_features(tuple(terms.sizes[c] for c in equation.summed))),
+        ("out_features", compact_features(tuple(terms.sizes[c] for c in equation.kept))),
+        *((("bias_axes", terms.bias_axes),) if terms.bias_axes else ()),
+    )
+    return LayerSpec("einsum_dense", fields)
+
+
+def einsum_tensors(layer: KerasLayer, terms: EinsumTerms) -> list[DerivedLayer]:
+    """Return the kernel and the bias of an EinsumDense layer as raw tensors.
+
+    The inputs are the axes of the kernel that the output lacks.
+    """
+    in_axes = tuple(i for i, c in enumerate(terms.kernel) if c not in terms.outputs)
+    batch_axes = tuple(i for i, c in enumerate(terms.kernel) if c in terms.inputs and c in terms.outputs)
+    comment = f"EinsumDense {terms.equation}"
+    fields: Fields = (
+        ("shape", tuple(terms.sizes[c] for c in terms.kernel)),
+        ("in_axes", in_axes),
+        *((("batch_axes", batch_axes),) if batch_axes else ()),
     )
     layers = [DerivedLayer("tensor", f"{layer.name}/kernel", fields, comment)]
-    bias_axes = layer.config.get("bias_axes")
-    if bias_axes is not None:
-        if not isinstance(bias_axes, str) or not set(bias_axes) <= sizes.keys():
-            raise layer.error(f"bias_axes: expected letters of the equation, got {quote(bias_axes)}")
-        first = min(outputs.index(c) for c in bias_axes if c in outputs)
-        bias = tuple(sizes[c] if c in bias_axes else 1 for c in outputs[first:] if c in sizes)
-        fields = (("shape", bias), ("initializer", "zeros"))
+    if terms.bias_axes:
+        first = min(map(terms.outputs.index, terms.bias_axes))
+        axes = [c for c in terms.outputs[first:] if c in terms.sizes]
+        shape = tuple(terms.sizes[c] if c in terms.bias_axes else 1 for c in axes)
+        fields = (("shape", shape), ("initializer", "zeros"))
         layers.append(DerivedLayer("tensor", f"{layer.name}/bias", fields, comment))
     return layers
 

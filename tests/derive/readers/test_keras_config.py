@@ -130,11 +130,25 @@ class TestLayers:
             ),
             Expect(
                 keras_layer("EinsumDense", "x", SERIES, equation="abc,cde->abde", output_shape=[None, 2, 5]),
-                "{type: tensor, name: x/kernel, shape: [6, 2, 5], in_axes: [0]}",
+                '{type: einsum_dense, name: x, equation: "abc,cde->abde", in_features: 6, '
+                "out_features: [2, 5]}",
             ),
             Expect(
-                keras_layer("EinsumDense", "x", [None, 3, 6], equation="aec,ecd->aed", output_shape=[3, 5]),
-                "{type: tensor, name: x/kernel, shape: [3, 6, 5], in_axes: [1], batch_axes: [0]}",
+                keras_layer(
+                    "EinsumDense",
+                    "x",
+                    [None, 3, 6],
+                    equation="aec,ecd->aed",
+                    output_shape=[3, 5],
+                    bias_axes="d",
+                    activation="relu",
+                ),
+                '{type: einsum_dense, name: x, equation: "aec,ecd->aed", in_features: 6, '
+                "out_features: [3, 5], bias_axes: d, activation: relu}",
+            ),
+            Expect(
+                keras_layer("EinsumDense", "x", [None, 6, 9], equation="ac...,cd->ad...", output_shape=5),
+                "{type: tensor, name: x/kernel, shape: [6, 5], in_axes: [0]}",
             ),
             Expect(
                 keras_layer("Normalization", "x", [None, 6], axis=[-1]),
@@ -315,6 +329,15 @@ class TestBadConfigs:
                 "bad equation",
                 (keras_layer("EinsumDense", "x", [None, 6], equation="(("),),
                 "invalid equation",
+            ),
+            Fail(
+                "bias over an input axis",
+                (
+                    keras_layer(
+                        "EinsumDense", "x", [None, 6], equation="ab,bc->ac", output_shape=5, bias_axes="b"
+                    ),
+                ),
+                "bias_axes: expected letters of the output",
             ),
             Fail(
                 "wrapper of a layer that is not recurrent",
