@@ -19,12 +19,12 @@ QUARTER = make("constant", {"value": 0.25})
 
 
 class PReLU(Layer):
-    """A rectifier with a learned slope: `alpha (*shape)`, 0.25 as in He et al., arXiv:1502.01852."""
+    """A rectifier with a learned slope: `alpha (*shape)`, initially 0.25 (He et al., arXiv:1502.01852)."""
 
     type: Literal["p_re_lu"]
     shape: Sizes = Field(
-        description="one slope for each: [] or [1] for one in all, [channels] for one a channel",
-        examples=[[1000, 64], ["vocab", "d"]],
+        description="shape of the slopes: [] or [1] for a single slope, [channels] for one per channel",
+        examples=[64, [1, 1, 64]],
     )
     alpha_initializer: InitializerField = QUARTER
 

@@ -1,4 +1,4 @@
-"""Attention: projections to heads and back, each with the width that it reads as its fan-in."""
+"""Attention: projections to heads and back. The fan-in of each is the width of its input."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 class _Attention(Layer):
     embed_dim: Size = Field(description="width of the query and of the output", examples=[512, "d"])
-    num_heads: Size = Field(description="heads of the query", examples=[12, "heads"])
+    num_heads: Size = Field(description="number of heads of the query", examples=[12, "heads"])
     head_dim: Size | None = Field(
         default=None,
-        description="width of a head; embed_dim / num_heads if not given",
+        description="width of a head; by default, embed_dim / num_heads",
         examples=[64, "d // heads"],
     )
-    bias: bool = Field(default=True, description="whether the projections have biases", examples=[False])
+    bias: bool = Field(default=True, description="if true, the projections have biases", examples=[False])
     kernel_initializer: InitializerField = LECUN_NORMAL
     bias_initializer: InitializerField = ZEROS
 
@@ -31,8 +31,8 @@ class _Attention(Layer):
     def _check(self) -> Self:
         if self.head_dim is None and self.embed_dim % self.num_heads:
             raise field_error(
-                f"num_heads divides embed_dim, and {self.embed_dim} is no multiple of {self.num_heads}",
-                "or give head_dim",
+                f"num_heads: expected a divisor of embed_dim = {self.embed_dim}, got {self.num_heads}",
+                "change one of them, or give head_dim",
                 field="num_heads",
             )
         return self
@@ -43,7 +43,15 @@ class _Attention(Layer):
         return self.head_dim or self.embed_dim // self.num_heads
 
     def _projections(self, heads: dict[str, int], widths: dict[str, int]) -> tuple[Parameter, ...]:
-        """`query/kernel (heads, head, in)` and the like, and `output/kernel (out, heads, head)`."""
+        """Return the kernels and biases of query, key, value and output.
+
+        Args:
+            heads: Number of heads by name: `query/kernel (heads, head, in)`, and the same for key and value.
+            widths: Width of the input by name.
+
+        Returns:
+            These, and `output/kernel (out, heads, head)`.
+        """
         head = self.size_of_head
         parameters: list[Parameter] = []
         for name, count in heads.items():
@@ -68,47 +76,47 @@ class MultiHeadAttention(_Attention):
 
     type: Literal["multi_head_attention"]
     kdim: Size | None = Field(
-        default=None, description="width of the key; embed_dim if not given", examples=[256]
+        default=None, description="width of the key; by default, embed_dim", examples=[256]
     )
     vdim: Size | None = Field(
-        default=None, description="width of the value; embed_dim if not given", examples=[256]
+        default=None, description="width of the value; by default, embed_dim", examples=[256]
     )
 
     @property
     def width_of_key(self) -> int:
-        """Width of the key's input."""
+        """Width of the input of the key."""
         return self.kdim or self.embed_dim
 
     @property
     def width_of_value(self) -> int:
-        """Width of the value's input."""
+        """Width of the input of the value."""
         return self.vdim or self.embed_dim
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """Kernel and bias of query, key, value and output."""
+        """Return kernel and bias of query, key, value and output."""
         widths = {"query": self.embed_dim, "key": self.width_of_key, "value": self.width_of_value}
         return self._projections(dict.fromkeys(widths, self.num_heads), widths)
 
 
 class GroupedQueryAttention(_Attention):
-    """Attention whose query heads share keys and values in groups (Ainslie et al., arXiv:2305.13245)."""
+    """Attention in which groups of query heads share keys and values (Ainslie et al., arXiv:2305.13245)."""
 
     type: Literal["grouped_query_attention"]
     num_kv_heads: Size = Field(
-        description="heads of key and value, which num_heads is a multiple of", examples=[8, "kv_heads"]
+        description="number of heads of key and value, a divisor of num_heads", examples=[8, "kv_heads"]
     )
 
     @model_validator(mode="after")
     def _check_groups(self) -> Self:
         if self.num_heads % self.num_kv_heads:
             raise field_error(
-                f"num_kv_heads divides num_heads, and {self.num_heads} is no multiple of {self.num_kv_heads}",
+                f"num_kv_heads: expected a divisor of num_heads = {self.num_heads}, got {self.num_kv_heads}",
                 field="num_kv_heads",
             )
         return self
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """Kernel and bias of query, key, value and output."""
+        """Return kernel and bias of query, key, value and output."""
         heads = {"query": self.num_heads, "key": self.num_kv_heads, "value": self.num_kv_heads}
         return self._projections(heads, dict.fromkeys(heads, self.embed_dim))
 

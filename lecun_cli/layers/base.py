@@ -51,11 +51,13 @@ class Layer(Model):
     type: str
     name: LayerName = Field(description="the layer's name", examples=["hidden", "blocks.{i}"])
     dtype: DTypeName | None = Field(
-        default=None, description="dtype of its parameters; the spec's if not given", examples=["bfloat16"]
+        default=None,
+        description="dtype of the parameters; by default, the dtype of the spec",
+        examples=["bfloat16"],
     )
     stream: LayerName | None = Field(
         default=None,
-        description="the identity to draw from in place of the layer's own path, to share weights on purpose",
+        description="the identity to draw from instead of the path of the layer, to share weights on purpose",
         examples=["embed/embeddings"],
     )
 

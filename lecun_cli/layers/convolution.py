@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 
 def window_of(size: tuple[int, ...], rank: int) -> tuple[int, ...]:
-    """One size for every axis, where one was given for all."""
+    """Return the size for each axis, from one size for each or one for all."""
     return size * rank if len(size) == 1 else size
 
 
 def check_window(field: str, size: tuple[int, ...], layer_type: str, rank: int) -> None:
-    """Refuse a window of the wrong number of axes."""
+    """Raise an error if a field has neither one size nor one for each axis."""
     if len(size) not in {1, rank}:
-        raise field_error(f"{field} of {layer_type} is one size or {rank}, found {len(size)}", field=field)
+        expected = "one size" if rank == 1 else f"one size or {rank}"
+        raise field_error(f"{field}: expected {expected} for {layer_type}, got {len(size)}", field=field)
 
 
 class Conv(Layer):
@@ -32,17 +33,19 @@ class Conv(Layer):
 
     rank: ClassVar[int]
 
-    in_channels: Size = Field(description="channels of the input", examples=[3])
-    out_channels: Size = Field(description="channels of the output", examples=[64])
+    in_channels: Size = Field(description="number of channels of the input", examples=[3])
+    out_channels: Size = Field(description="number of channels of the output", examples=[64])
     kernel_size: Sizes = Field(
-        description="extent of the window: one size, or one for every axis", examples=[3, [3, 3]]
+        description="size of the window: one for all axes, or one for each axis", examples=[3, [3, 3]]
     )
     groups: Size = Field(
-        default=1, description="groups of channels that are convolved apart", examples=[1, 8]
+        default=1, description="number of groups of channels that are convolved separately", examples=[1, 8]
     )
-    bias: bool = Field(default=True, description="whether there is a bias", examples=[False])
+    bias: bool = Field(default=True, description="if true, the layer has a bias", examples=[False])
     activation: Activation | None = Field(
-        default=None, description="recorded for propagate; no effect on weights", examples=["selu"]
+        default=None,
+        description="the activation function; it affects propagate, not the weights",
+        examples=["selu"],
     )
     kernel_initializer: InitializerField = LECUN_NORMAL
     bias_initializer: InitializerField = ZEROS
@@ -53,25 +56,25 @@ class Conv(Layer):
         for field in ("in_channels", "out_channels"):
             if getattr(self, field) % self.groups:
                 raise field_error(
-                    f"groups divides {field}, and {getattr(self, field)} is no multiple of {self.groups}",
+                    f"groups: expected a divisor of {field} = {getattr(self, field)}, got {self.groups}",
                     field="groups",
                 )
         return self
 
     @property
     def window(self) -> tuple[int, ...]:
-        """Extent of the kernel along each axis."""
+        """Size of the window along each axis."""
         return window_of(self.kernel_size, self.rank)
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """`kernel (out_channels, in_channels / groups, *window)` and `bias (out_channels,)`."""
+        """Return `kernel (out_channels, in_channels / groups, *window)` and `bias (out_channels,)`."""
         taps = math.prod(self.window)
         fans = Fans(self.in_channels // self.groups * taps, self.out_channels // self.groups * taps)
         shape = (self.out_channels, self.in_channels // self.groups, *self.window)
         return self.with_bias(Parameter("kernel", shape, self.kernel_initializer, fans))
 
     def with_bias(self, kernel: Parameter) -> tuple[Parameter, ...]:
-        """A kernel, and the bias if there is one."""
+        """Return a kernel, and the bias if the layer has one."""
         if not self.bias:
             return (kernel,)
         return (kernel, Parameter("bias", (self.out_channels,), self.bias_initializer))

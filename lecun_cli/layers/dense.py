@@ -21,9 +21,11 @@ class Dense(Layer):
     type: Literal["dense"]
     in_features: Size = Field(description="width of the input", examples=[100, "4 * d"])
     out_features: Size = Field(description="width of the output", examples=[64, "4 * d"])
-    bias: bool = Field(default=True, description="whether there is a bias", examples=[False])
+    bias: bool = Field(default=True, description="if true, the layer has a bias", examples=[False])
     activation: Activation | None = Field(
-        default=None, description="recorded for propagate; no effect on weights", examples=["selu"]
+        default=None,
+        description="the activation function; it affects propagate, not the weights",
+        examples=["selu"],
     )
     kernel_initializer: InitializerField = LECUN_NORMAL
     bias_initializer: InitializerField = ZEROS
@@ -41,12 +43,14 @@ class Experts(Layer):
     """Stacked dense layers of one shape: `kernel (num_experts, out, in)`, each with the fans of one."""
 
     type: Literal["experts"]
-    num_experts: Size = Field(description="how many dense layers are stacked", examples=[8])
-    in_features: Size = Field(description="width of the input of each", examples=[100, "4 * d"])
-    out_features: Size = Field(description="width of the output of each", examples=[64, "4 * d"])
-    bias: bool = Field(default=False, description="whether each has a bias", examples=[False])
+    num_experts: Size = Field(description="number of dense layers in the stack", examples=[8])
+    in_features: Size = Field(description="width of the input of each dense layer", examples=[100, "4 * d"])
+    out_features: Size = Field(description="width of the output of each dense layer", examples=[64, "4 * d"])
+    bias: bool = Field(default=False, description="if true, each dense layer has a bias", examples=[False])
     activation: Activation | None = Field(
-        default=None, description="recorded for propagate; no effect on weights", examples=["selu"]
+        default=None,
+        description="the activation function; it affects propagate, not the weights",
+        examples=["selu"],
     )
     kernel_initializer: InitializerField = LECUN_NORMAL
     bias_initializer: InitializerField = ZEROS

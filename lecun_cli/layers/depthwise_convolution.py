@@ -29,16 +29,20 @@ if TYPE_CHECKING:
 class _Depthwise(Layer):
     rank: ClassVar[int]
 
-    in_channels: Size = Field(description="channels of the input, each convolved by itself", examples=[3])
+    in_channels: Size = Field(
+        description="number of channels of the input, each convolved separately", examples=[3]
+    )
     kernel_size: Sizes = Field(
-        description="extent of the window: one size, or one for every axis", examples=[3, [3, 3]]
+        description="size of the window: one for all axes, or one for each axis", examples=[3, [3, 3]]
     )
     depth_multiplier: Size = Field(
-        default=1, description="outputs for each channel of the input", examples=[1]
+        default=1, description="number of outputs for each channel of the input", examples=[1]
     )
-    bias: bool = Field(default=True, description="whether there is a bias", examples=[False])
+    bias: bool = Field(default=True, description="if true, the layer has a bias", examples=[False])
     activation: Activation | None = Field(
-        default=None, description="recorded for propagate; no effect on weights", examples=["selu"]
+        default=None,
+        description="the activation function; it affects propagate, not the weights",
+        examples=["selu"],
     )
     depthwise_initializer: InitializerField = LECUN_NORMAL
     bias_initializer: InitializerField = ZEROS
@@ -50,11 +54,17 @@ class _Depthwise(Layer):
 
     @property
     def window(self) -> tuple[int, ...]:
-        """Extent of the kernel along each axis."""
+        """Size of the window along each axis."""
         return window_of(self.kernel_size, self.rank)
 
     def depthwise(self, param_name: str) -> Parameter:
-        """`(in, multiplier, 1, *window)`: in C order `(out, in / groups, *window)` with a group a channel."""
+        """Return a kernel `(in, multiplier, 1, *window)`.
+
+        In C order that is `(out, in / groups, *window)` with one group per channel.
+
+        Args:
+            param_name: Its name.
+        """
         taps = math.prod(self.window)
         shape = (self.in_channels, self.depth_multiplier, 1, *self.window)
         return Parameter(
@@ -63,10 +73,10 @@ class _Depthwise(Layer):
 
 
 class DepthwiseConv(_Depthwise):
-    """A convolution of every channel by itself: its fan-in is the window alone."""
+    """A convolution of each channel separately: the fan-in is the size of the window."""
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """`kernel (in, multiplier, 1, *window)` and `bias (in * multiplier,)`."""
+        """Return `kernel (in, multiplier, 1, *window)` and `bias (in * multiplier,)`."""
         kernel = self.depthwise("kernel")
         if not self.bias:
             return (kernel,)
@@ -88,13 +98,13 @@ class DepthwiseConv2D(DepthwiseConv):
 
 
 class SeparableConv(_Depthwise):
-    """A depthwise convolution, then one that mixes the channels: two kernels, each with its own fan-in."""
+    """A depthwise convolution, then one that mixes channels: two kernels, each with its own fan-in."""
 
-    out_channels: Size = Field(description="channels of the output", examples=[64])
+    out_channels: Size = Field(description="number of channels of the output", examples=[64])
     pointwise_initializer: InitializerField = LECUN_NORMAL
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """`depthwise_kernel`, `pointwise_kernel (out, in * multiplier, 1, ...)` and `bias (out,)`."""
+        """Return `depthwise_kernel`, `pointwise_kernel (out, in * multiplier, 1, ...)` and `bias (out,)`."""
         between = self.in_channels * self.depth_multiplier
         shape = (self.out_channels, between, *(1 for _ in range(self.rank)))
         pointwise = Parameter(

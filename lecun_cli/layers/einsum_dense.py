@@ -116,7 +116,9 @@ class EinsumDense(Layer):
         default="", description="axes of the bias; without them, the layer has no bias", examples=["de"]
     )
     activation: Activation | None = Field(
-        default=None, description="recorded for propagate; no effect on weights", examples=["selu"]
+        default=None,
+        description="the activation function; it affects propagate, not the weights",
+        examples=["selu"],
     )
     kernel_initializer: InitializerField = LECUN_NORMAL
     bias_initializer: InitializerField = ZEROS

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 class Embedding(Layer):
     """A table of vectors: `embeddings (num_embeddings, embedding_dim)`.
 
-    A look-up sums over nothing, so its fan-in is a convention: the width, as Flax has it
+    A look-up is not a sum, so its fan-in is a convention: the width, as in Flax
     (`flax/linen/linear.py`, `default_embed_init`).
     """
 
     type: Literal["embedding"]
-    num_embeddings: Size = Field(description="how many vectors", examples=[50257, "vocab"])
+    num_embeddings: Size = Field(description="number of vectors", examples=[50257, "vocab"])
     embedding_dim: Size = Field(description="width of a vector", examples=[768, "d"])
     embeddings_initializer: InitializerField = LECUN_NORMAL
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
 
+from lecun_cli.display.text import clip
+
 Environment = Mapping[str, int]
 
 MAX_LENGTH = 500
@@ -23,7 +25,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 class ExpressionError(Exception):
-    """An expression that cannot be evaluated; `SpecError` carries it to the user with its place."""
+    """An expression cannot be evaluated; a `SpecError` reports it with its location."""
 
     def __init__(self, message: str, help: str | None = None) -> None:
         super().__init__(message)
@@ -32,20 +34,24 @@ class ExpressionError(Exception):
 
 
 def evaluate(text: str, env: Environment) -> int:
-    """The value of an expression.
+    """Return the value of an expression.
 
     Args:
         text: For example `d // heads * kv_heads`.
         env: The value of each name.
 
     Raises:
-        ExpressionError: It is not arithmetic, names what is not there, divides by zero, or overflows.
+        ExpressionError: It is not arithmetic, uses an unknown name, divides by zero, or overflows.
+
+    Example:
+        >>> evaluate("d // heads", {"d": 512, "heads": 8})
+        64
     """
     return _value(parse(text), env, text)
 
 
 def names_in(text: str) -> frozenset[str]:
-    """The names that an expression uses.
+    """Return the names that an expression uses.
 
     Raises:
         ExpressionError: It is not arithmetic.
@@ -55,35 +61,37 @@ def names_in(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> ast.expr:
-    """The tree of an expression, checked to be arithmetic.
+    """Return the syntax tree of an expression.
 
     Raises:
-        ExpressionError: It is not.
+        ExpressionError: The expression is not arithmetic.
     """
     if len(text) > MAX_LENGTH:
         raise ExpressionError(
-            f"an expression has at most {MAX_LENGTH} characters, and this one has {len(text)}"
+            f"expression too long: expected at most {MAX_LENGTH} characters, got {len(text)}"
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)  # the likes of "2or d", which are refused below
+            warnings.simplefilter(
+                "ignore", SyntaxWarning
+            )  # for texts such as "2or d", which are refused below
             tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ExpressionError(
-            f'"{_short(text)}" is neither a number nor an arithmetic expression', _GRAMMAR
+            f'"{clip(text)}" is neither a number nor an arithmetic expression', _GRAMMAR
         ) from None
     for node in ast.walk(tree):
         _check(node, text)
     return tree
 
 
-_GRAMMAR = "integers, params, + - * // % ** and parentheses make an expression"
+_GRAMMAR = "an expression consists of integers, params, + - * // % ** and parentheses"
 
 
 def _check(node: ast.AST, text: str) -> None:
     match node:
         case ast.BinOp(op=ast.Div()):
-            raise ExpressionError(f'"{_short(text)}" divides with /', "write // for the whole quotient")
+            raise ExpressionError(f'"{clip(text)}" contains the operator /', "use // for integer division")
         case ast.BinOp(op=op) if type(op) in _BINARY:
             return
         case ast.UnaryOp(op=ast.USub() | ast.UAdd()):
@@ -94,7 +102,7 @@ def _check(node: ast.AST, text: str) -> None:
             return
         case ast.operator() | ast.unaryop() | ast.expr_context():
             return
-    raise ExpressionError(f'"{_short(text)}" is not arithmetic', _GRAMMAR)
+    raise ExpressionError(f'"{clip(text)}" is not arithmetic', _GRAMMAR)
 
 
 def _power(base: int, exponent: int) -> int:
@@ -129,31 +137,38 @@ def _value(node: ast.expr, env: Environment, text: str) -> int:
         case ast.BinOp(left=left, op=op, right=right):
             a, b = _value(left, env, text), _value(right, env, text)
             if b == 0 and isinstance(op, ast.FloorDiv | ast.Mod):
-                raise ExpressionError(f'"{_short(text)}" divides by zero')
+                raise ExpressionError(f'"{clip(text)}" divides by zero')
             result = _BINARY[type(op)](a, b)
         case _:
-            raise ExpressionError(f'"{_short(text)}" is not arithmetic', _GRAMMAR)
+            raise ExpressionError(f'"{clip(text)}" is not arithmetic', _GRAMMAR)
     if abs(result) > MAX_MAGNITUDE:
-        raise ExpressionError(f'"{_short(text)}" overflows: its value does not fit in 64 bits')
+        raise ExpressionError(f'"{clip(text)}" overflows: its value does not fit in 64 bits')
     return result
 
 
 def unknown_name(name: str, env: Environment) -> ExpressionError:
-    """The error for a name that no parameter has, with the nearest one."""
+    """Return the error for an unknown name, with the most similar known name or all known names."""
     close = difflib.get_close_matches(name, list(env), n=1)
-    params = ", ".join(sorted(env)) or "none"
-    advice = f"did you mean {close[0]}?" if close else f"the params here are: {params}"
-    return ExpressionError(f'there is no param "{name}"', advice)
+    names = f"the names are: {', '.join(sorted(env))}" if env else "the spec has no params"
+    return ExpressionError(f'unknown param "{name}"', f"did you mean {close[0]}?" if close else names)
 
 
 _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
 def render(template: str, env: Environment) -> str:
-    """A name with every `{expression}` in it replaced by its value; `{{` and `}}` stand for themselves.
+    """Return a name with every `{expression}` replaced by its value, and `{{` and `}}` by a brace.
+
+    Args:
+        template: The name.
+        env: The value of each name in the expressions.
 
     Raises:
-        ExpressionError: An expression cannot be evaluated, or a brace stands alone.
+        ExpressionError: An expression cannot be evaluated, or a brace is not matched.
+
+    Example:
+        >>> render("blocks.{i + 1}", {"i": 0})
+        'blocks.1'
     """
     if "{" not in template and "}" not in template:
         return template
@@ -164,7 +179,7 @@ def render(template: str, env: Environment) -> str:
             return text[0]
         if text in {"{", "}"}:
             raise ExpressionError(
-                f'a single {text} stands in "{_short(template)}"', f"write {text * 2} for a brace"
+                f'unmatched {text} in "{clip(template)}"', f"write {text * 2} for a literal brace"
             )
         return str(evaluate(match[1], env))
 
@@ -173,12 +188,12 @@ def render(template: str, env: Environment) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A name that `render` has filled in before, made ready to be filled in many times.
+    """A name that `render` accepts, prepared to be rendered many times.
 
     Attributes:
-        pattern: For Python's `%`, with a `%d` for every expression.
-        expressions: The tree of each expression, and its text for messages.
-        named: What takes the values out of an environment where every expression is but a name, as most are.
+        pattern: Format string for Python's `%`, with a `%d` for every expression.
+        expressions: Syntax tree of each expression, and its text for messages.
+        named: Returns the values from an environment, if every expression is only a name, as most are.
     """
 
     pattern: str
@@ -187,7 +202,7 @@ class Template:
 
     @classmethod
     def of(cls, text: str) -> Template:
-        """The template of a text that `render` takes."""
+        """Return the template of a text that `render` accepts."""
         pattern, expressions, at = "", [], 0
         for match in _FIELD.finditer(text):
             pattern += text[at : match.start()].replace("%", "%%")
@@ -202,7 +217,7 @@ class Template:
         return cls(pattern + text[at:].replace("%", "%%"), tuple(expressions), named)
 
     def render(self, env: Environment) -> str:
-        """The same as `render` of its text.
+        """Return the same as `render` of its text.
 
         Raises:
             ExpressionError: An expression cannot be evaluated.
@@ -211,9 +226,5 @@ class Template:
             try:
                 return self.pattern % self.named(env)
             except KeyError:
-                pass  # which is told below
+                pass  # reported below
         return self.pattern % tuple([_value(tree, env, text) for tree, text in self.expressions])
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,19 +1,19 @@
-"""The types of a spec's fields: what each accepts, what it becomes, and its JSON Schema.
+"""Types of the fields of a spec, each with its validation and its JSON Schema.
 
-Sizes may be expressions and names may be templates over the parameters; the environment comes with
-the validation's context, so a validated model holds plain integers and finished names.
+Sizes may be expressions, and names may be templates, over the params. Their values come with the context of
+the validation, so that a validated model holds only integers and rendered names.
 """
 
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from lecun_cli.display.text import CONTROL_CHARACTERS, clip
 from lecun_cli.dtypes import DTYPES, FLOAT_DTYPES
 from lecun_cli.errors import describe
 from lecun_cli.initializers import family
@@ -26,12 +26,12 @@ MAX_NAME = 1024
 
 
 def field_error(message: str, help: str | None = None, *, field: str | None = None) -> PydanticCustomError:
-    """A validation error that carries its message and advice as they are.
+    """Return a validation error with a message and advice for the user.
 
     Args:
-        message: The rule and what was found.
-        help: What to do about it.
-        field: The key that is at fault, where a whole layer is looked at.
+        message: The message, `<key>: expected <rule>, got <value>`.
+        help: How to fix it.
+        field: The key to point at, for a rule about a whole layer.
     """
     return PydanticCustomError(
         "lecun_init", cast("Any", "{message}"), {"message": message, "help": help, "field": field}
@@ -39,15 +39,22 @@ def field_error(message: str, help: str | None = None, *, field: str | None = No
 
 
 def environment(info: ValidationInfo) -> Environment:
-    """The parameters in force where a value is validated."""
+    """Return the value of each name that expressions may use where a value is validated."""
     return cast("Environment", (info.context or {}).get("env", {}))
 
 
 def integer(value: object, env: Environment, *, what: str, least: int, most: int = 2**63 - 1) -> int:
-    """An integer, or an expression with an integer value, between two bounds.
+    """Return the value of an integer or of an expression, between two bounds.
+
+    Args:
+        value: The integer or the expression.
+        env: The value of each name that an expression may use.
+        what: The key, for messages.
+        least: The minimum.
+        most: The maximum.
 
     Raises:
-        PydanticCustomError: It is neither, or out of bounds; the message says the rule and the value.
+        PydanticCustomError: The value is not an integer or an expression, or is out of bounds.
     """
     text = describe(value)
     if isinstance(value, str):
@@ -60,16 +67,16 @@ def integer(value: object, env: Environment, *, what: str, least: int, most: int
         number = value
     else:
         advice = f"write {value:.0f}" if isinstance(value, float) and value.is_integer() else None
-        raise field_error(f"{what} is an integer or an expression over params, found {text}", advice)
+        raise field_error(f"{what}: expected an integer or an expression over params, got {text}", advice)
     if number < least:
-        raise field_error(f"{what} is at least {least}, found {text}")
+        raise field_error(f"{what}: expected at least {least}, got {text}")
     if number > most:
-        raise field_error(f"{what} is at most {most}, found {text}")
+        raise field_error(f"{what}: expected at most {most}, got {text}")
     return number
 
 
 def _size(value: object, info: ValidationInfo) -> int:
-    return integer(value, environment(info), what=info.field_name or "a size", least=1, most=MAX_DIMENSION)
+    return integer(value, environment(info), what=info.field_name or "size", least=1, most=MAX_DIMENSION)
 
 
 def _sizes(value: object, info: ValidationInfo) -> tuple[int, ...]:
@@ -78,43 +85,47 @@ def _sizes(value: object, info: ValidationInfo) -> tuple[int, ...]:
 
 
 def _count(value: object, info: ValidationInfo) -> int:
-    return integer(value, environment(info), what=info.field_name or "a count", least=0)
+    return integer(value, environment(info), what=info.field_name or "count", least=0)
 
 
 def _seed(value: object, info: ValidationInfo) -> int:
-    return integer(value, environment(info), what="a seed", least=0, most=2**64 - 1)
+    return integer(value, environment(info), what="seed", least=0, most=2**64 - 1)
 
 
 def _axes(value: object, info: ValidationInfo) -> tuple[int, ...]:
     if not isinstance(value, list | tuple):
-        raise field_error(f"{info.field_name} is a list of axes, found {describe(value)}", "write it as [1]")
+        raise field_error(
+            f"{info.field_name}: expected a list of axes, got {describe(value)}", "write it as [1]"
+        )
     env = environment(info)
-    return tuple(integer(v, env, what="an axis", least=-64, most=63) for v in value)
+    return tuple(integer(v, env, what=str(info.field_name), least=-64, most=63) for v in value)
 
 
 def name_of(value: object, env: Environment, field: str) -> str:
-    """A name with its templates filled in.
+    """Return a name with its expressions replaced by their values.
+
+    Args:
+        value: The name.
+        env: The value of each name that an expression may use.
+        field: The key, for messages.
 
     Raises:
-        PydanticCustomError: It is none; the message says the rule and the value.
+        PydanticCustomError: The value is not a valid name.
     """
     if not isinstance(value, str):
         advice = f'write it as "{value}"' if isinstance(value, int | float) else None
-        raise field_error(f"{field} is a string, found {describe(value)}", advice)
+        raise field_error(f"{field}: expected a string, got {describe(value)}", advice)
     try:
         name = render(value, env)
     except ExpressionError as error:
         raise field_error(error.message, error.help) from None
     if not name:
-        raise field_error(f"{field} is not empty")
+        raise field_error(f'{field}: expected a nonempty string, got ""')
     if len(name) > MAX_NAME:
-        raise field_error(f"{field} has at most {MAX_NAME} characters, found {len(name)}")
-    if _UNPRINTABLE.search(name):
-        raise field_error(f"{field} holds no control characters")
+        raise field_error(f"{field}: expected at most {MAX_NAME} characters, got {len(name)}")
+    if CONTROL_CHARACTERS.search(name):
+        raise field_error(f"{field}: control characters are not allowed")
     return name
-
-
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def _name(value: object, info: ValidationInfo) -> str:
@@ -122,21 +133,26 @@ def _name(value: object, info: ValidationInfo) -> str:
 
 
 def split_path(name: str) -> tuple[str, ...]:
-    """The segments of a layer's name: both `.` and `/` nest."""
+    """Return the parts of a layer's name, which `.` and `/` separate."""
     return tuple(name.replace(".", "/").split("/"))
 
 
 def layer_name_of(value: object, env: Environment, field: str) -> str:
-    """A layer's name with its templates filled in, no part of it empty.
+    """Return a layer's name with its expressions replaced by their values.
+
+    Args:
+        value: The name.
+        env: The value of each name that an expression may use.
+        field: The key, for messages.
 
     Raises:
-        PydanticCustomError: It is none; the message says the rule and the value.
+        PydanticCustomError: The value is not a valid name, or a part of it is empty.
     """
     name = name_of(value, env, field)
     if not all(split_path(name)):
         raise field_error(
-            f'"{name}" has an empty part',
-            "`.` and `/` nest names, so neither begins or ends one, nor doubles",
+            f'{field}: "{name}" has an empty part',
+            "`.` and `/` separate the parts of a name; remove the extra one",
         )
     return name
 
@@ -146,7 +162,13 @@ def _layer_name(value: object, info: ValidationInfo) -> str:
 
 
 def meant(value: object, choices: Iterable[str], synonyms: Mapping[str, str]) -> str | None:
-    """`did you mean X?` for a word that is not known, or None."""
+    """Return `did you mean X?` for an unknown name, or None.
+
+    Args:
+        value: The unknown name.
+        choices: The known names.
+        synonyms: For other names in lower case, the known name.
+    """
     if not isinstance(value, str):
         return None
     text = value.strip().lower()
@@ -157,7 +179,7 @@ def meant(value: object, choices: Iterable[str], synonyms: Mapping[str, str]) ->
     return f"did you mean {near}?" if near else None
 
 
-# What dtypes are called elsewhere.
+# Other names of dtypes.
 _DTYPE_SYNONYMS = {
     "fp64": "float64",
     "f64": "float64",
@@ -186,7 +208,12 @@ def _dtype(value: object) -> str:
         near = meant(value, DTYPES, _DTYPE_SYNONYMS)
         rest = (name for name in DTYPES if name not in FLOAT_DTYPES)
         advice = near or f"dtypes are: {', '.join(FLOAT_DTYPES)}; for constants also {', '.join(rest)}"
-        raise field_error(f"{describe(value)} is no dtype", advice)
+        message = (
+            f'unknown dtype "{clip(value)}"'
+            if isinstance(value, str)
+            else f"dtype: expected a name, got {describe(value)}"
+        )
+        raise field_error(message, advice)
     return str(value)
 
 
@@ -202,7 +229,7 @@ def _initializer(value: object) -> Initializer:
     except InitializerError as error:
         raise field_error(error.message, error.help) from None
     raise field_error(
-        f"an initializer is a name, or a mapping with a name and arguments; found {describe(value)}",
+        f"invalid initializer: expected a name, or a mapping with a name, got {describe(value)}",
         "for example lecun_normal, or {name: truncated_normal, stddev: 0.02}",
     )
 
@@ -242,14 +269,14 @@ Count = Annotated[
 Seed = Annotated[
     int,
     BeforeValidator(_seed),
-    WithJsonSchema(_expression_schema(0, "the seed of every stream, below 2**64")),
+    WithJsonSchema(_expression_schema(0, "the seed of every stream, less than 2**64")),
 ]
 Sizes = Annotated[
     tuple[int, ...],
     BeforeValidator(_sizes),
     WithJsonSchema(
         {
-            "description": "one size for every axis, or a list with one for each",
+            "description": "one size for all axes, or a list with one for each axis",
             "anyOf": [*_SIZE_SCHEMA["anyOf"], {"type": "array", "items": _SIZE_SCHEMA}],
         }
     ),
@@ -258,7 +285,7 @@ Axes = Annotated[
     tuple[int, ...],
     BeforeValidator(_axes),
     WithJsonSchema(
-        {"type": "array", "items": _expression_schema(-64, "an axis; negative ones count from the end")}
+        {"type": "array", "items": _expression_schema(-64, "an axis; negative numbers count from the end")}
     ),
 ]
 Name = Annotated[

@@ -1,4 +1,4 @@
-"""Normalisations: scales of one, shifts of zero, and the running statistics of a batch."""
+"""Normalizations: scales of one, shifts of zero, and the running statistics of a batch."""
 
 from __future__ import annotations
 
@@ -34,51 +34,57 @@ def _affine(
 
 
 class LayerNormalization(Layer):
-    """Layer normalisation: `gamma` and `beta`, both `(*features)`."""
+    """Layer normalization: `gamma` and `beta`, both `(*features)`."""
 
     type: Literal["layer_normalization"]
-    features: Sizes = Field(description="the normalised shape", examples=[64, "d"])
-    scale: bool = Field(default=True, description="whether there is a gamma", examples=[False])
+    features: Sizes = Field(description="the normalized shape", examples=[64, "d"])
+    scale: bool = Field(
+        default=True, description="if true, the layer has a gamma (PyTorch's weight)", examples=[False]
+    )
     center: bool = Field(
-        default=True, description="whether there is a beta (PyTorch's bias)", examples=[False]
+        default=True, description="if true, the layer has a beta (PyTorch's bias)", examples=[False]
     )
     gamma_initializer: InitializerField = ONES
     beta_initializer: InitializerField = ZEROS
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """`gamma (*features)` and `beta (*features)`."""
+        """Return `gamma (*features)` and `beta (*features)`."""
         return _affine(self.features, self.scale, self.center, self.gamma_initializer, self.beta_initializer)
 
 
 class RMSNormalization(Layer):
-    """Root-mean-square normalisation: `scale (*features)`."""
+    """Root-mean-square normalization: `scale (*features)`."""
 
     type: Literal["rms_normalization"]
-    features: Sizes = Field(description="the normalised shape", examples=[64, "d"])
+    features: Sizes = Field(description="the normalized shape", examples=[64, "d"])
     scale_initializer: InitializerField = ONES
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """`scale (*features)`."""
+        """Return `scale (*features)`."""
         return (Parameter("scale", self.features, self.scale_initializer),)
 
 
 class BatchNormalization(Layer):
-    """Batch normalisation: `gamma`, `beta`, `moving_mean`, `moving_variance`, all `(features,)`.
+    """Batch normalization: `gamma`, `beta`, `moving_mean`, `moving_variance`, all `(features,)`.
 
-    PyTorch stores a counter besides, `num_batches_tracked ()` int64.
+    PyTorch also stores a counter, `num_batches_tracked ()` int64.
     """
 
     type: Literal["batch_normalization"]
-    features: Size = Field(description="channels", examples=[64, "d"])
-    scale: bool = Field(default=True, description="whether there is a gamma", examples=[False])
-    center: bool = Field(default=True, description="whether there is a beta", examples=[False])
+    features: Size = Field(description="number of channels", examples=[64, "d"])
+    scale: bool = Field(
+        default=True, description="if true, the layer has a gamma (PyTorch's weight)", examples=[False]
+    )
+    center: bool = Field(
+        default=True, description="if true, the layer has a beta (PyTorch's bias)", examples=[False]
+    )
     gamma_initializer: InitializerField = ONES
     beta_initializer: InitializerField = ZEROS
     moving_mean_initializer: InitializerField = ZEROS
     moving_variance_initializer: InitializerField = ONES
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """The affine pair, the two running statistics, and the counter."""
+        """Return scale and shift, the two running statistics, and the counter."""
         shape = (self.features,)
         return (
             *_affine(shape, self.scale, self.center, self.gamma_initializer, self.beta_initializer),
@@ -89,18 +95,26 @@ class BatchNormalization(Layer):
 
 
 class GroupNormalization(Layer):
-    """Group normalisation: `gamma` and `beta`, both `(features,)`."""
+    """Group normalization: `gamma` and `beta`, both `(features,)`."""
 
     type: Literal["group_normalization"]
-    features: Size = Field(description="channels", examples=[64, "d"])
-    groups: Size = Field(default=32, description="groups of channels; no effect on weights", examples=[1, 8])
-    scale: bool = Field(default=True, description="whether there is a gamma", examples=[False])
-    center: bool = Field(default=True, description="whether there is a beta", examples=[False])
+    features: Size = Field(description="number of channels", examples=[64, "d"])
+    groups: Size = Field(
+        default=32,
+        description="number of groups of channels; it affects propagate, not the weights",
+        examples=[1, 8],
+    )
+    scale: bool = Field(
+        default=True, description="if true, the layer has a gamma (PyTorch's weight)", examples=[False]
+    )
+    center: bool = Field(
+        default=True, description="if true, the layer has a beta (PyTorch's bias)", examples=[False]
+    )
     gamma_initializer: InitializerField = ONES
     beta_initializer: InitializerField = ZEROS
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """`gamma (features,)` and `beta (features,)`."""
+        """Return `gamma (features,)` and `beta (features,)`."""
         return _affine(
             (self.features,), self.scale, self.center, self.gamma_initializer, self.beta_initializer
         )
@@ -177,9 +191,9 @@ def _normalize_groups(
 ) -> Array:
     if layer.features % layer.groups:
         raise UsageError(
-            f"groups divides features, and {layer.features} is no multiple of {layer.groups} "
-            f'in "{layer.name}"',
-            help="give the layer its groups; weights do not depend on them, a forward pass does",
+            f'groups of "{layer.name}": expected a divisor of features = {layer.features}, '
+            f"got {layer.groups}",
+            help="give the layer its groups, which affect the forward pass",
         )
     grouped = x.reshape(*x.shape[:-1], layer.groups, -1)
     axes = (*range(1, x.ndim - 1), x.ndim)
@@ -244,7 +258,7 @@ LAYER_TYPES: tuple[AnyLayerType, ...] = (
     LayerType(RMSNormalization, _OVER_FEATURES, has_kernel=False, synonyms=("rms_norm", "rmsnorm")),
     LayerType(
         BatchNormalization,
-        _over_channels(_normalize_batch, "batch normalisation has its stored statistics, as in inference"),
+        _over_channels(_normalize_batch, "batch normalization uses its stored statistics, as in inference"),
         has_kernel=False,
         precedes_activation=True,
         synonyms=("batch_norm", "batchnorm", "batchnorm1d", "batchnorm2d"),

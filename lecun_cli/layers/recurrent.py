@@ -1,4 +1,4 @@
-"""Recurrent layers: one kernel a gate for the input and one for the hidden state."""
+"""Recurrent layers: for each gate, one kernel for the input and one for the hidden state."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Recurrent(Model):
-    """What all recurrent layers share.
+    """Fields and parameters of all recurrent layers.
 
-    Every gate is a parameter of its own, `(hidden, in)` for the input, `(hidden, hidden)` for the hidden
-    state, since frameworks pack the gates in different orders, or not at all. Each kernel's fan-in is
-    its own inputs.
+    Each gate is a separate parameter, `(hidden, in)` for the input and `(hidden, hidden)` for the hidden
+    state, since frameworks pack the gates in different orders, or not at all. The fan-in of each kernel is
+    the number of its own inputs.
     """
 
     gates: ClassVar[tuple[str, ...]] = ("",)
@@ -31,28 +31,32 @@ class Recurrent(Model):
     input_size: Size = Field(description="width of the input", examples=[64])
     hidden_size: Size = Field(description="width of the hidden state", examples=[128])
     num_layers: Size = Field(
-        default=1, description="layers on top of each other; more than one in PyTorch only", examples=[2]
+        default=1, description="number of stacked layers; only PyTorch supports more than one", examples=[2]
     )
-    bias: bool = Field(default=True, description="whether there are biases", examples=[False])
+    bias: bool = Field(default=True, description="if true, the layer has biases", examples=[False])
     kernel_initializer: InitializerField = LECUN_NORMAL
     recurrent_initializer: InitializerField = LECUN_NORMAL
     bias_initializer: InitializerField = ZEROS
 
     def gated(self, param_name: str) -> tuple[str, ...]:
-        """The roles of one kind of parameter, gate by gate in Keras's order."""
+        """Return the names of a parameter for each gate, in Keras's order."""
         return tuple(f"{param_name}_{gate}" if gate else param_name for gate in self.gates)
 
     def under(self, k: int) -> str:
-        """What the roles of layer `k` begin with; those of the first with nothing."""
+        """Return the prefix of the parameter names of layer `k` of a stack, empty for the first."""
         return f"l{k}/" if k else ""
 
     def bias_of(self, gate: str) -> Initializer:
-        """The initializer of a gate's bias."""
+        """Return the initializer of the bias of a gate."""
         del gate
         return self.bias_initializer
 
     def cells(self, ways: tuple[str, ...] = ("",)) -> tuple[Parameter, ...]:
-        """The parameters of every layer, once for each way through the sequence."""
+        """Return the parameters of all layers of a stack, once for each direction.
+
+        Args:
+            ways: The prefix of the parameter names of each direction.
+        """
         parameters: list[Parameter] = []
         for k in range(self.num_layers):
             width = self.hidden_size * len(ways) if k else self.input_size
@@ -84,46 +88,46 @@ class Recurrent(Model):
 
 
 class SimpleRNNCell(Recurrent):
-    """No gates."""
+    """A recurrent layer without gates, inside `bidirectional`."""
 
     type: Literal["simple_rnn"]
 
 
 class GRUCell(Recurrent):
-    """Update, reset and candidate."""
+    """A gated recurrent unit inside `bidirectional`: update, reset and candidate."""
 
     gates = ("update", "reset", "candidate")
 
     type: Literal["gru"]
     reset_after: bool = Field(
         default=True,
-        description="whether the reset gate comes after the product, as in PyTorch and Flax",
+        description="if true, the reset gate applies after the matrix product, as in PyTorch and Flax",
         examples=[True],
     )
 
 
 class LSTMCell(Recurrent):
-    """Input, forget, cell and output."""
+    """Long short-term memory inside `bidirectional`: input, forget, cell and output."""
 
     gates = ("input", "forget", "cell", "output")
 
     type: Literal["lstm"]
     unit_forget_bias: bool = Field(
-        default=False, description="whether the forget gate's bias is one", examples=[True]
+        default=False, description="if true, the bias of the forget gate is one", examples=[True]
     )
 
     def bias_of(self, gate: str) -> Initializer:
-        """Ones for the forget gate, if asked for."""
+        """Return ones for the forget gate if `unit_forget_bias` is true."""
         return ONES if gate == "forget" and self.unit_forget_bias else self.bias_initializer
 
 
 class _Named(Layer):
-    """A recurrent layer on its own."""
+    """A recurrent layer with a name."""
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """A kernel, a recurrent kernel and biases for every gate of every layer."""
+        """Return kernel, recurrent kernel and biases for each gate of each layer."""
         if not isinstance(self, Recurrent):
-            raise AssertionError("a recurrent layer that is none")
+            raise AssertionError("only recurrent layers inherit from this class")
         return self.cells()
 
 
@@ -149,20 +153,22 @@ Cell = Annotated[SimpleRNNCell | GRUCell | LSTMCell, Field(discriminator="type")
 
 
 class Bidirectional(Layer):
-    """A recurrent layer both ways through the sequence, each with its own parameters."""
+    """A recurrent layer in both directions of the sequence, each with its own parameters."""
 
     type: Literal["bidirectional"]
     name: LayerName = Field(description="the layer's name", examples=["hidden", "blocks.{i}"])
     dtype: DTypeName | None = Field(
-        default=None, description="dtype of its parameters; the spec's if not given", examples=["bfloat16"]
+        default=None,
+        description="dtype of the parameters; by default, the dtype of the spec",
+        examples=["bfloat16"],
     )
     layer: Cell = Field(
-        description="the layer that runs both ways: a simple_rnn, gru or lstm without a name",
+        description="the layer to apply in both directions: a simple_rnn, gru or lstm without a name",
         examples=[{"type": "lstm", "input_size": 64, "hidden_size": 128}],
     )
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """The parameters of the layer, under `forward/` and `backward/`."""
+        """Return the parameters of the layer, under `forward/` and `backward/`."""
         return self.layer.cells(("forward/", "backward/"))
 
 

@@ -1,4 +1,4 @@
-"""Raw tensors: a name and a shape, for what no layer kind describes."""
+"""Raw tensors: a name and a shape, for tensors that no layer type describes."""
 
 from __future__ import annotations
 
@@ -18,35 +18,41 @@ if TYPE_CHECKING:
 class RawTensor(Model):
     """A tensor of any name and shape, stored as given in every framework.
 
-    Its fans are given (`fan_in`, `fan_out`) or follow from `in_axes`, `out_axes` and `batch_axes`.
+    Its fans are given by `fan_in` and `fan_out`, or follow from `in_axes`, `out_axes` and `batch_axes`.
     """
 
-    name: Name = Field(description="the tensor's name, kept as it is", examples=["hidden", "blocks.{i}"])
+    name: Name = Field(description="the tensor's name, used verbatim", examples=["hidden", "blocks.{i}"])
     shape: Sizes = Field(
-        description="its shape, outermost axis first; [] is a scalar", examples=[[1000, 64], ["vocab", "d"]]
+        description="the shape, outermost axis first; [] is a scalar", examples=[[1000, 64], ["vocab", "d"]]
     )
     dtype: DTypeName | None = Field(
-        default=None, description="its dtype; the spec's if not given", examples=["bfloat16"]
+        default=None, description="the dtype; by default, the dtype of the spec", examples=["bfloat16"]
     )
     initializer: InitializerField = LECUN_NORMAL
-    fan_in: Size | None = Field(default=None, description="inputs that feed one output", examples=[100, "d"])
-    fan_out: Size | None = Field(default=None, description="outputs that one input feeds", examples=[64])
+    fan_in: Size | None = Field(
+        default=None, description="number of inputs that feed one output", examples=[100, "d"]
+    )
+    fan_out: Size | None = Field(
+        default=None, description="number of outputs that one input feeds", examples=[64]
+    )
     in_axes: Axes | None = Field(default=None, description="axes that one output sums over", examples=[[1]])
     out_axes: Axes | None = Field(
-        default=None, description="axes of the outputs; with them, the rest is a window", examples=[[0]]
+        default=None,
+        description="axes of the outputs; if given, all other axes are the window",
+        examples=[[0]],
     )
     batch_axes: Axes | None = Field(
         default=None, description="axes of independent kernels, such as experts", examples=[[0]]
     )
     stream: Name | None = Field(
         default=None,
-        description="the identity to draw from in place of the tensor's name",
+        description="the identity to draw from, instead of the name of the tensor",
         examples=["embed/embeddings"],
     )
 
     collection: Name | None = Field(
         default=None,
-        description="the Flax collection that it is a variable of; params if not given",
+        description="the Flax collection of the variable; by default, params",
         examples=["batch_stats"],
     )
 
@@ -54,21 +60,18 @@ class RawTensor(Model):
     def _check(self) -> Self:
         if self.fan_in is not None and self.in_axes is not None:
             raise field_error(
-                "fan_in and in_axes both say what the fan-in is", "keep one of the two", field="in_axes"
+                "in_axes: expected either fan_in or in_axes, got both", "remove one of them", field="in_axes"
             )
         if self.in_axes is None and (self.out_axes or self.batch_axes):
-            raise field_error(
-                "out_axes and batch_axes go with in_axes",
-                "give in_axes too",
-                field="out_axes" if self.out_axes else "batch_axes",
-            )
+            field = "out_axes" if self.out_axes else "batch_axes"
+            raise field_error(f"{field} requires in_axes", "give in_axes too", field=field)
         seen: dict[int, str] = {}
         for field in ("in_axes", "out_axes", "batch_axes"):
             for axis in self._axes(field):
                 if seen.get(axis) == field:
-                    raise field_error(f"axis {axis} stands twice in {field}", field=field)
+                    raise field_error(f"{field}: expected different axes, got {axis} twice", field=field)
                 if axis in seen:
-                    raise field_error(f"axis {axis} stands in both {seen[axis]} and {field}", field=field)
+                    raise field_error(f"{field}: axis {axis} is also in {seen[axis]}", field=field)
                 seen[axis] = field
         return self
 
@@ -77,12 +80,14 @@ class RawTensor(Model):
         rank = len(self.shape)
         for axis in axes or ():
             if not -rank <= axis < rank:
-                raise field_error(f"{field} has axis {axis}, and the shape has {rank} axes", field=field)
+                raise field_error(
+                    f"{field}: axis {axis} is out of range for a shape of {rank} axes", field=field
+                )
         return tuple(axis % rank for axis in axes or ())
 
     @property
     def fans(self) -> Fans | None:
-        """The exact fans, or None where nothing is said of them."""
+        """The exact fans, or None if they are not given."""
         if self.in_axes is not None:
             out = None if self.out_axes is None else self._axes("out_axes")
             fans = from_axes(self.shape, self._axes("in_axes"), out, self._axes("batch_axes"))
@@ -95,12 +100,12 @@ class RawTensor(Model):
         return Fans(self.fan_in, self.fan_out or max(1, n_elements // self.fan_in))
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """The tensor itself."""
+        """Return the tensor itself."""
         return (Parameter("", self.shape, self.initializer, self.fans),)
 
 
 class TensorLayer(RawTensor):
-    """A raw tensor among the layers, so that it can repeat and nest."""
+    """A raw tensor in the list of layers, where it can be part of repeats and groups."""
 
     type: Literal["tensor"]
 

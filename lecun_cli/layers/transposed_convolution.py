@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 class ConvTranspose(Conv):
     """A transposed convolution: `kernel (groups, out / groups, in / groups, *kernel_size)`, `bias (out,)`.
 
-    In C order that is `(out, in / groups, *kernel_size)`, as for a convolution. With a stride, an output
-    is fed by only one in so many taps of the window, on average.
+    In C order that is `(out, in / groups, *kernel_size)`, as for a convolution. With a stride s, on average
+    only one in s taps of the window along each axis feeds an output.
     """
 
     stride: Sizes = Field(
-        default=(1,), description="step of the window: one size, or one for every axis", examples=[2, [2, 2]]
+        default=(1,),
+        description="step of the window: one for all axes, or one for each axis",
+        examples=[2, [2, 2]],
     )
 
     @model_validator(mode="after")
@@ -41,7 +43,7 @@ class ConvTranspose(Conv):
         return window_of(self.stride, self.rank)
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """`kernel (groups, out / groups, in / groups, *window)` and `bias (out_channels,)`."""
+        """Return `kernel (groups, out / groups, in / groups, *window)` and `bias (out_channels,)`."""
         taps = math.prod(self.window)
         steps = math.prod(self.steps)
         inward, outward = self.in_channels // self.groups, self.out_channels // self.groups

@@ -152,7 +152,7 @@ def from_file(path: Path, plan: Plan) -> ReadParameter:
     maps = {file: np.memmap(file, np.uint8, "r") for file in files}
 
     def read(tensor: TensorPlan, k: int, box: Box) -> Array:
-        stored_tensor, file = stored[names[tensor.name]]
+        stored_tensor, file = stored[names.get(tensor.name, tensor.name)]
         flat = _values(maps[file], stored_tensor, file)
         part = tensor.parts[k]
         if tensor.concat_axis == 0:
@@ -190,20 +190,20 @@ def _check(
     stored_tensor, _ = stored.get(name, (None, None))
     if stored_tensor is None:
         close = difflib.get_close_matches(name, list(stored)[:10_000], n=1)
-        advice = f"the nearest that it holds is {close[0]}" if close else "is it a file of this spec?"
+        advice = f"did you mean {close[0]}? " if close else ""
         raise UsageError(
-            f'{path} holds no tensor "{name}"',
-            help=f"{advice}; --framework says whose names it has",
+            f'{path} does not contain the tensor "{name}"',
+            help=f"{advice}give a file of this spec, and the --framework that it was made with",
         )
     if stored_tensor.shape != tensor.shape:
         raise UsageError(
-            f'"{name}" is {list(tensor.shape)} by the spec, and {list(stored_tensor.shape)} in {path}',
+            f'shape of "{name}" in {path}: expected {list(tensor.shape)}, got {list(stored_tensor.shape)}',
             help="give the file without the spec, or the --set and --framework that it was made with",
         )
 
 
 def _values(data: np.ndarray[Any, Any], tensor: StoredTensor, path: Path) -> np.ndarray[Any, Any]:
-    """The elements of a stored tensor, one axis, in the dtype of the file."""
+    """Return the elements of a stored tensor in one axis, in the dtype of the file."""
     from lecun_cli.dtypes import DTYPES
 
     if tensor.offset >= 0 and tensor.dtype in DTYPES:
@@ -216,6 +216,6 @@ def _values(data: np.ndarray[Any, Any], tensor: StoredTensor, path: Path) -> np.
             values: np.ndarray[Any, Any] = file[tensor.name][()]
         return values.reshape(-1)
     raise WeightFileError(
-        f'"{tensor.name}" in {path} is {tensor.dtype} {list(tensor.shape)} in pieces, which is not read here',
+        f'cannot read "{tensor.name}" in {path}: {tensor.dtype} {list(tensor.shape)}, chunked or compressed',
         help="save it as safetensors, or as HDF5 without chunks and compression",
     )

@@ -1,4 +1,4 @@
-"""What `propagate` is given: a spec, or a weight file whose layers are recognised."""
+"""Read the network to propagate through: a spec, or a weight file whose layers are recognized."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from lecun_cli.spec.load import Spec, load_spec, parse_spec
 
 @dataclass(frozen=True)
 class Network:
-    """What is walked.
+    """A network.
 
     Attributes:
-        spec: Its layers.
-        weights: The file that their weights are read from, or None where they are drawn.
-        notes: What was assumed.
+        spec: The spec of its layers.
+        weights: The file that contains their weights, or None if the weights are drawn.
+        notes: Assumptions, for the user.
     """
 
     spec: Spec
@@ -28,22 +28,22 @@ class Network:
 
 
 def is_weights(path: str | Path) -> bool:
-    """Whether a path names weights, by its suffix, or a folder of them."""
+    """Return whether a path has the suffix of a weight file, or is a folder."""
     path = Path(path)
     return has_weight_suffix(path.name) or path.is_dir()
 
 
 def read_network(path: str | Path, *, seed: int | None = None) -> Network:
-    """The network that a path means.
+    """Read the network of a path.
 
     Args:
-        path: A spec, a weight file, an index of shards, or a folder that holds one of these.
-        seed: In place of that of the spec, or of the manifest beside the file.
+        path: A spec, a weight file, an index of shards, or a folder that contains one of these.
+        seed: Overrides the seed of the spec, or of the manifest next to the file.
 
     Raises:
-        UsageError: There is no such file, or a folder holds no checkpoint, or several.
-        SpecError: The spec has faults.
-        DeriveError: The file holds what no spec can name.
+        UsageError: The file does not exist, or a folder does not contain exactly one checkpoint.
+        SpecError: The spec is not valid.
+        DeriveError: The file contains a tensor that a spec cannot describe.
     """
     if not is_weights(path):
         return Network(load_spec(str(path), seed=seed))
@@ -55,10 +55,10 @@ def read_network(path: str | Path, *, seed: int | None = None) -> Network:
     derived = derive_spec(str(file))
     seed = _manifest_seed(file) if seed is None else seed
     spec = parse_spec(derived.text, str(file), seed=0 if seed is None else seed)
-    order = "class by class" if FORMATS["keras"].matches_name(file.name) else "by name"
+    order = "of the classes" if FORMATS["keras"].matches_name(file.name) else "of the names"
     note = (
-        f"the layers are recognised in the file and follow each other {order}; a spec with --weights FILE "
-        "gives their order and activations"
+        f"the layers were recognized from the file, in the order {order}; to set their order and their "
+        "activations, give a spec and --weights FILE"
     )
     return Network(spec, file, (note, *derived.warnings))
 
@@ -72,11 +72,11 @@ def _in_folder(folder: Path) -> Path:
 
 
 def _manifest_seed(file: Path) -> int | None:
-    """The seed in the manifest beside a file, if there is a sound one."""
+    """Return the seed in the manifest next to a file, or None without a valid manifest."""
     from lecun_cli.manifest.reader import read_manifest
 
     beside = file.with_name(file.name + SUFFIX)
     try:
         return read_manifest(beside).seed if beside.is_file() else None
     except LecunInitError:
-        return None  # the seed is only for what is compared with the file
+        return None  # only weights that are compared with the file need the seed

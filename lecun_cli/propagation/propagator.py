@@ -1,10 +1,10 @@
-"""Unit-variance inputs through the layers of a spec, layer by layer: mean and variance at every depth.
+"""Propagate unit-variance inputs through the layers of a spec, and measure mean and variance at each depth.
 
-This is what LeCun normal is for: with it, 32 SELU layers keep mean 0 and variance 1 (Klambauer et al.,
-arXiv:1706.02515), and with another the signal visibly explodes or vanishes.
+LeCun normal keeps the signal steady: with it, 32 SELU layers keep mean 0 and variance 1 (Klambauer et al.,
+arXiv:1706.02515), while with other initializers the signal can explode or vanish.
 
 Memory is bounded: one input and one output at a time, of as many samples as fit, and kernels in blocks,
-drawn from the seed or read from a file. Moments are in float64, products in float32.
+drawn from the seed or read from a file. Moments are computed in float64, products in float32.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from lecun_cli.propagation.walk import moments, outputs
 from lecun_cli.spec.load import Spec
 
 MOST_SIGNAL_NBYTES = 2**28
-"""Bytes of the samples that enter a layer and of those that leave it, together."""
+"""Maximum bytes of the input and the output of a layer together."""
 _MOST_SAMPLES = 1024
 _FEWEST_IMAGES = 8
-_POSITIONS = 2**15  # places of all images that a chain begins with, if it is not said how many
+_POSITIONS = 2**15  # positions of all images at the start of a chain, if `samples` is not given
 
 Progress = Callable[[int, str], None]
-"""(bytes of weights gone through, the layer at work)"""
+"""Callback `(bytes_done, layer_name)`; the bytes are those of the weights."""
 
 
 def propagate(
@@ -51,30 +51,37 @@ def propagate(
     input_seed: int = 0,
     progress: Progress | None = None,
 ) -> Propagation:
-    """Walk unit-variance inputs through the layers of a spec.
+    """Propagate unit-variance inputs through the layers of a spec.
 
-    A layer is fed by the one before where its sizes allow, else by inputs of its own: a spec is a list of
-    layers, and sums, branches and pooling between them are not in it. Convolutions have stride 1 and no
-    padding, batch normalisation its stored statistics, attention and recurrent layers one position.
+    The input of a layer is the output of the layer before it if the sizes fit; otherwise the layer starts a
+    new chain with inputs of its own. A spec is a list of layers, without the sums, branches and pooling
+    between them. Convolutions have stride 1 and no padding, batch normalization uses its stored statistics,
+    and attention and recurrent layers process one position.
 
     Args:
-        source: A spec, the path of one, or that of a weight file, whose layers `derive_spec` recognises.
-        weights: A weight file that holds the layers of the spec; if not given, they are drawn as the file
-            would hold them.
-        compare: Names of initializers, each of which takes the place of that of every random kernel.
-        activation: The activation of the layers that name none, but the last.
-        samples: Inputs of every chain; if not given, 1024, and fewer of large images.
-        image_size: Of convolutions: one size for every axis, or one for each; if not given, the smallest
-            that leads through them.
-        input_seed: The inputs are `lecun_normal((samples, *shape), fan_in=1, seed=input_seed,
-            identity="propagate/" + name)` of the layer that they enter, channels last: std 1, cut at 2.27.
-        progress: Told of every layer.
+        source: A spec, the path of a spec, or that of a weight file, whose layers `derive_spec` recognizes.
+        weights: A weight file with the layers of the spec; by default, the weights are drawn exactly as the
+            file would contain them.
+        compare: Names of initializers. For each, a further run replaces the initializer of every random
+            kernel.
+        activation: Activation of the layers that do not name one, except the last.
+        samples: Number of inputs of each chain; by default 1024, and fewer for large images.
+        image_size: Size of the images for convolutions: one for all axes, or one for each; by default, the
+            smallest that fits through the convolutions.
+        input_seed: Seed of the inputs. They are `lecun_normal((samples, *shape), fan_in=1, seed=input_seed,
+            identity="propagate/" + name)` for the layer that starts the chain, channels last, with std 1 and
+            bound 2.27.
+        progress: Called after each layer.
+
+    Returns:
+        The moments after each layer in each run, a verdict on each run, and notes about assumptions.
 
     Raises:
-        UsageError: An argument is out of its range, no layer can be walked, or the file is not the spec's.
-        SpecError: The spec has faults.
-        DeriveError: No layers are recognised in the file.
-        WeightFileError: The file is damaged.
+        UsageError: An argument is out of range, the spec has no layer for a forward pass, or the weight file
+            does not belong to the spec.
+        SpecError: The spec is not valid.
+        DeriveError: The layers of the file cannot be recognized.
+        WeightFileError: The file is corrupt.
 
     Example:
         >>> from lecun_cli.spec.load import parse_spec
@@ -115,14 +122,14 @@ def _network(source: Network | Spec | str | Path) -> Network:
 def _check(activation: str | None, samples: int | None, image_size: Shape | None, input_seed: int) -> None:
     if activation is not None and activation not in ACTIVATIONS:
         raise UsageError(
-            f'there is no activation "{activation}"', help=f"activations are: {', '.join(ACTIVATIONS)}"
+            f'unknown activation "{activation}"', help=f"the activations are: {', '.join(ACTIVATIONS)}"
         )
     if samples is not None and not 2 <= samples <= 2**24:
-        raise UsageError(f"samples are from 2 to {2**24:,}, found {samples}")
+        raise UsageError(f"samples: expected 2 to {2**24:,}, got {samples}")
     if image_size is not None and any(n < 1 for n in image_size):
-        raise UsageError(f"a size of an image is at least 1, found {'x'.join(map(str, image_size))}")
+        raise UsageError(f"image size: expected at least 1, got {'x'.join(map(str, image_size))}")
     if not 0 <= input_seed < 2**64:
-        raise UsageError(f"a seed is from 0 to 2**64 - 1, found {input_seed}")
+        raise UsageError(f"input seed: expected 0 to 2**64 - 1, got {input_seed}")
 
 
 def _initializer(name: str) -> Initializer:
@@ -132,13 +139,14 @@ def _initializer(name: str) -> Initializer:
         raise UsageError(error.message, help=error.help) from error
     if not initializer.is_random:
         raise UsageError(
-            f"{name} draws nothing, so every signal ends in it", help="compare initializers that are random"
+            f"cannot compare {name}: expected a random initializer",
+            help="for example lecun_normal or he_normal",
         )
     return initializer
 
 
 def _label(plan: Plan) -> str:
-    """What the random kernels of a plan follow, if it is one initializer; else `spec`."""
+    """Return the initializer of all random kernels of a plan, or `spec` if they have several."""
     initializers = {
         part.initializer for tensor in plan.tensors for part in tensor.parts if is_random_kernel(part)
     }
@@ -146,15 +154,15 @@ def _label(plan: Plan) -> str:
 
 
 def _samples(chains: Chains, samples: int | None) -> tuple[int, ...]:
-    """How many samples each link has: those of its chain."""
+    """Return the number of samples of each link, which is that of its chain."""
     counts: list[int] = []
     for links in segments(chains.links):
         widest = max(math.prod(link.shape) + math.prod(link.output) for link in links)
         fit = MOST_SIGNAL_NBYTES // (4 * widest)
         if fit < 1:
             raise UsageError(
-                f'one sample through "{links[0].name}" and what follows takes {4 * widest:,} bytes, '
-                f"and at most {MOST_SIGNAL_NBYTES:,} are used",
+                f'memory for one sample of the chain from "{links[0].name}": expected at most '
+                f"{MOST_SIGNAL_NBYTES:,} bytes, got {4 * widest:,}",
                 help="give a smaller --image-size",
             )
         positions = math.prod(links[0].shape[:-1])
@@ -168,7 +176,7 @@ def _samples(chains: Chains, samples: int | None) -> tuple[int, ...]:
 
 
 def segments(links: Sequence[Link]) -> Iterator[tuple[Link, ...]]:
-    """The chains, each from a layer with inputs of its own."""
+    """Yield the links of each chain."""
     starts = [k for k, link in enumerate(links) if link.begins]
     for start, stop in zip(starts, [*starts[1:], len(links)], strict=True):
         yield tuple(links[start:stop])
@@ -176,7 +184,7 @@ def segments(links: Sequence[Link]) -> Iterator[tuple[Link, ...]]:
 
 @dataclass
 class _Walk:
-    """What all runs have in common."""
+    """The state that all runs share."""
 
     plan: Plan
     chains: Chains
@@ -187,7 +195,7 @@ class _Walk:
 
     @cached_property
     def nbytes(self) -> dict[str, int]:
-        """Bytes of every tensor, by name."""
+        """Bytes of each tensor, by name."""
         return {tensor.name: tensor.nbytes for tensor in self.plan.tensors}
 
     def run(self, initializer: str, read_parameter: ReadParameter) -> Run:
@@ -208,7 +216,7 @@ class _Walk:
 
 
 def _longest(layers: Sequence[LayerMoments]) -> list[float]:
-    """The variances of the longest chain, without softmax."""
+    """Return the variances of the longest chain, without softmax layers."""
     best: list[float] = []
     current: list[float] = []
     for layer in layers:
@@ -234,31 +242,34 @@ def _notes(
     notes = []
     starts = sum(link.begins for link in links)
     if plan.seed is None and drawn_any:
-        notes.append("the spec gives no seed: 0 stands for it")
+        notes.append("the spec has no seed: seed 0 is used")
     if starts > 1:
         notes.append(
-            f"{starts - 1:,} of {len(links):,} layers begin anew with inputs of their own, as the sizes "
-            "before them do not fit: a list of layers holds no sums and no branches; the verdict is on the "
-            "longest chain"
+            f"{starts - 1:,} of {len(links):,} layers start a new chain with inputs of their own, because "
+            "the sizes do not fit: a list of layers does not contain sums and branches; the verdict is on "
+            "the longest chain"
         )
     images = [link for link in links if link.begins and len(link.shape) > 1]
     if images:
         sizes = ", ".join(sorted({"x".join(map(str, link.shape[:-1])) for link in images}))
         notes.append(
-            f"convolutions have stride 1 and no padding, on images of {sizes}; nothing is pooled between"
+            f"convolutions have stride 1 and no padding, on images of {sizes}, without pooling between them"
         )
     notes += dict.fromkeys(link.operation.note for link in links if link.operation.note is not None)
     if any(link.entry == POOLED for link in links):
         notes.append(
-            "an image is averaged over its places where a layer reads no more features than it has channels"
+            "an image is averaged over its positions where the next layer has as many features as the image "
+            "has channels"
         )
     if activation is not None:
         notes.append(
-            f"layers that name no activation have {activation}, but the last; where a batch or group "
-            "normalisation follows, after that"
+            f"layers that do not name an activation have {activation}, except the last; if a batch or group "
+            "normalization follows, the activation comes after it"
         )
     if chains.left_out:
-        notes.append(f"{chains.left_out:,} raw tensors are left out: they do not say how they are used")
+        notes.append(
+            f"{chains.left_out:,} raw tensors are left out, because the spec does not say how they are used"
+        )
     if samples is not None and min(counts) < samples:
-        notes.append(f"{min(counts):,} samples in place of {samples:,} where more would not fit in memory")
+        notes.append(f"{min(counts):,} samples instead of {samples:,} where more do not fit in memory")
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""What `propagate` finds: plain, frozen values."""
+"""Results of `propagate`: frozen values."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from lecun_cli.propagation.signal_verdict import Verdict
 
 @dataclass(frozen=True)
 class LayerMoments:
-    """A layer's output over all samples and features, before and after its activation.
+    """Moments of a layer's output over all samples and features, before and after its activation.
+
+    The moments are not finite if float32 overflowed.
 
     Attributes:
-        depth: Counts the layers from 1, whatever their chains.
-        name: The layer's path.
-        kind: Its `type`.
+        depth: Number of the layer, from 1, across all chains.
+        name: Path of the layer.
+        kind: Its layer type.
         activation: A key of `ACTIVATIONS`, or None.
-        entry: `input` or `tokens` where a chain begins; else how the layer before feeds it: as it is
-            (empty), `flattened` or `pooled`.
-        shape: One sample of its output, channels last.
-        samples: How many.
-        mean: Of its output. Not finite where float32 overflowed, as in the next three.
-        variance: Of its output.
-        mean_before: Before the activation.
-        variance_before: Before the activation.
+        entry: `input` or `tokens` at the start of a chain; otherwise how the signal of the layer before
+            enters: unchanged (an empty string), `flattened` or `pooled`.
+        shape: Shape of one sample of the output, channels last.
+        samples: Number of samples.
+        mean: Mean of the output.
+        variance: Variance of the output.
+        mean_before: Mean before the activation.
+        variance_before: Variance before the activation.
     """
 
     depth: int
@@ -45,7 +47,7 @@ class LayerMoments:
 
     @property
     def begins(self) -> bool:
-        """Whether it has inputs of its own."""
+        """If true, the layer starts a chain."""
         return self.entry in {"input", "tokens"}
 
 
@@ -54,9 +56,9 @@ class Run:
     """One forward pass.
 
     Attributes:
-        initializer: What the random kernels follow: a name, `spec` where they follow several, or `file`.
-        layers: In order.
-        verdict: On the longest chain, without softmax layers, whose outputs are no signal.
+        initializer: The initializer of the random kernels, `spec` if they have several, or `file`.
+        layers: The moments of each layer, in order.
+        verdict: The verdict on the longest chain, without softmax layers, whose outputs are probabilities.
     """
 
     initializer: str
@@ -69,12 +71,12 @@ class Propagation(TableRepr):
     """Forward passes of the same inputs.
 
     Attributes:
-        source: What was walked, for titles.
-        framework: Whose orders and defaults (epsilons, `leaky_relu`, `gelu`) are in force.
-        seed: The seed of the weights that are drawn.
-        input_seed: The seed of the inputs.
-        runs: The spec's or file's own first, then one for each initializer to compare.
-        notes: What was assumed.
+        source: Name of the spec or weight file, for titles.
+        framework: The framework whose storage orders and defaults (epsilons, `leaky_relu`, `gelu`) are used.
+        seed: Seed of the drawn weights.
+        input_seed: Seed of the inputs.
+        runs: The run of the spec or file first, then one for each initializer to compare.
+        notes: Assumptions, for the user.
     """
 
     source: str
@@ -85,7 +87,7 @@ class Propagation(TableRepr):
     notes: tuple[str, ...]
 
     def table(self) -> Table:
-        """What `repr`, rich and notebooks show: the variance after every layer, in every run."""
+        """Return the table of `repr`, rich and notebooks: the variance after each layer, in each run."""
         layers = self.runs[0].layers
         verdicts = ", ".join(f"{run.initializer} {run.verdict.kind}" for run in self.runs)
         title = f"Propagation through {self.source}: {counted(len(layers), 'layer')}, {verdicts}"
@@ -97,7 +99,7 @@ class Propagation(TableRepr):
         return Table(title, ("layer", "activation", *names), rows, len(layers))
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values; what is not finite is null."""
+        """Return plain values for JSON; values that are not finite become None."""
         values: dict[str, Any] = _finite(asdict(self))
         return values
 

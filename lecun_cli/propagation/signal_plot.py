@@ -1,4 +1,4 @@
-"""The picture of a propagation: variance and mean by depth, a line for every initializer."""
+"""Plot of a propagation: variance and mean by depth, with one line for each initializer."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from lecun_cli.display.figures import Theme
 
 _MOST_NAMED = 8
-"""Up to so many layers are named below the axis; more are counted."""
+"""Maximum number of layers whose names are below the axis; if there are more, the axis shows numbers."""
 _MOST_MARKED = 40
 _MARKERS = "o^sDvP"
-_LINEAR = 2.0  # means up to here are on a linear axis
-_MANY = 1e9  # from here on all ticks are written as powers of ten
-_LEAST, _MOST = 1e-40, 1e40  # what the axis shows at the most
+_LINEAR = 2.0  # largest mean that is on a linear axis
+_MANY = 1e9  # range from which all ticks are powers of ten
+_LEAST, _MOST = 1e-40, 1e40  # limits of the axis
 
 
 def title_of(propagation: Propagation) -> str:
-    """The picture's title; softmax layers, which are not drawn, do not count."""
+    """Return the title of the plot; softmax layers are not drawn and not counted."""
     layers = [layer for layer in propagation.runs[0].layers if layer.activation != "softmax"]
     used = {layer.activation for layer in layers} - {None, "linear"}
     noun = "layer" if len(layers) == 1 else "layers"
@@ -35,12 +35,11 @@ def title_of(propagation: Propagation) -> str:
 def draw(propagation: Propagation, theme: Theme) -> Figure:
     """Draw a propagation: the variance above, on a logarithmic axis, and the mean below.
 
-    Softmax outputs are left out, since probabilities are no signal; a line breaks where a layer begins anew
-    with inputs of its own.
+    Softmax layers are left out, since their outputs are probabilities. A line breaks at the start of a chain.
 
     Args:
-        propagation: What `propagate` gives.
-        theme: The colours; called inside `look(theme)`.
+        propagation: The result of `propagate`.
+        theme: The colors; call this function inside `look(theme)`.
     """
     from matplotlib.figure import Figure
 
@@ -106,7 +105,7 @@ def _is_shown(value: float, field: str) -> bool:
 
 
 def _shown(propagation: Propagation, field: str) -> list[float]:
-    """All values that the lines go through."""
+    """Return all values of the lines."""
     return [
         value
         for run in propagation.runs
@@ -116,7 +115,7 @@ def _shown(propagation: Propagation, field: str) -> list[float]:
 
 
 def _limit_variance(axes: Axes, propagation: Propagation) -> None:
-    """At least from 1/4 to 4, so that a signal that stays looks like one."""
+    """Set the limits of the variance axis, at least 1/4 to 4, so that a steady signal looks steady."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
     values = _shown(propagation, "variance")
@@ -130,7 +129,7 @@ def _limit_variance(axes: Axes, propagation: Propagation) -> None:
 
 
 def _scale_mean(axes: Axes, propagation: Propagation) -> None:
-    """Linear where means are small; else linear around zero and logarithmic further out."""
+    """Set the scale of the mean axis: linear for small means, otherwise logarithmic outside -1 to 1."""
     from matplotlib.ticker import FuncFormatter
 
     values = _shown(propagation, "mean")
@@ -143,7 +142,7 @@ def _scale_mean(axes: Axes, propagation: Propagation) -> None:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Ticks of a logarithmic axis, one of them: some numbers of a decade, every power of ten, or a few."""
+    """Return the ticks of a logarithmic axis: several per decade, one per decade, or fewer."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     stride = math.ceil((last - first) / 8)
     digits = (1, 2, 5) if high / low < 30 else (1, 3) if high / low < 2000 else (1,)
@@ -156,7 +155,7 @@ def _power(value: float, _: int) -> str:
 
 
 def _tick(value: float, _: int) -> str:
-    """A power of ten as one where its digits would be many."""
+    """Return a tick label, as a power of ten if it has many digits."""
     if value == 0 or 1e-3 <= abs(value) < 1e5:
         return f"{value:g}".replace("-", "\N{MINUS SIGN}")
     power = math.floor(math.log10(abs(value)) + 1e-9)
@@ -186,7 +185,7 @@ def _short(name: str) -> str:
 
 
 def _label_ends(axes: Axes, propagation: Propagation, field: str, theme: Theme) -> None:
-    """Name each line at its right end, apart from each other."""
+    """Label each line at its right end, without overlaps."""
     ends: list[tuple[float, int]] = []
     for k, run in enumerate(propagation.runs):
         shown = [
@@ -207,21 +206,21 @@ def _label_ends(axes: Axes, propagation: Propagation, field: str, theme: Theme) 
 
 
 def _fraction(axes: Any, value: float) -> float:  # noqa: ANN401 - matplotlib has no types here
-    """Where a value lies on the height of the axes, from 0 to 1."""
+    """Return the position of a value on the height of the axes, from 0 to 1."""
     point = axes.transData.transform((1.0, value))
     return float(axes.transAxes.inverted().transform(point)[1])
 
 
 def spread(positions: Sequence[float], height: float) -> list[float]:
-    """Places between 0 and 1 moved apart as little as needed to be `height` from each other.
+    """Return positions between 0 and 1, moved as little as needed to be `height` apart.
 
     Args:
-        positions: In any order.
-        height: What each takes.
+        positions: The positions, in any order.
+        height: The minimum distance.
     """
     order = sorted(range(len(positions)), key=lambda k: positions[k])
     spread_out = [min(1.0, max(0.0, positions[k])) for k in order]
-    for _ in range(50):  # each pass halves what still overlaps
+    for _ in range(50):  # each pass halves the remaining overlaps
         for i in range(1, len(spread_out)):
             overlap = height - (spread_out[i] - spread_out[i - 1])
             if overlap > 1e-6:

@@ -1,4 +1,4 @@
-"""What becomes of a signal on its way through a network, in one sentence."""
+"""Judge how the variance of a signal changes through a network, in one sentence."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _STEADY = 1.0
-"""Doublings or halvings that the fit may have over the whole depth of a signal that stays."""
+"""Maximum number of doublings or halvings of a steady signal over the whole depth, by the fit."""
 _WIDEST = 2.0
-"""Doublings or halvings that one layer may be away from the input's variance."""
+"""Maximum number of doublings or halvings between the variance of one layer and that of the input."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of the variance along the longest chain.
+    """How the variance changes along the longest chain.
 
     Attributes:
         kind: `stays`, `drifts`, `explodes`, `vanishes`, `overflows` (past float32) or `dies` (exactly zero).
-        said: The same in a sentence.
-        n_layers: Layers that it is about.
-        lowest: The smallest variance of their outputs.
-        highest: The largest.
-        factor: What a layer multiplies the variance by, from a fit of its logarithm over the depth.
+        said: The verdict as a sentence.
+        n_layers: Number of layers of the chain.
+        lowest: Smallest variance of their outputs.
+        highest: Largest variance of their outputs.
+        factor: Factor by which a layer multiplies the variance, from a fit of its logarithm over the depth.
     """
 
     kind: str
@@ -34,19 +34,19 @@ class Verdict:
 
 
 def judge(variances: Sequence[float]) -> Verdict:
-    """The verdict on one chain.
+    """Return the verdict on one chain.
 
     Args:
-        variances: The variance of the output of each layer, in order; the input's is 1. Not finite where
-            float32 overflowed.
+        variances: The variance of the output of each layer, in order, not finite if float32 overflowed. The
+            variance of the input is 1.
     """
     n = len(variances)
     layers = "layer" if n == 1 else "layers"
     first_bad = next((k for k, v in enumerate(variances) if not math.isfinite(v)), None)
     first_dead = next((k for k, v in enumerate(variances) if v == 0.0), None)
-    sound = [v for v in variances if math.isfinite(v) and v > 0.0]
-    low, high = min(sound, default=0.0), max(sound, default=0.0)
-    logs = [math.log2(v) for v in sound]
+    finite = [v for v in variances if math.isfinite(v) and v > 0.0]
+    low, high = min(finite, default=0.0), max(finite, default=0.0)
+    logs = [math.log2(v) for v in finite]
     slope = _slope(logs)
     factor = 2.0**slope
     if first_bad is not None:
@@ -60,7 +60,9 @@ def judge(variances: Sequence[float]) -> Verdict:
     if abs(total) <= _STEADY and near:
         text = f"stays: variance from {low:.3g} to {high:.3g} over {n} {layers}"
         return Verdict("stays", text, n, low, high, factor)
-    away = math.log2(variances[-1]) * math.copysign(1.0, slope)  # whether it ends where the slope leads
+    away = math.log2(variances[-1]) * math.copysign(
+        1.0, slope
+    )  # the signal ends in the direction of the slope
     if abs(total) <= _STEADY or near or away < _STEADY or n < 3:
         text = f"drifts: variance from {low:.3g} to {high:.3g} over {n} {layers}"
         return Verdict("drifts", text, n, low, high, factor)
@@ -70,7 +72,7 @@ def judge(variances: Sequence[float]) -> Verdict:
 
 
 def _pace(slope: float) -> str:
-    """How fast: the layers for a doubling or halving, or the factor of one layer if that is less than one."""
+    """Return the number of layers for a doubling or halving, or the factor of one layer if it is larger."""
     if abs(slope) < 1e-3:
         return ""
     if abs(slope) > 1:
@@ -80,7 +82,7 @@ def _pace(slope: float) -> str:
 
 
 def _slope(logs: Sequence[float]) -> float:
-    """The slope of the least-squares line through values at 1, 2, 3 ..."""
+    """Return the slope of the least-squares line through values at 1, 2, 3 ..."""
     n = len(logs)
     if n < 2:
         return 0.0

@@ -28,8 +28,8 @@ class Bad:
 DENSE = "{type: dense, name: a, in_features: 4, out_features: 4}"
 
 SPECS = [
-    Bad("wrong type", "layers: [{type: dense, name: a, in_features: many, out_features: 4}]", "s.yaml:1:46: error: there is no param \"many\""),
-    Bad("number for a name", "layers: [{type: dense, name: 7, in_features: 4, out_features: 4}]", 's.yaml:1:30: error: name is a string, found the number 7'),
+    Bad("wrong type", "layers: [{type: dense, name: a, in_features: many, out_features: 4}]", "s.yaml:1:46: error: unknown param \"many\""),
+    Bad("number for a name", "layers: [{type: dense, name: 7, in_features: 4, out_features: 4}]", 's.yaml:1:30: error: name: expected a string, got the number 7'),
     Bad("boolean in words", "layers: [{type: dense, name: a, in_features: 4, out_features: 4, bias: no}]", "s.yaml:1:72: error: bias: expected true or false, got the string \"no\""),
     Bad("unknown key", "layers: [{type: dense, name: a, in_feature: 4, out_features: 4}]", "= help: did you mean in_features?"),
     Bad("unknown top key", "layer: []\nlayers: [" + DENSE + "]", "= help: did you mean layers?"),
@@ -37,13 +37,13 @@ SPECS = [
     Bad("duplicate key", "seed: 1\nseed: 2\nlayers: [" + DENSE + "]", "s.yaml:2:1: error: duplicate key \"seed\""),
     Bad("duplicate name", f"layers:\n  - {DENSE}\n  - {DENSE}", 's.yaml:3:25: error: two tensors have the name "a/kernel"'),
     Bad("prefix of another", "tensors:\n - {name: a, shape: 2, initializer: zeros}\n - {name: a/b, shape: 2, initializer: zeros}", 's.yaml:3:11: error: in HDF5, "a" cannot be both a tensor', ("-o", "w.h5")),
-    Bad("zero size", "layers: [{type: dense, name: a, in_features: 0, out_features: 4}]", "in_features is at least 1, found the number 0"),
-    Bad("negative size", "layers: [{type: dense, name: a, in_features: -3, out_features: 4}]", "in_features is at least 1, found the number -3"),
-    Bad("size overflow", "layers: [{type: dense, name: a, in_features: 2 ** 60, out_features: 4}]", "in_features is at most"),
+    Bad("zero size", "layers: [{type: dense, name: a, in_features: 0, out_features: 4}]", "in_features: expected at least 1, got the number 0"),
+    Bad("negative size", "layers: [{type: dense, name: a, in_features: -3, out_features: 4}]", "in_features: expected at least 1, got the number -3"),
+    Bad("size overflow", "layers: [{type: dense, name: a, in_features: 2 ** 60, out_features: 4}]", "in_features: expected at most"),
     Bad("total overflow", "tensors: [{name: a, shape: [2 ** 40, 2 ** 40], initializer: zeros}]", "overflow"),
     Bad("value overflow", "dtype: float16\ntensors: [{name: a, shape: 2, initializer: {name: constant, value: 70000}}]", "overflows float16"),
     Bad("fan-in undefined", "tensors: [{name: a, shape: [512]}]", "give `fan_in:` or `in_axes:`"),
-    Bad("missing param", "layers: [{type: dense, name: a, in_features: d, out_features: 4}]\nparams: {e: 3}", 'there is no param "d"'),
+    Bad("missing param", "layers: [{type: dense, name: a, in_features: d, out_features: 4}]\nparams: {e: 3}", 'unknown param "d"'),
     Bad("circular params", "params: {a: b + 1, b: a + 1}\nlayers: [" + DENSE + "]", 'is defined in terms of itself: a -> b -> a'),
     Bad("call", "layers: [{type: dense, name: a, in_features: \"__import__('os').getpid()\", out_features: 4}]", "is not arithmetic"),
     Bad("division by zero", "layers: [{type: dense, name: a, in_features: 4 // 0, out_features: 4}]", "divides by zero"),
@@ -52,7 +52,7 @@ SPECS = [
     Bad("a list", "[1, 2]", "the spec is not a mapping"),
     Bad("not YAML", "layers: [", "invalid YAML"),
     Bad("unknown param set", "layers: [" + DENSE + "]", '--set: unknown param "q"', ("--set", "q=3")),
-    Bad("seed too large", "seed: 18446744073709551616\nlayers: [" + DENSE + "]", "a seed is at most 18446744073709551615"),
+    Bad("seed too large", "seed: 18446744073709551616\nlayers: [" + DENSE + "]", "seed: expected at most 18446744073709551615"),
     Bad("unsupported initializer", "layers: [{type: dense, name: a, in_features: 4, out_features: 4, kernel_initializer: orthogonal}]", "the nearest one is lecun_normal"),
 ]  # fmt: skip
 

@@ -61,13 +61,13 @@ SPEC_MISTAKES = [
     SpecMistake("an empty list", "layers: []\n", "its lists are empty", "start with `layers:`"),
     SpecMistake("only the list", "- {type: dense, name: a}\n", "the spec is not a mapping", "write `layers:` on the line before the list"),
     SpecMistake("a sentence", "dense 3 4\n", "the spec is not a mapping", "lecun-init samples selu_mlp > spec.yaml"),
-    SpecMistake("a fraction", "layers:\n  - {type: dense, name: a, in_features: 3.0, out_features: 4}", "in_features is an integer", "write 3"),
-    SpecMistake("a misspelled dtype", "dtype: flaot32\nlayers: []", 'the string "flaot32" is no dtype', "did you mean float32?"),
+    SpecMistake("a fraction", "layers:\n  - {type: dense, name: a, in_features: 3.0, out_features: 4}", "in_features: expected an integer", "write 3"),
+    SpecMistake("a misspelled dtype", "dtype: flaot32\nlayers: []", 'unknown dtype "flaot32"', "did you mean float32?"),
     SpecMistake("no space after a colon", "layers:\n  - type:dense\n    name: a\n", "mapping values are not allowed", "put a space after the colon"),
     SpecMistake("an open brace", "layers:\n  - {type: dense, name: a\n", "s.yaml:2:5: note: it starts here", "close every { with a }"),
     SpecMistake("an open quote", 'layers:\n  - {type: dense, name: "a}\n', "while scanning a quoted scalar", "close the quotes"),
     SpecMistake("no comma between two keys", '{"layers": [{"type": "dense", "name": "a" "in_features": 3}]}', "s.yaml:1:43: error: invalid YAML", "put a comma between keys"),
-    SpecMistake("an unknown dtype", "dtype: half\nlayers: []", 'the string "half" is no dtype', "did you mean float16?"),
+    SpecMistake("an unknown dtype", "dtype: half\nlayers: []", 'unknown dtype "half"', "did you mean float16?"),
     SpecMistake("an unknown framework", "framework: tensorflow\nlayers: []", "framework: expected one of keras, torch, flax", "did you mean keras?"),
     SpecMistake("yes and no", "layers:\n  - {type: dense, name: a, in_features: 3, out_features: 4, bias: no}", "bias: expected true or false", "write true or false"),
     SpecMistake("the initializer of PyTorch", "layers:\n  - {type: dense, name: a, in_features: 3, out_features: 4, kernel_initializer: xavier_uniform}", 'unknown initializer "xavier_uniform"', "glorot_uniform"),
@@ -78,7 +78,7 @@ SPEC_MISTAKES = [
 ]  # fmt: skip
 
 MISTAKES = [
-    Mistake("a dtype of PyTorch", "plan spec.yaml --dtype fp16", 'spec.yaml: error: --dtype: the string "fp16" is no dtype', "did you mean float16?"),
+    Mistake("a dtype of PyTorch", "plan spec.yaml --dtype fp16", 'spec.yaml: error: --dtype: unknown dtype "fp16"', "did you mean float16?"),
     Mistake("a dtype with its module", "plan spec.yaml --dtype torch.bf16", "--dtype: ", "did you mean bfloat16?"),
     Mistake("the short name of bfloat16", "plan spec.yaml --dtype bf16", "--dtype: ", "did you mean bfloat16?"),
     Mistake("pytorch", "plan spec.yaml --framework pytorch", "--framework: expected one of keras, torch, flax", "did you mean torch?"),
@@ -181,7 +181,7 @@ def test_a_seed_out_of_range_is_reported_by_its_option_without_a_line_of_the_spe
 ) -> None:
     ran = run("plan", "spec.yaml", "--seed", seed)
     assert ran.code == 2
-    assert ran.err.startswith("spec.yaml: error: --seed: a seed is at ")
+    assert ran.err.startswith("spec.yaml: error: --seed: expected at ")
     assert "|" not in ran.err
 
 

@@ -151,8 +151,8 @@ class TestRefused:
         [
             (("spec.yaml", "--json", "--csv"), "--json and --csv contradict each other"),
             (("spec.yaml", "--compare", "xavier"), "the initializer"),
-            (("spec.yaml", "--activation", "reul"), 'there is no activation "reul"'),
-            (("spec.yaml", "--samples", "0"), "samples are from 2"),
+            (("spec.yaml", "--activation", "reul"), 'unknown activation "reul"'),
+            (("spec.yaml", "--samples", "0"), "samples: expected 2"),
             (
                 ("spec.yaml", "--image-size", "28by28"),
                 '--image-size: expected sizes such as 32 or 28x28, got "28by28"',

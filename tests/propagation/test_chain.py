@@ -78,7 +78,7 @@ class TestImages:
             ((conv("a", 1, 6, "[3, 5]"),), (3, 5)),
             ((conv("a", 1, 6, "[3, 5]"), conv("b", 6, 6, "[4, 1]")), (6, 5)),
             ((conv("a", 3, 8), norm("b", 8), conv("c", 8, 8), dense("d", 8, 4)), (5, 5)),
-            ((conv("a", 3, 8), dense("b", 8 * 6, 4)), (3, 3)),  # 6 is no square, so b begins anew
+            ((conv("a", 3, 8), dense("b", 8 * 6, 4)), (3, 3)),  # 6 is not a square, so b starts a new chain
             ((conv("a", 3, 8), norm("b", "[2, 4, 8]", "layer_normalization"), conv("c", 8, 8, "2")), (4, 6)),
         ],
     )

@@ -154,7 +154,7 @@ class TestRuns:
             parse_spec("layers: [{type: dense, name: a, in_features: 4, out_features: 4}]")
         )
         assert propagation.seed == 0
-        assert "the spec gives no seed: 0 stands for it" in propagation.notes
+        assert "the spec has no seed: seed 0 is used" in propagation.notes
 
     def test_progress_counts_the_bytes_of_weights(self) -> None:
         told: list[tuple[int, str]] = []
@@ -215,7 +215,7 @@ class TestExtremes:
         monkeypatch.setattr(propagation, "MOST_SIGNAL_NBYTES", 2 * 4 * 128 * 10)
         result = propagate(deep("relu", depth=2), samples=1000)
         assert result.runs[0].layers[0].samples == 10
-        assert "10 samples in place of 1,000 where more would not fit in memory" in result.notes
+        assert "10 samples instead of 1,000 where more do not fit in memory" in result.notes
 
     def test_one_sample_that_does_not_fit_is_refused(self) -> None:
         layer = "{type: conv2d, name: a, in_channels: 512, out_channels: 512, kernel_size: 1}"
@@ -274,12 +274,12 @@ class TestArguments:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            ({"activation": "rleu"}, 'there is no activation "rleu"'),
-            ({"samples": 1}, "samples are from 2 to"),
-            ({"image_size": (0,)}, "a size of an image is at least 1, found 0"),
-            ({"input_seed": -1}, r"a seed is from 0 to 2\*\*64 - 1, found -1"),
+            ({"activation": "rleu"}, 'unknown activation "rleu"'),
+            ({"samples": 1}, "samples: expected 2 to"),
+            ({"image_size": (0,)}, "image size: expected at least 1, got 0"),
+            ({"input_seed": -1}, r"input seed: expected 0 to 2\*\*64 - 1, got -1"),
             ({"compare": ["kaiming_normal"]}, "the nearest one is he_normal"),
-            ({"compare": ["zeros"]}, "zeros draws nothing"),
+            ({"compare": ["zeros"]}, "cannot compare zeros"),
         ],
     )
     def test_out_of_range_are_refused(self, arguments: dict[str, object], message: str) -> None:
@@ -287,5 +287,5 @@ class TestArguments:
             propagate(deep("relu", depth=1, width=4), **arguments)  # type: ignore[arg-type]
 
     def test_groups_that_do_not_divide_are_told_with_the_layer(self) -> None:
-        with pytest.raises(UsageError, match='12 is no multiple of 32 in "n"'):
+        with pytest.raises(UsageError, match='groups of "n": expected a divisor of features = 12, got 32'):
             propagate(parse_spec("layers: [{type: group_normalization, name: n, features: 12}]"))

@@ -159,7 +159,7 @@ class TestShadowing:
         (diagnostic,) = diagnostics_of(
             f"layers: [{{repeat: 1, layers: [{layer('a{i}')}]}}, {layer('b{i}')}]\n"
         )
-        assert diagnostic.message == 'there is no param "i"'
+        assert diagnostic.message == 'unknown param "i"'
 
 
 class TestBounds:

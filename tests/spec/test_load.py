@@ -20,7 +20,7 @@ EXAMPLE = (
     "start with `layers:`, and under it `- {type: dense, name: hidden, in_features: 100, out_features: 64}`"
 )
 LAYER_LIST = "put each item under `layers:` on a line of its own, after a dash: `- {type: dense, ...}`"
-GRAMMAR = "integers, params, + - * // % ** and parentheses make an expression"
+GRAMMAR = "an expression consists of integers, params, + - * // % ** and parentheses"
 LAYERS = "layers: [{type: dense, name: a, in_features: 2, out_features: 3}]\n"
 
 
@@ -85,24 +85,30 @@ TOP = [
     ExpectFail(
         "an unknown dtype",
         f"dtype: float31\n{LAYERS}",
-        'the string "float31" is no dtype',
+        'unknown dtype "float31"',
         (1, 8),
         "did you mean float32?",
     ),
     ExpectFail(
-        "a dtype that is a number", f"dtype: 32\n{LAYERS}", "the number 32 is no dtype", (1, 8), DTYPES
+        "a dtype that is a number",
+        f"dtype: 32\n{LAYERS}",
+        "dtype: expected a name, got the number 32",
+        (1, 8),
+        DTYPES,
     ),
-    ExpectFail("a negative seed", f"seed: -1\n{LAYERS}", "a seed is at least 0, found the number -1", (1, 7)),
+    ExpectFail(
+        "a negative seed", f"seed: -1\n{LAYERS}", "seed: expected at least 0, got the number -1", (1, 7)
+    ),
     ExpectFail(
         "a seed of 65 bits",
         f"seed: {2**64}\n{LAYERS}",
-        f"a seed is at most {2**64 - 1}, found the number {2**64}",
+        f"seed: expected at most {2**64 - 1}, got the number {2**64}",
         (1, 7),
     ),
     ExpectFail(
         "a seed with an exponent",
         f"seed: 1e3\n{LAYERS}",
-        "a seed is an integer or an expression over params, found the number 1000.0",
+        "seed: expected an integer or an expression over params, got the number 1000.0",
         (1, 7),
         "write 1000",
     ),
@@ -118,7 +124,7 @@ TOP = [
     ExpectFail(
         "a param with an unknown name",
         f"params: {{width: 3, b: widht * 2}}\n{LAYERS}",
-        'param "b": there is no param "widht"',
+        'param "b": unknown param "widht"',
         (1, 23),
         "did you mean width?",
     ),
@@ -218,32 +224,32 @@ FIELDS = [
     ExpectFail(
         "a size of zero",
         dense("type: dense, name: a, in_features: 0, out_features: 3"),
-        "in_features is at least 1, found the number 0",
+        "in_features: expected at least 1, got the number 0",
         (2, 41),
     ),
     ExpectFail(
         "an expression below one",
         dense("type: dense, name: a, in_features: 3 - 5, out_features: 3"),
-        'in_features is at least 1, found "3 - 5" = -2',
+        'in_features: expected at least 1, got "3 - 5" = -2',
         (2, 41),
     ),
     ExpectFail(
         "a size with a fraction",
         dense("type: dense, name: a, in_features: 2.0, out_features: 3"),
-        "in_features is an integer or an expression over params, found the number 2.0",
+        "in_features: expected an integer or an expression over params, got the number 2.0",
         (2, 41),
         "write 2",
     ),
     ExpectFail(
         "a size of nothing",
         dense("type: dense, name: a, in_features: , out_features: 3"),
-        "in_features is an integer or an expression over params, found no value",
+        "in_features: expected an integer or an expression over params, got no value",
         (2, 41),
     ),
     ExpectFail(
         "a size beyond the limit of safetensors",
         dense("type: dense, name: a, in_features: 2**48, out_features: 3"),
-        f'in_features is at most {2**48 - 1}, found "2**48" = {2**48}',
+        f'in_features: expected at most {2**48 - 1}, got "2**48" = {2**48}',
         (2, 41),
     ),
     ExpectFail(
@@ -255,9 +261,9 @@ FIELDS = [
     ExpectFail(
         "a size that divides",
         dense("type: dense, name: a, in_features: 4 / 2, out_features: 3"),
-        '"4 / 2" divides with /',
+        '"4 / 2" contains the operator /',
         (2, 41),
-        "write // for the whole quotient",
+        "use // for integer division",
     ),
     ExpectFail(
         "a size that calls",
@@ -269,65 +275,65 @@ FIELDS = [
     ExpectFail(
         "a name that is a number",
         dense("type: dense, name: 7, in_features: 2, out_features: 3"),
-        "name is a string, found the number 7",
+        "name: expected a string, got the number 7",
         (2, 25),
         'write it as "7"',
     ),
     ExpectFail(
         "an empty name",
         dense("type: dense, name: '', in_features: 2, out_features: 3"),
-        "name is not empty",
+        'name: expected a nonempty string, got ""',
         (2, 25),
     ),
     ExpectFail(
         "a name with an empty part",
         dense("type: dense, name: a..b, in_features: 2, out_features: 3"),
-        '"a..b" has an empty part',
+        'name: "a..b" has an empty part',
         (2, 25),
-        "`.` and `/` nest names, so neither begins or ends one, nor doubles",
+        "`.` and `/` separate the parts of a name; remove the extra one",
     ),
     ExpectFail(
         "a name with a newline",
         dense('type: dense, name: "a\\nb", in_features: 2, out_features: 3'),
-        "name holds no control characters",
+        "name: control characters are not allowed",
         (2, 25),
     ),
     ExpectFail(
         "a name of 1025 characters",
         dense(f"type: dense, name: {'a' * 1025}, in_features: 2, out_features: 3"),
-        "name has at most 1024 characters, found 1025",
+        "name: expected at most 1024 characters, got 1025",
         (2, 25),
     ),
     ExpectFail(
         "a single brace",
         dense("type: dense, name: 'a{', in_features: 2, out_features: 3"),
-        'a single { stands in "a{"',
+        'unmatched { in "a{"',
         (2, 25),
-        "write {{ for a brace",
+        "write {{ for a literal brace",
     ),
     ExpectFail(
         "an index outside its repeat",
         dense("type: dense, name: 'a{i}', in_features: 2, out_features: 3"),
-        'there is no param "i"',
+        'unknown param "i"',
         (2, 25),
-        "the params here are: none",
+        "the spec has no params",
     ),
     ExpectFail(
         "groups that do not divide",
         dense("type: conv2d, name: a, in_channels: 2, out_channels: 3, kernel_size: 3, groups: 2"),
-        "groups divides out_channels, and 3 is no multiple of 2",
+        "groups: expected a divisor of out_channels = 3, got 2",
         (2, 86),
     ),
     ExpectFail(
         "a window of too many axes",
         dense("type: conv2d, name: a, in_channels: 2, out_channels: 3, kernel_size: [3, 3, 3]"),
-        "kernel_size of conv2d is one size or 2, found 3",
+        "kernel_size: expected one size or 2 for conv2d, got 3",
         (2, 75),
     ),
     ExpectFail(
         "a window with a zero",
         dense("type: conv2d, name: a, in_channels: 2, out_channels: 3, kernel_size: [3, 0]"),
-        "kernel_size is at least 1, found the number 0",
+        "kernel_size: expected at least 1, got the number 0",
         (2, 75),
     ),
     ExpectFail(
@@ -350,7 +356,7 @@ FIELDS = [
     ExpectFail(
         "an initializer without a name",
         dense("type: dense, name: a, in_features: 2, out_features: 3, kernel_initializer: {stddev: 1}"),
-        "an initializer is a name, or a mapping with a name and arguments; found a mapping",
+        "invalid initializer: expected a name, or a mapping with a name, got a mapping",
         (2, 81),
         "for example lecun_normal, or {name: truncated_normal, stddev: 0.02}",
     ),
@@ -420,7 +426,7 @@ TENSORS = [
         "tensors: [{name: t}]\n",
         'missing key "shape" in a raw tensor',
         (1, 18),
-        "shape: its shape, outermost axis first; [] is a scalar",
+        "shape: the shape, outermost axis first; [] is a scalar",
     ),
     ExpectFail(
         "a type",
@@ -439,53 +445,53 @@ TENSORS = [
     ExpectFail(
         "an axis after the shape",
         "tensors: [{name: t, shape: [2, 3], in_axes: [2]}]\n",
-        "in_axes has axis 2, and the shape has 2 axes",
+        "in_axes: axis 2 is out of range for a shape of 2 axes",
         (1, 45),
     ),
     ExpectFail(
         "an axis before the shape",
         "tensors: [{name: t, shape: [2, 3], in_axes: [-3]}]\n",
-        "in_axes has axis -3, and the shape has 2 axes",
+        "in_axes: axis -3 is out of range for a shape of 2 axes",
         (1, 45),
     ),
     ExpectFail(
         "an axis of a scalar",
         "tensors: [{name: t, shape: [], in_axes: [0]}]\n",
-        "in_axes has axis 0, and the shape has 0 axes",
+        "in_axes: axis 0 is out of range for a shape of 0 axes",
         (1, 41),
     ),
     ExpectFail(
         "axes that are a number",
         "tensors: [{name: t, shape: [2, 3], in_axes: 0}]\n",
-        "in_axes is a list of axes, found the number 0",
+        "in_axes: expected a list of axes, got the number 0",
         (1, 45),
         "write it as [1]",
     ),
     ExpectFail(
         "an axis twice",
         "tensors: [{name: t, shape: [2, 3], in_axes: [0, -2]}]\n",
-        "axis 0 stands twice in in_axes",
+        "in_axes: expected different axes, got 0 twice",
         (1, 45),
     ),
     ExpectFail(
         "an axis in two roles",
         "tensors: [{name: t, shape: [2, 3], in_axes: [0], batch_axes: [-2]}]\n",
-        "axis 0 stands in both in_axes and batch_axes",
+        "batch_axes: axis 0 is also in in_axes",
         (1, 62),
     ),
     ExpectFail(
         "axes without inputs",
         "tensors: [{name: t, shape: [2, 3], out_axes: [0]}]\n",
-        "out_axes and batch_axes go with in_axes",
+        "out_axes requires in_axes",
         (1, 46),
         "give in_axes too",
     ),
     ExpectFail(
         "two values of one fan",
         "tensors: [{name: t, shape: [2, 3], fan_in: 3, in_axes: [1]}]\n",
-        "fan_in and in_axes both say what the fan-in is",
+        "in_axes: expected either fan_in or in_axes, got both",
         (1, 56),
-        "keep one of the two",
+        "remove one of them",
     ),
 ]
 
@@ -520,13 +526,13 @@ GROUPS = [
     ExpectFail(
         "repeat below zero",
         "layers: [{repeat: -1, layers: []}]\n",
-        "repeat is at least 0, found the number -1",
+        "repeat: expected at least 0, got the number -1",
         (1, 19),
     ),
     ExpectFail(
         "repeat of a fraction",
         "layers: [{repeat: 1.5, layers: []}]\n",
-        "repeat is an integer or an expression over params, found the number 1.5",
+        "repeat: expected an integer or an expression over params, got the number 1.5",
         (1, 19),
     ),
     ExpectFail(
@@ -594,8 +600,8 @@ class TestDiagnostics:
         )
         messages = [diagnostic.message for diagnostic in diagnostics_of(text)]
         assert messages == [
-            'in_features is at least 1, found "i" = 0',
-            "out_features is at least 1, found the number 0",
+            'in_features: expected at least 1, got "i" = 0',
+            "out_features: expected at least 1, got the number 0",
         ]
 
     def test_are_limited_in_number(self) -> None:

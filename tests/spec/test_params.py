@@ -40,7 +40,7 @@ class ExpectFail:
     values: dict[str, int] = field(default_factory=dict)
 
 
-GRAMMAR = "integers, params, + - * // % ** and parentheses make an expression"
+GRAMMAR = "an expression consists of integers, params, + - * // % ** and parentheses"
 
 
 class TestDiagnostics:
@@ -67,13 +67,13 @@ class TestDiagnostics:
             ExpectFail(
                 "an unknown name with a similar one",
                 {"width": 64, "b": "widht * 2"},
-                (('param "b": there is no param "widht"', "did you mean width?"),),
+                (('param "b": unknown param "widht"', "did you mean width?"),),
                 {"width": 64},
             ),
             ExpectFail(
                 "an unknown name without a similar one",
                 {"width": 64, "b": "zz"},
-                (('param "b": there is no param "zz"', "the params here are: width"),),
+                (('param "b": unknown param "zz"', "the names are: width"),),
                 {"width": 64},
             ),
             ExpectFail(
@@ -112,8 +112,8 @@ class TestDiagnostics:
                 {"a": 0.5, "b": "x", "c": "1 / 2"},
                 (
                     ('param "a": expected an integer or an expression, got the number 0.5', None),
-                    ('param "c": "1 / 2" divides with /', "write // for the whole quotient"),
-                    ('param "b": there is no param "x"', "the params here are: a, c"),
+                    ('param "c": "1 / 2" contains the operator /', "use // for integer division"),
+                    ('param "b": unknown param "x"', "the names are: a, c"),
                 ),
             ),
         ],
