@@ -219,7 +219,7 @@ class TestExtremes:
 
     def test_one_sample_that_does_not_fit_is_refused(self) -> None:
         layer = "{type: conv2d, name: a, in_channels: 512, out_channels: 512, kernel_size: 1}"
-        with pytest.raises(UsageError, match='one sample through "a"'):
+        with pytest.raises(UsageError, match='memory for one sample of the chain from "a"'):
             propagate(parse_spec(f"layers: [{layer}]"), image_size=(4096,))
 
 
