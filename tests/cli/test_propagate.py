@@ -150,7 +150,7 @@ class TestRefused:
         ("args", "message"),
         [
             (("spec.yaml", "--json", "--csv"), "--json and --csv contradict each other"),
-            (("spec.yaml", "--compare", "xavier"), "the initializer"),
+            (("spec.yaml", "--compare", "xavier"), "unknown initializer"),
             (("spec.yaml", "--activation", "reul"), 'unknown activation "reul"'),
             (("spec.yaml", "--samples", "0"), "samples: expected 2"),
             (
