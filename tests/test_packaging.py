@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import graphlib
 import os
 import re
 import shutil
@@ -80,3 +82,22 @@ def test_every_path_that_a_document_names_exists(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
     paths = re.findall(r"`((?:lecun_cli|tests|\.github)/[\w./-]*)`", text)
     assert [path for path in paths if "NAME" not in path and not (ROOT / path).exists()] == []
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Return the modules that a file imports, also inside functions, but not only for type checking."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body = []
+    return {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+
+
+def test_folders_import_each_other_without_circles() -> None:
+    package = ROOT / "lecun_cli"
+    imports: dict[str, set[str]] = {}
+    for path in package.rglob("*.py"):
+        folder = path.relative_to(package).parts[0].removesuffix(".py")
+        modules = (module.split(".") for module in imported_modules(path) if module.startswith("lecun_cli."))
+        imports.setdefault(folder, set()).update(parts[1] for parts in modules if parts[1] != folder)
+    graphlib.TopologicalSorter(imports).prepare()  # raises an error that names a circle

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from lecun_cli.plan.types import TensorPlan
+if TYPE_CHECKING:
+    from lecun_cli.plan.types import TensorPlan
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def measure(runner: Runner, scale: comparisons.Scale, only: str) -> Results:
     for pair in comparisons.pairs(scale):
         if only in f"{pair.group}: {pair.what}":
             ours, reference = runner.alternately(pair.ours, pair.reference)
-            row = Compared(pair.group, pair.what, ours, reference, pair.asked, pair.asked_memory)
+            row = Compared(pair.group, pair.what, ours, reference, pair.limit, pair.memory_limit)
             results.compared.append(row)
             _print(f"{pair.group}: {pair.what}", ours, reference)
     for mib, job, other in comparisons.sized(scale):
@@ -66,10 +66,10 @@ def measure(runner: Runner, scale: comparisons.Scale, only: str) -> Results:
             ours, reference = runner.alternately(job, other)
             results.sized.append(Sized(mib, ours, reference))
             _print(f"{SIZES}: {table.size(mib)}", ours, reference)
-    for what, job, asked in comparisons.alone():
+    for what, job, limit in comparisons.alone():
         if only in f"{ALONE}: {what}":
             (runs,) = runner.alternately(job)
-            results.alone.append(Alone(what, runs, asked))
+            results.alone.append(Alone(what, runs, limit))
             _print(f"{ALONE}: {what}", runs)
     return results
 

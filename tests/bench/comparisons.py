@@ -29,16 +29,16 @@ class Pair:
         what: Name of the row.
         ours: Our job.
         reference: The other job.
-        asked: Limit of the ratio of seconds, ours / reference, or None.
-        asked_memory: Limit of the ratio of the peaks of memory, or None.
+        limit: Limit of the ratio of seconds, ours / reference, or None.
+        memory_limit: Limit of the ratio of the peaks of memory, or None.
     """
 
     group: str
     what: str
     ours: Job
     reference: Job
-    asked: float | None = None
-    asked_memory: float | None = None
+    limit: float | None = None
+    memory_limit: float | None = None
 
 
 GENERATION = "generation only, 2^28 weights"
@@ -57,12 +57,12 @@ PEERS = {
 }
 WITHOUT_BFLOAT16 = {"numpy"}
 
-ASKED_GENERATION = {"jax": 1 / 12, "torch": 1 / 40}
-ASKED_WHOLE = 1 / 4  # of the fastest peer, and so of all peers
-ASKED_WHOLE_MEMORY = 1 / 10
-ASKED_DD = {True: 1.15, False: 1.8}  # with and without the C kernel
-ASKED_SMALL = 3.0
-ASKED_TRANSPOSED = 1.3
+LIMIT_GENERATION = {"jax": 1 / 12, "torch": 1 / 40}
+LIMIT_WHOLE = 1 / 4  # of the fastest peer, and so of all peers
+LIMIT_WHOLE_MEMORY = 1 / 10
+LIMIT_DD = {True: 1.15, False: 1.8}  # with and without the C kernel
+LIMIT_SMALL = 3.0
+LIMIT_TRANSPOSED = 1.3
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _generation(scale: Scale) -> list[Pair]:
             f"{dtype}, {PEERS[peer]}",
             Job("draw", (side, dtype)),
             Job("peer_draw", (peer, side, dtype)),
-            asked=ASKED_GENERATION.get(peer) if dtype == "float32" else None,
+            limit=LIMIT_GENERATION.get(peer) if dtype == "float32" else None,
         )
         for peer, dtype in _peers()
     ]
@@ -121,8 +121,8 @@ def _whole(scale: Scale) -> list[Pair]:
             f"{dtype}, {PEERS[peer]}",
             Job("whole", (str(scale.side**2 * (4 if dtype == "float32" else 2) // 2**20), dtype)),
             Job("peer_whole", (peer, str(scale.side), dtype)),
-            asked=ASKED_WHOLE if dtype == "float32" else None,
-            asked_memory=ASKED_WHOLE_MEMORY if dtype == "float32" else None,
+            limit=LIMIT_WHOLE if dtype == "float32" else None,
+            memory_limit=LIMIT_WHOLE_MEMORY if dtype == "float32" else None,
         )
         for peer, dtype in _peers()
     ]
@@ -131,14 +131,14 @@ def _whole(scale: Scale) -> list[Pair]:
 def _dd(scale: Scale) -> list[Pair]:
     mib = str(scale.large_mib)
     pairs = [
-        Pair(DD, dtype, Job("whole", (mib, dtype)), Job("dd", (mib,)), asked=ASKED_DD[True])
+        Pair(DD, dtype, Job("whole", (mib, dtype)), Job("dd", (mib,)), limit=LIMIT_DD[True])
         for dtype in ("float32", "bfloat16")
     ]
     without = [
         replace(
             pair,
             what=f"{pair.what}, without the C kernel",
-            asked=ASKED_DD[False],
+            limit=LIMIT_DD[False],
             ours=replace(pair.ours, kernel=False),
         )
         for pair in pairs
@@ -154,7 +154,7 @@ def _ourselves(scale: Scale) -> list[Pair]:
             f"stored transposed (keras), as drawn (torch), {mib} MiB of {dtype}",
             Job("whole", (mib, dtype, "keras")),
             Job("whole", (mib, dtype, "torch")),
-            asked=ASKED_TRANSPOSED,
+            limit=LIMIT_TRANSPOSED,
         )
         for dtype in ("float32", "bfloat16")
     ]
@@ -163,7 +163,7 @@ def _ourselves(scale: Scale) -> list[Pair]:
         f"{scale.small_tensors:,} tensors of 1,000 weights, one tensor of as many bytes; whole process",
         Job("small_tensors", (count,)),
         Job("same_bytes", (count,)),
-        asked=ASKED_SMALL,
+        limit=LIMIT_SMALL,
     )
     return [*transposed, small]
 

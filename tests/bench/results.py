@@ -45,8 +45,8 @@ class Compared:
     what: str
     ours: Runs
     reference: Runs
-    asked: float | None = None
-    asked_memory: float | None = None
+    limit: float | None = None
+    memory_limit: float | None = None
 
     @property
     def ratio(self) -> float:
@@ -76,7 +76,7 @@ class Alone:
 
     what: str
     runs: Runs
-    asked: float | None = None
+    limit: float | None = None
 
 
 @dataclass

@@ -41,29 +41,29 @@ def described(results: Results) -> str:
 
 
 def _compared(group: str, rows: list[Compared]) -> str:
-    asked = any(row.asked is not None for row in rows)
-    heads = [group, "ours s", "other s", "ours / other", *["asked"] * asked, "ours MiB", "other MiB"]
+    has_limit = any(row.limit is not None for row in rows)
+    heads = [group, "ours s", "other s", "ours / other", *["limit"] * has_limit, "ours MiB", "other MiB"]
     lines = [_line(heads), "|---" * len(heads) + "|"]
     for row in rows:
         cells = [row.what, _time(seconds(row.ours)), _time(seconds(row.reference)), f"{row.ratio:.3f}"]
-        if asked:
-            cells.append(_asked(row))
+        if has_limit:
+            cells.append(_limit(row))
         cells += [f"{peak_mib(row.ours):.0f}", f"{peak_mib(row.reference):.0f}"]
         lines.append(_line(cells))
     return "\n".join(lines)
 
 
-def _asked(row: Compared) -> str:
+def _limit(row: Compared) -> str:
     texts = []
-    if row.asked is not None:
-        texts.append(f"≤ {row.asked:.3g}{_met(row.ratio, row.asked)}")
-    if row.asked_memory is not None:
-        texts.append(f"memory ≤ {row.asked_memory:.3g}{_met(row.memory_ratio, row.asked_memory)}")
+    if row.limit is not None:
+        texts.append(f"≤ {row.limit:.3g}{_met(row.ratio, row.limit)}")
+    if row.memory_limit is not None:
+        texts.append(f"memory ≤ {row.memory_limit:.3g}{_met(row.memory_ratio, row.memory_limit)}")
     return "; ".join(texts)
 
 
-def _met(measured: float, asked: float) -> str:
-    return "" if measured <= asked else " **missed**"
+def _met(measured: float, limit: float) -> str:
+    return "" if measured <= limit else " **missed**"
 
 
 def _sized(rows: list[Sized]) -> str:
@@ -77,10 +77,10 @@ def _sized(rows: list[Sized]) -> str:
 
 
 def _alone(rows: list[Alone]) -> str:
-    lines = [_line([ALONE, "s", "asked", "MiB"]), "|---" * 4 + "|"]
+    lines = [_line([ALONE, "s", "limit", "MiB"]), "|---" * 4 + "|"]
     for row in rows:
-        asked = "" if row.asked is None else f"≤ {row.asked:.3g}{_met(seconds(row.runs), row.asked)}"
-        lines.append(_line([row.what, f"{seconds(row.runs):.3f}", asked, f"{peak_mib(row.runs):.0f}"]))
+        limit = "" if row.limit is None else f"≤ {row.limit:.3g}{_met(seconds(row.runs), row.limit)}"
+        lines.append(_line([row.what, f"{seconds(row.runs):.3f}", limit, f"{peak_mib(row.runs):.0f}"]))
     return "\n".join(lines)
 
 

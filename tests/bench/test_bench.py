@@ -27,8 +27,8 @@ RESULTS = Results(
             "float32, a peer",
             [Run(1.0, 50.0), Run(2.0, 60.0), Run(1.5, 55.0)],
             [Run(4.0, 1000.0), Run(10.0, 1000.0), Run(5.0, 900.0)],
-            asked=0.25,
-            asked_memory=0.05,
+            limit=0.25,
+            memory_limit=0.05,
         ),
         Compared(OURSELVES, "a, b", [Run(1.0, 50.0)], [Run(0.5, 50.0)]),
     ],
@@ -53,8 +53,8 @@ class TestTable:
     def test_shows_measurements_and_limits(self) -> None:
         section = table.section(RESULTS)
         assert "A processor, 2 cores, 2026-01-02" in section
-        asked = "≤ 0.25; memory ≤ 0.05 **missed**"
-        assert f"| float32, a peer | 1.50 | 5.00 | 0.250 | {asked} | 60 | 1000 |" in section
+        limit = "≤ 0.25; memory ≤ 0.05 **missed**"
+        assert f"| float32, a peer | 1.50 | 5.00 | 0.250 | {limit} | 60 | 1000 |" in section
         assert "| a, b | 1.00 | 0.50 | 2.000 | 50 | 50 |" in section
         assert "| 1 GiB | 1.00 | 0.50 | 70 | 6 |" in section
         assert "| `--help` | 0.080 | ≤ 0.25 | 17 |" in section
