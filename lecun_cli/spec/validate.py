@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=BaseModel)
 
 MAX_DIAGNOSTICS = 100
-MAX_LIKENESSES = 5000
+"""Diagnostics after which the expansion stops."""
+MAX_DUPLICATES = 5000
+"""Dropped duplicates after which the expansion stops."""
 
-# Names of the keys in other tools.
 _SYNONYMS = {
     "units": ("out_features", "hidden_size"),
     "filters": ("out_channels",),
@@ -52,11 +53,13 @@ _SYNONYMS = {
     "parameters": ("params",),
     "pattern": ("match",),
 }
+"""Names of keys in other tools, and the keys here that they can mean."""
+
 _NO_EFFECT = {
     "stride", "strides", "padding", "dilation", "dilation_rate", "dropout", "rate", "epsilon", "eps",
     "momentum", "data_format", "padding_mode", "trainable", "device",
 }  # fmt: skip
-
+"""Keys of layers in other tools that do not affect initial weights."""
 
 _NUMBER = re.compile(r"-?[0-9]+")
 
@@ -67,7 +70,7 @@ class Diagnostics:
     def __init__(self) -> None:
         self.collected: list[Diagnostic] = []
         self._seen: set[tuple[object, ...]] = set()
-        self._likenesses = 0
+        self._n_duplicates = 0
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Add a diagnostic, unless one at the same span differs from it only in numbers.
@@ -76,7 +79,7 @@ class Diagnostics:
         """
         key = (diagnostic.span, _NUMBER.sub("#", diagnostic.message))
         if key in self._seen:
-            self._likenesses += 1
+            self._n_duplicates += 1
         else:
             self._seen.add(key)
             self.collected.append(diagnostic)
@@ -89,7 +92,7 @@ class Diagnostics:
     @property
     def full(self) -> bool:
         """If true, there are so many diagnostics that more would not help."""
-        return len(self.collected) >= MAX_DIAGNOSTICS or self._likenesses >= MAX_LIKENESSES
+        return len(self.collected) >= MAX_DIAGNOSTICS or self._n_duplicates >= MAX_DUPLICATES
 
     def in_order(self) -> tuple[Diagnostic, ...]:
         """Return the diagnostics in the order of the text."""

@@ -116,14 +116,15 @@ class TestInspect:
 
 
 class TestPlot:
-    def test_an_existing_picture_is_kept_without_force(self, run: Run, here: Path, foreign: str) -> None:
-        assert "wrote    x.png" in run("inspect", foreign, "--plot", "x.png", "--theme", "dark").err
-        before = (here / "x.png").read_bytes()
-        again = run("inspect", foreign, "--plot", "x.png")
-        assert again.code != 0
-        assert (here / "x.png").read_bytes() == before
-        assert run("inspect", foreign, "--plot", "x.png", "--force", "--quiet").code == 0
-        assert (here / "x.png").read_bytes() != before
+    def test_an_existing_picture_is_replaced_only_with_force(
+        self, run: Run, here: Path, foreign: str
+    ) -> None:
+        (here / "x.png").write_bytes(b"mine")
+        assert run("inspect", foreign, "--plot", "x.png").code == 2
+        assert (here / "x.png").read_bytes() == b"mine"
+        forced = run("inspect", foreign, "--plot", "x.png", "--theme", "dark", "--force")
+        assert "wrote    x.png" in forced.err
+        assert (here / "x.png").read_bytes().startswith(b"\x89PNG")
 
 
 class TestBadUsage:
