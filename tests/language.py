@@ -42,12 +42,12 @@ BRITISH = (
 )
 
 RULES = {
-    "'is no' (write 'is not a')": r"\b(?:is|are|was|were) no\b(?! (?:longer|more than|less than|later than))",
+    "'is no' (write 'is not a')": r"(?<!there )\b(?:is|are|was|were) no\b(?! (?:longer|more than|less than))",
     "'there is none'": r"\bthere (?:is|are|was|were) (?:none|not)\b|\bhas none\b|\bhave none\b",
     "'which there is not'": r"\bwhich there (?:is|are) not\b",
-    "'told'": r"\btold\b",
+    "'told'": r"\btold\b(?! apart)",
     "'hold against'": r"\b(?:hold|holds|held|holding)\b[^.;]{0,40}\bagainst\b",
-    "'stands' for 'is'": r"\bstands?\b(?![ -](?:alone|for|out)\b)|\bstood\b",
+    "'stands' for 'is'": r"\bstands?\b(?![ -](?:alone|for|in for|out)\b)|\bstood\b",
     "'anew'": r"\banew\b",
     "'of use'": r"\bof (?:no )?use\b(?=[ ]*[.,;:)\"]|$)",
     "'anybody' (write 'anyone')": r"\banybody\w*|\bsomebody\w*|\bnobody\w*",
@@ -55,6 +55,7 @@ RULES = {
 }
 
 TRENDS = {
+    "'there is no'": r"\bthere (?:is|are|was|were) no\b",
     "'none' as a pronoun": r"(?<![\w`\"'=.:/|-])none(?![\w`\"'=(|]|-| of\b)",
     "'lies' for 'is'": r"\blies?\b(?! (?:in|between|on|below|above|outside|inside|within|past)\b)",
 }
