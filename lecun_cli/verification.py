@@ -133,6 +133,9 @@ def verify(
         ManifestError: A manifest cannot be read or is not valid.
 
     Example:
+        >>> layer = "{type: dense, name: hidden, in_features: 64, out_features: 64}"
+        >>> spec = parse_spec("{seed: 1, framework: keras, layers: [" + layer + "]}")
+        >>> result = generate(make_plan(spec), "weights.safetensors")
         >>> all(report.ok for report in verify("weights.safetensors", regenerate=True))
         True
     """

@@ -36,7 +36,12 @@ def derive_spec(source: str, *, keep_initializers: bool = False) -> Derivation:
         DeriveError: The source does not exist or is corrupt, or a spec cannot describe it.
 
     Example:
-        >>> print(derive_spec("model.safetensors").text)  # doctest: +SKIP
+        >>> import json
+        >>> config = {"name": "hidden", "units": 8, "batch_shape": [None, 4]}
+        >>> model = {"class_name": "Sequential", "config": [{"class_name": "Dense", "config": config}]}
+        >>> _ = Path("config.json").write_text(json.dumps(model))
+        >>> print(derive_spec("config.json").text.splitlines()[-1])
+          - {type: dense, name: hidden, in_features: 4, out_features: 8}
     """
     path = Path(source)
     try:

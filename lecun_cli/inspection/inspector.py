@@ -142,9 +142,11 @@ def inspect(
         ManifestError: The path is an invalid manifest.
 
     Example:
-        >>> inspection = inspect("weights.safetensors")  # doctest: +SKIP
-        >>> [(tensor.name, tensor.verdict) for tensor in inspection.bad]  # doctest: +SKIP
-        []
+        >>> layer = "{type: dense, name: hidden, in_features: 64, out_features: 64}"
+        >>> spec = parse_spec("{seed: 1, framework: keras, layers: [" + layer + "]}")
+        >>> result = generate(make_plan(spec), "weights.safetensors")
+        >>> [(tensor.name, tensor.verdict) for tensor in inspect("weights.safetensors").tensors]
+        [('hidden/bias', 'constant'), ('hidden/kernel', 'ok')]
     """
     source = find_source(path, use_manifest=use_manifest).matching(match)
     return inspect_source(source, standard=standard, workers=workers, progress=progress)
