@@ -67,7 +67,7 @@ class VerifyReport:
 
     @property
     def ok(self) -> bool:
-        """If true, there is no difference."""
+        """If true, the files match the manifest."""
         return not self.differences
 
 
@@ -85,14 +85,15 @@ def find_manifests(path: str | Path) -> tuple[Path, ...]:
         manifests = tuple(sorted(path.glob(f"*{SUFFIX}")))
         if not manifests:
             raise UsageError(
-                f"there is no manifest in {path}",
+                f"{path} contains no manifest",
                 help=f"manifests end in {SUFFIX}; lecun-init inspect reads files without a manifest",
             )
         return manifests
     if path.suffix == Path(SUFFIX).suffix:
         if not path.is_file():
             raise UsageError(
-                f"there is no manifest {path}", help="check the path, or give the path of the weight file"
+                f"the manifest {path} does not exist",
+                help="check the path, or give the path of the weight file",
             )
         return (path,)
     beside = path.with_name(path.name + SUFFIX)

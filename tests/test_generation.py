@@ -1,4 +1,4 @@
-"""The main job: a weight file and its manifest, both or neither."""
+"""Tests of generate: a weight file and its manifest appear together, or neither does."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class TestFiles:
         assert report.ok
 
     @pytest.mark.parametrize("name", ["w.safetensors", "w.h5"])
-    def test_are_the_same_twice_byte_for_byte(self, tmp_path: Path, name: str) -> None:
+    def test_are_equal_byte_for_byte_when_repeated(self, tmp_path: Path, name: str) -> None:
         for folder, options in (
             ("a", GenerateOptions()),
             ("b", GenerateOptions(chunk_nbytes=100, workers=3)),
@@ -73,12 +73,12 @@ class TestFiles:
         for file in (name, name + SUFFIX):
             assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
-    def test_hold_no_path(self, tmp_path: Path) -> None:
+    def test_contain_no_path(self, tmp_path: Path) -> None:
         generate(plan(), tmp_path / "w.h5")
         for file in tmp_path.iterdir():
             assert os.fsencode(tmp_path) not in file.read_bytes()
 
-    def test_a_seed_that_is_drawn_is_recorded_and_repeats_them(self, tmp_path: Path) -> None:
+    def test_a_drawn_seed_is_recorded_and_reproduces_them(self, tmp_path: Path) -> None:
         unseeded = plan_of(SPEC.replace("seed: 42\n", ""))
         seed = generate(unseeded, tmp_path / "a.h5").manifest.seed
         assert 0 <= seed < 2**53
@@ -95,11 +95,11 @@ class TestFiles:
         assert generate(plan().with_seed(0), tmp_path / "w.h5").manifest.seed == 0
 
     def test_progress_rises_to_the_length_of_the_file(self, tmp_path: Path) -> None:
-        told: list[int] = []
-        generate(plan(), tmp_path / "w.h5", progress=lambda nbytes, _: told.append(nbytes))
-        assert told[-1] == (tmp_path / "w.h5").stat().st_size
+        reported: list[int] = []
+        generate(plan(), tmp_path / "w.h5", progress=lambda nbytes, _: reported.append(nbytes))
+        assert reported[-1] == (tmp_path / "w.h5").stat().st_size
 
-    def test_by_a_link_are_beside_the_link_and_verify(self, tmp_path: Path) -> None:
+    def test_through_a_link_have_their_manifest_next_to_the_link(self, tmp_path: Path) -> None:
         (tmp_path / "disk").mkdir()
         (tmp_path / "w.h5").symlink_to(tmp_path / "disk" / "weights")
         generate(plan(), tmp_path / "w.h5")
@@ -108,7 +108,7 @@ class TestFiles:
         (report,) = verify(tmp_path / "w.h5")
         assert report.ok
 
-    def test_of_the_longest_name_that_their_manifest_leaves(self, tmp_path: Path) -> None:
+    def test_may_have_the_longest_name_that_leaves_room_for_the_manifest(self, tmp_path: Path) -> None:
         stem = 255 - len(".h5" + SUFFIX)
         generate(plan(), tmp_path / ("w" * stem + ".h5"))
         with pytest.raises(OutputError, match="File name too long"):
@@ -117,10 +117,10 @@ class TestFiles:
 
 
 class TestOptions:
-    def test_the_suffix_names_the_format(self, tmp_path: Path) -> None:
+    def test_the_suffix_chooses_the_format(self, tmp_path: Path) -> None:
         assert generate(plan(), tmp_path / "w.hdf5").manifest.files[0].format == "hdf5"
 
-    def test_format_goes_over_the_suffix(self, tmp_path: Path) -> None:
+    def test_format_overrides_the_suffix(self, tmp_path: Path) -> None:
         written = generate(plan(), tmp_path / "w.h5", GenerateOptions(format="safetensors"))
         assert written.manifest.files[0].format == "safetensors"
         (report,) = verify(tmp_path)
@@ -136,7 +136,7 @@ class TestOptions:
             generate(plan(), tmp_path / "w.h5", GenerateOptions(format="zarr"))
         assert caught.value.help == f"formats: {', '.join(FORMATS)}"
 
-    def test_a_plan_that_the_format_cannot_hold_is_refused(self, tmp_path: Path) -> None:
+    def test_a_plan_that_the_format_cannot_store_is_refused(self, tmp_path: Path) -> None:
         one = "{name: NAME, shape: [2], initializer: zeros}"
         clash = plan_of(f"tensors: [{one.replace('NAME', 'a')}, {one.replace('NAME', 'a/b')}]\n")
         with pytest.raises(PlanError):
@@ -151,13 +151,13 @@ class TestOptions:
         assert elsewhere.read_bytes() == written.manifest.to_bytes()
         assert names(tmp_path) == ["other", "w.h5"]
 
-    def test_there_may_be_no_manifest(self, tmp_path: Path) -> None:
+    def test_the_manifest_may_be_omitted(self, tmp_path: Path) -> None:
         written = generate(plan(), tmp_path / "w.h5", GenerateOptions(no_manifest=True))
         assert written.manifest_path is None
         assert written.manifest.files[0].nbytes == (tmp_path / "w.h5").stat().st_size
         assert names(tmp_path) == ["w.h5"]
 
-    def test_a_manifest_and_none_contradict_each_other(self, tmp_path: Path) -> None:
+    def test_a_manifest_and_no_manifest_contradict_each_other(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="--manifest and --no-manifest contradict each other"):
             generate(plan(), tmp_path / "w.h5", GenerateOptions(manifest="m.json", no_manifest=True))
         assert names(tmp_path) == []
@@ -213,7 +213,7 @@ class Reader(threading.Thread):
 
 class TestPipe:
     @pytest.mark.parametrize("name", ["safetensors", "hdf5"])
-    def test_takes_the_bytes_of_the_file_and_is_closed(self, tmp_path: Path, name: str) -> None:
+    def test_receives_the_bytes_of_the_file_and_is_closed(self, tmp_path: Path, name: str) -> None:
         generate(plan(), tmp_path / "file", GenerateOptions(format=name, no_manifest=True))
         os.mkfifo(tmp_path / "pipe")
         reader = Reader(tmp_path / "pipe")
@@ -225,7 +225,7 @@ class TestPipe:
         assert written.manifest_path is None
         assert names(tmp_path) == ["file", "pipe"]
 
-    def test_is_of_the_default_format_whatever_its_name(self, tmp_path: Path) -> None:
+    def test_has_the_default_format_regardless_of_its_name(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "w.h5")
         reader = Reader(tmp_path / "w.h5")
         reader.start()
@@ -233,7 +233,7 @@ class TestPipe:
         reader.join(10)
         assert written.manifest.files[0].format == "safetensors"
 
-    def test_has_a_manifest_where_one_is_asked_for(self, tmp_path: Path) -> None:
+    def test_has_a_manifest_on_request(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")
         reader = Reader(tmp_path / "pipe")
         reader.start()
@@ -244,7 +244,7 @@ class TestPipe:
         (file,) = written.manifest.files
         assert (file.name, file.sha256) == ("pipe", hashlib.sha256(reader.data).hexdigest())
 
-    def test_whose_reader_goes_away_is_broken(self, tmp_path: Path) -> None:
+    def test_whose_reader_closes_it_is_broken(self, tmp_path: Path) -> None:
         large = plan_of("seed: 1\ntensors: [{name: t, shape: [1000, 1000], in_axes: [1]}]\n")
         os.mkfifo(tmp_path / "pipe")
         Reader(tmp_path / "pipe", most=10).start()
@@ -257,7 +257,7 @@ def fail(*_: object, **__: object) -> None:
     raise OSError(errno.EIO, "Input/output error")
 
 
-class TestNeither:
+class TestFailures:
     """A failure in any step leaves neither the weights nor the manifest."""
 
     @pytest.mark.parametrize("call", ["posix_fallocate", "pwrite", "fsync", "link"])
@@ -276,7 +276,7 @@ class TestNeither:
     def test_when_the_nth_flush_fails(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nth: int, error: BaseException
     ) -> None:
-        """The weights, the manifest, and their folder."""
+        """Fail the flush of the weights, of the manifest, or of their folder."""
         calls = []
 
         def fsync(_: int) -> None:
@@ -295,7 +295,9 @@ class TestNeither:
             generate(plan(), tmp_path / "w.h5")
         assert names(tmp_path) == []
 
-    def test_when_the_manifest_cannot_be_made(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_when_the_manifest_cannot_be_created(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(generation, "make_manifest", fail)
         with pytest.raises(OSError, match="Input/output error"):
             generate(plan(), tmp_path / "w.h5")
@@ -311,7 +313,7 @@ class TestNeither:
         assert names(tmp_path) == []
 
     @pytest.mark.parametrize("late", ["w.h5", "w.h5" + SUFFIX])
-    def test_when_a_file_appears_meanwhile(self, tmp_path: Path, late: str) -> None:
+    def test_when_a_file_appears_in_the_meantime(self, tmp_path: Path, late: str) -> None:
         with pytest.raises(UsageError, match=f"{late} exists already"):
             generate(plan(), tmp_path / "w.h5", progress=lambda *_: (tmp_path / late).touch())
         assert names(tmp_path) == [late]
@@ -319,9 +321,9 @@ class TestNeither:
 
     @pytest.mark.parametrize(
         ("manifest", "message"),
-        [("none/m.json", "there is no folder"), ("dir", "is a directory"), ("pipe", "is a pipe or a device")],
+        [("none/m.json", "does not exist"), ("dir", "is a directory"), ("pipe", "is a pipe or a device")],
     )
-    def test_when_the_manifest_has_no_place_before_anything_is_drawn(
+    def test_when_the_manifest_cannot_be_written_before_anything_is_drawn(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manifest: str, message: str
     ) -> None:
         (tmp_path / "dir").mkdir()

@@ -1,4 +1,4 @@
-"""Code that signals must not interrupt: they are noted, and delivered at safe points."""
+"""Tests of code that signals must not interrupt: they are recorded, and delivered at safe points."""
 
 # ruff: noqa: PT012 - what is tested is a whole block
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """The handlers of this process, as they were."""
+    """Restore the handlers of this process after the test."""
     before = {number: signal.getsignal(number) for number in signals.SIGNALS}
     yield
     after = {number: signal.getsignal(number) for number in signals.SIGNALS}
@@ -38,7 +38,7 @@ class TestHeld:
             done.append(1)
         assert done == [1]
 
-    def test_a_safe_point_raises_it(self) -> None:
+    def test_a_safe_point_raises_the_signal(self) -> None:
         done = []
         with pytest.raises(KeyboardInterrupt), hold_signals() as hold:
             hold.check()
@@ -49,7 +49,7 @@ class TestHeld:
             done.append(2)
         assert done == [1]
 
-    def test_an_inner_block_leaves_it_to_the_outer_one(self) -> None:
+    def test_an_inner_block_leaves_the_signal_to_the_outer_one(self) -> None:
         done = []
         with pytest.raises(KeyboardInterrupt), hold_signals():
             with hold_signals():
@@ -57,14 +57,14 @@ class TestHeld:
             done.append(1)
         assert done == [1]
 
-    def test_an_inner_safe_point_raises_it_through_both(self) -> None:
+    def test_an_inner_safe_point_raises_the_signal_through_both(self) -> None:
         with pytest.raises(KeyboardInterrupt), hold_signals(), hold_signals() as hold:
             signal.raise_signal(signal.SIGINT)
             hold.check()
         with hold_signals():
             pass  # nothing is left of it
 
-    def test_it_wins_over_an_error_of_the_block(self) -> None:
+    def test_a_signal_replaces_an_error_of_the_block(self) -> None:
         with pytest.raises(KeyboardInterrupt) as caught, hold_signals():
             signal.raise_signal(signal.SIGINT)
             raise ValueError("first")
@@ -89,13 +89,13 @@ class TestHeld:
         with hold_signals():
             signal.raise_signal(signal.SIGHUP)
 
-    def test_a_late_signal_knows_what_is_complete(self) -> None:
+    def test_a_late_signal_names_the_complete_files(self) -> None:
         with pytest.raises(KeyboardInterrupt) as caught, hold_signals() as hold:
             hold.completed("w is complete")
             signal.raise_signal(signal.SIGINT)
         assert caught.value.__notes__ == ["w is complete"]
 
-    def test_other_threads_hold_nothing(self) -> None:
+    def test_other_threads_do_not_hold_signals(self) -> None:
         pending = []
 
         def work() -> None:
@@ -119,13 +119,13 @@ class TestHandlers:
         with pytest.raises(error):
             signal.raise_signal(number)
 
-    def test_a_second_one_does_not_cut_the_clean_up_short(self) -> None:
+    def test_a_second_signal_does_not_cut_the_cleanup_short(self) -> None:
         handle_signals()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
-    def test_a_later_one_still_works(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_later_signal_still_works(self, monkeypatch: pytest.MonkeyPatch) -> None:
         handle_signals()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
@@ -134,7 +134,7 @@ class TestHandlers:
         with pytest.raises(Terminated):
             signal.raise_signal(signal.SIGTERM)
 
-    def test_one_that_foreign_code_swallowed_is_raised_at_the_next_safe_point(self) -> None:
+    def test_a_signal_that_foreign_code_swallowed_is_raised_at_the_next_safe_point(self) -> None:
         handle_signals()
         signals.check()
         with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Every way in which a file can differ from its manifest, made for real."""
+"""Tests of verify: every way in which a file can differ from its manifest, with real files."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def differences_of(path: Path, *, regenerate: bool = False) -> list[tuple[str, s
 
 
 def extent(path: Path, name: str) -> tuple[int, int]:
-    """Where a tensor lies in a file, by its manifest."""
+    """Return the range of a tensor in its file, according to the manifest."""
     manifest = read_manifest(path.with_name(path.name + SUFFIX))
     return next((t.offset, t.tensor.nbytes) for t in manifest.tensors if t.tensor.name == name)
 
@@ -72,10 +72,10 @@ def edit_manifest(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     manifest.write_text(json.dumps(value))
 
 
-class TestSound:
+class TestUnchangedFiles:
     @pytest.mark.parametrize("name", FORMATS)
     @pytest.mark.parametrize("regenerate", [False, True])
-    def test_a_file_as_it_was_made_is_ok(self, tmp_path: Path, name: str, regenerate: bool) -> None:
+    def test_an_unchanged_file_is_ok(self, tmp_path: Path, name: str, regenerate: bool) -> None:
         path = generated(tmp_path, name)
         (report,) = verify(path, regenerate=regenerate)
         assert report == VerifyReport(
@@ -89,15 +89,15 @@ class TestSound:
         assert report.ok
 
     @pytest.mark.parametrize("regenerate", [False, True])
-    def test_progress_rises_to_the_work_foretold(self, tmp_path: Path, regenerate: bool) -> None:
+    def test_progress_rises_to_the_predicted_work(self, tmp_path: Path, regenerate: bool) -> None:
         path = generated(tmp_path, "w.safetensors")
-        told: list[int] = []
-        verify(path, regenerate=regenerate, workers=1, progress=lambda nbytes, _: told.append(nbytes))
-        assert max(told) == work_nbytes(path, regenerate=regenerate)
+        reported: list[int] = []
+        verify(path, regenerate=regenerate, workers=1, progress=lambda nbytes, _: reported.append(nbytes))
+        assert max(reported) == work_nbytes(path, regenerate=regenerate)
 
 
 class TestAnotherManifest:
-    def test_beside_a_file_says_nothing_of_it(self, tmp_path: Path) -> None:
+    def test_next_to_a_file_does_not_verify_it(self, tmp_path: Path) -> None:
         path = generated(tmp_path, "w.safetensors")
         other = tmp_path / "other.safetensors"
         other.write_bytes(b"anything")
@@ -110,7 +110,7 @@ class TestAnotherManifest:
 class TestDamage:
     @pytest.mark.parametrize("name", NAMES)
     @pytest.mark.parametrize("end", [0, -1], ids=["first", "last"])
-    def test_a_flipped_byte_is_told_of_its_tensor_and_no_other(
+    def test_a_flipped_byte_is_reported_for_its_tensor_only(
         self, tmp_path: Path, file: str, name: str, end: int
     ) -> None:
         path = generated(tmp_path, file)
@@ -141,7 +141,7 @@ class TestDamage:
             ("file", file, "digest"),
         }
 
-    def test_a_file_that_is_emptied(self, tmp_path: Path, file: str) -> None:
+    def test_an_emptied_file(self, tmp_path: Path, file: str) -> None:
         path = generated(tmp_path, file)
         path.write_bytes(b"")
         kinds = differences_of(path)
@@ -160,7 +160,7 @@ class TestDamage:
         path.mkdir()
         assert differences_of(Path(str(path) + SUFFIX)) == [("file", file, "missing")]
 
-    def test_a_file_that_may_not_be_read(
+    def test_a_file_without_read_permission(
         self, tmp_path: Path, file: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = generated(tmp_path, file)
@@ -177,7 +177,9 @@ class TestDamage:
         path.write_bytes(other.read_bytes())
         assert ("file", file, "damaged") in differences_of(path)
 
-    def test_a_manifest_that_was_edited_to_match_falls_to_regenerate(self, tmp_path: Path, file: str) -> None:
+    def test_a_manifest_that_was_edited_to_match_is_caught_by_regenerate(
+        self, tmp_path: Path, file: str
+    ) -> None:
         path = generated(tmp_path, file)
         offset, _ = extent(path, "hidden/kernel")
         flip(path, offset + 100)
@@ -200,7 +202,7 @@ def keep(_: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Expect:
-    """A change of a file's tensors, and what is found."""
+    """A change of the tensors of a file, and the expected differences."""
 
     id: str
     change: Callable[[dict[str, Any]], None]
@@ -267,7 +269,7 @@ class TestSavedAgain:
 
 
 class TestHeader:
-    def test_another_header_of_the_same_tensors_is_told_of_the_file_alone(self, tmp_path: Path) -> None:
+    def test_another_header_of_the_same_tensors_is_reported_for_the_file_only(self, tmp_path: Path) -> None:
         path = generated(tmp_path, "w.safetensors")
         data = path.read_bytes()
         (length,) = struct.unpack("<Q", data[:8])
@@ -291,7 +293,7 @@ class TestHeader:
             (b'"F16"', b'"I16"', {("words/embeddings", "form")}),
         ],
     )
-    def test_a_changed_word_of_it_is_told_of_its_tensor(
+    def test_a_changed_value_is_reported_for_its_tensor(
         self, tmp_path: Path, before: bytes, after: bytes, differences: set[tuple[str, str]]
     ) -> None:
         path = generated(tmp_path, "w.safetensors")
@@ -302,7 +304,7 @@ class TestHeader:
         assert kinds.count(("file", "w.safetensors", "digest")) == 1
         assert {(name, kind) for what, name, kind in kinds if what == "tensor"} == differences
 
-    def test_broken_it_leaves_the_tensors_to_the_manifest_s_places(self, tmp_path: Path) -> None:
+    def test_if_it_is_broken_tensors_are_read_at_the_offsets_of_the_manifest(self, tmp_path: Path) -> None:
         path = generated(tmp_path, "w.safetensors")
         flip(path, 9)
         assert differences_of(path) == [
@@ -310,7 +312,7 @@ class TestHeader:
             ("file", "w.safetensors", "digest"),
         ]
 
-    def test_chunked_datasets_have_no_place(self, tmp_path: Path) -> None:
+    def test_chunked_datasets_have_no_offset(self, tmp_path: Path) -> None:
         path = generated(tmp_path, "w.h5")
         with h5py.File(path, "r+") as file:
             values = file["hidden/kernel"][()]
@@ -321,12 +323,12 @@ class TestHeader:
 
 class TestManifest:
     @pytest.mark.parametrize("file", FORMATS)
-    def test_a_wrong_offset_is_told(self, tmp_path: Path, file: str) -> None:
+    def test_a_wrong_offset_is_reported(self, tmp_path: Path, file: str) -> None:
         path = generated(tmp_path, file)
         edit_manifest(path, lambda value: value["tensors"][0].update(offset=1))
         assert differences_of(path) == [("tensor", read_manifest_names(path)[0], "form")]
 
-    def test_a_wrong_digest_is_told(self, tmp_path: Path) -> None:
+    def test_a_wrong_digest_is_reported(self, tmp_path: Path) -> None:
         path = generated(tmp_path, "w.safetensors")
         edit_manifest(path, lambda value: value["tensors"][1].update(sha256="0" * 64))
         name = read_manifest_names(path)[1]
@@ -336,7 +338,7 @@ class TestManifest:
             ("tensor", name, "regenerated"),
         ]
 
-    def test_another_seed_falls_to_regenerate(self, tmp_path: Path) -> None:
+    def test_another_seed_is_caught_by_regenerate(self, tmp_path: Path) -> None:
         path = generated(tmp_path, "w.safetensors")
         edit_manifest(path, lambda value: value.update(seed=43))
         assert differences_of(path) == []
@@ -345,25 +347,25 @@ class TestManifest:
             ("tensor", "words/embeddings", "regenerated"),
         ]
 
-    def test_an_unknown_format_is_told(self, tmp_path: Path) -> None:
+    def test_an_unknown_format_is_reported(self, tmp_path: Path) -> None:
         path = generated(tmp_path, "w.safetensors")
         edit_manifest(path, lambda value: value["files"][0].update(format="zarr"))
         (report,) = verify(path)
         (difference,) = report.differences
         assert (difference.kind, difference.detail) == ("damaged", 'unknown format "zarr"')
 
-    def test_without_tensors_is_regenerated_at_once(self, tmp_path: Path) -> None:
+    def test_without_tensors_is_regenerated(self, tmp_path: Path) -> None:
         path = generated(tmp_path, "w.safetensors")
         edit_manifest(path, lambda value: value.update(tensors=[]))
         assert {d[2] for d in differences_of(path, regenerate=True)} == {"extra"}
 
-    def test_too_large_to_be_one_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_that_is_too_large_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = generated(tmp_path, "w.safetensors")
         monkeypatch.setattr("lecun_cli.manifest.reader.MAX_MANIFEST_NBYTES", 10)
         with pytest.raises(ManifestError, match="is too large"):
             verify(path)
 
-    def test_that_cannot_be_read_is_told(self, tmp_path: Path) -> None:
+    def test_that_cannot_be_read_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(ManifestError, match="cannot be read: Is a directory"):
             read_manifest(tmp_path)
 
@@ -391,11 +393,11 @@ class TestPaths:
             ("b.safetensors.manifest.json", False),
         ]
 
-    def test_a_manifest_of_any_name_may_be_given(self, tmp_path: Path) -> None:
+    def test_a_manifest_may_have_any_name(self, tmp_path: Path) -> None:
         generate(plan(), tmp_path / "w.h5", GenerateOptions(manifest=str(tmp_path / "m.json")))
         assert differences_of(tmp_path / "m.json") == []
 
-    def test_files_are_looked_for_beside_the_manifest(
+    def test_files_are_expected_in_the_folder_of_the_manifest(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "sub").mkdir()
@@ -409,14 +411,12 @@ class TestPaths:
         ("name", "message"),
         [
             ("none.h5", "there is neither a file .*none.h5 nor a manifest none.h5.manifest.json"),
-            ("none.h5.manifest.json", "there is no manifest .*none.h5.manifest.json"),
+            ("none.h5.manifest.json", "the manifest .*none.h5.manifest.json does not exist"),
             ("lone.h5", "lone.h5 has no manifest: expected lone.h5.manifest.json"),
-            (".", "there is no manifest in "),
+            (".", " contains no manifest"),
         ],
     )
-    def test_without_a_manifest_there_is_nothing_to_verify(
-        self, tmp_path: Path, name: str, message: str
-    ) -> None:
+    def test_a_path_without_a_manifest_is_refused(self, tmp_path: Path, name: str, message: str) -> None:
         (tmp_path / "lone.h5").write_bytes(b"")
         with pytest.raises(UsageError, match=message):
             verify(tmp_path / name)

@@ -101,7 +101,7 @@ def has_weight_suffix(name: str) -> bool:
 def recognize_file(path: Path) -> FileType | None:
     """Return the type of a file: by its first bytes, or by its suffix if these match no type.
 
-    A format that builds on another one, as Keras weight files build on HDF5, is told apart by the suffix.
+    A format that builds on another one, as Keras weight files build on HDF5, is distinguished by the suffix.
 
     Args:
         path: An existing file.

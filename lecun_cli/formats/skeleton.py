@@ -198,7 +198,7 @@ def _write_attributes(item: Any, attributes: Mapping[str, str]) -> None:  # noqa
 
 
 class _Holder:
-    """Stands in for a high-level object, of which `AttributeManager` needs the identifier only."""
+    """Replaces a high-level object, of which `AttributeManager` needs the identifier only."""
 
     def __init__(self, item: Any) -> None:  # noqa: ANN401
         self.id = item

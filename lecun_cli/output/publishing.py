@@ -92,7 +92,7 @@ class _Step:
             os.replace(self.file.temporary, self.file.final)
 
     def restore(self) -> str | None:
-        """Give the old file its name again, or remove the new file if there was no old one.
+        """Give the old file its name again, or remove the new file if nothing was replaced.
 
         Returns:
             A message about what could not be undone, or None.

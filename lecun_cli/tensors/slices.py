@@ -108,7 +108,7 @@ def slice_tensor(plan: Plan, name: str, text: str = "") -> NDArray[np.generic]:
     from lecun_cli.tensors.generator import draw_tensor
 
     if plan.seed is None:
-        raise UsageError("a slice needs a seed, and the spec has none", help="give --seed")
+        raise UsageError("a slice needs a seed, but the spec has no seed", help="give --seed")
     tensor = find_tensor(plan, name)
     selection = parse_range(text, tensor.shape)
     return draw_tensor(tensor, plan.seed, selection.box).reshape(selection.shape)

@@ -137,7 +137,7 @@ class TestOutputs:
     def test_a_missing_folder_is_named(self, run: Run, here: Path) -> None:
         ran = run("spec.yaml", "-o", "nosuch/w.safetensors")
         assert ran.code == 2
-        assert "there is no folder nosuch" in ran.err
+        assert "the folder nosuch does not exist" in ran.err
 
     def test_a_disk_that_is_too_small_fails_before_generation(self, run: Run, here: Path) -> None:
         text = "tensors: [{name: a, shape: [2 ** 30, 2 ** 20], in_axes: [1]}]\nseed: 1\n"

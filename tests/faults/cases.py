@@ -1,4 +1,4 @@
-"""Faults as a table: what happens at which call, and what became of the run."""
+"""Faults as a table: the action, the call at which it happens, and the outcome of the run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run.
+    """The outcome of a run.
 
     Attributes:
         code: The exit code, negative for a signal.

@@ -27,7 +27,7 @@ SCRATCH = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 class Shim:
-    """Counts the calls of some functions, and does something at one of them."""
+    """Counts the calls of some functions, and performs an action at one of them."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self.job = job
@@ -123,7 +123,7 @@ def run_job(job: dict[str, Any], template: str) -> dict[str, Any]:
 
 
 def warm_up() -> None:
-    """Load and build once what every child would: modules, and the models that pydantic builds when used."""
+    """Load the modules and build the pydantic models that every child process needs."""
     import lecun_cli.cli.app
     import lecun_cli.cli.completion  # noqa: F401
     from lecun_cli import GenerateOptions, generate, make_plan, parse_spec

@@ -29,7 +29,7 @@ class TestFormatOf:
         assert format_of(name).name == expected
 
     @pytest.mark.parametrize("name", ["w", "w.pt", "safetensors", "w.safetensors.gz", "h5"])
-    def test_another_suffix_is_told_what_to_give(self, name: str) -> None:
+    def test_another_suffix_is_refused_with_advice(self, name: str) -> None:
         with pytest.raises(UsageError, match=f'the suffix of "{name}" names no format') as caught:
             format_of(name)
         assert caught.value.help is not None

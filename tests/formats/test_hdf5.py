@@ -1,4 +1,4 @@
-"""HDF5: h5py and the HDF5 library as the judge."""
+"""Tests of HDF5 files, read by h5py and the HDF5 library."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class TestH5py:
     def test_converts_every_number_of_the_narrow_floats(
         self, tmp_path: Path, dtype: str, as_dtype: str, finite: int
     ) -> None:
-        """Each bit pattern, put into a file of ours, reads as the number that it is."""
+        """Store each bit pattern in a file and read it as a number."""
         narrow = np.dtype(getattr(ml_dtypes, dtype))
         patterns = np.arange(2 ** (8 * narrow.itemsize), dtype=f"u{narrow.itemsize}")
         path = write(plan_with(tensor(patterns.shape, dtype=dtype)), tmp_path / "w.h5")
@@ -139,7 +139,7 @@ class TestH5py:
 
 
 class TestSkeleton:
-    def test_of_one_plan_is_the_same_at_any_time(self) -> None:
+    def test_is_the_same_every_time(self) -> None:
         first = hdf5.layout(mixed_plan())
         time.sleep(1.1)  # HDF5 keeps times in seconds
         assert literals(hdf5.layout(mixed_plan())) == literals(first)
@@ -151,7 +151,7 @@ class TestSkeleton:
 
 
 class TestNames:
-    def test_a_tensor_that_is_also_a_group_is_told_with_both_places(self) -> None:
+    def test_a_tensor_that_is_also_a_group_is_reported_with_both_locations(self) -> None:
         plan = tensors_named("a/b/c", "a/b")
         with pytest.raises(PlanError) as caught:
             hdf5.layout(plan)
@@ -173,16 +173,16 @@ class TestNames:
         ):
             hdf5.layout(tensors_named(name))
 
-    def test_every_error_is_told_at_once(self) -> None:
+    def test_all_errors_are_reported_at_once(self) -> None:
         with pytest.raises(PlanError) as caught:
             hdf5.layout(tensors_named("a", "a/b", "/c", "d"))
         assert len(caught.value.diagnostics) == 2
 
     @pytest.mark.parametrize("name", ["a/../b", "..", "a.b", "-", "a b"])
-    def test_other_parts_are_names(self, name: str) -> None:
+    def test_other_parts_are_valid_names(self, name: str) -> None:
         assert [e.tensor.name for e in hdf5.layout(tensors_named(f'"{name}"')).extents] == [name]
 
-    def test_more_axes_than_hdf5_has_are_refused(self) -> None:
+    def test_more_axes_than_hdf5_supports_are_refused(self) -> None:
         ones = ", ".join(["1"] * 33)
         plan = plan_of(f"tensors:\n  - {{name: t, shape: [{ones}], initializer: zeros}}\n")
         with pytest.raises(PlanError, match='"t": expected at most 32 axes in HDF5, got 33') as caught:
@@ -191,7 +191,7 @@ class TestNames:
 
 
 class TestRead:
-    def test_gives_back_what_was_laid_out(self, tmp_path: Path) -> None:
+    def test_returns_the_tensors_of_the_layout(self, tmp_path: Path) -> None:
         plan = plan_with(
             *(
                 tensor((5, 3), dtype=d.name, initializer=None if d.is_float else make("ones"), name=d.name)
@@ -219,7 +219,7 @@ class TestRead:
         assert stored["big"].dtype == ">f4"
         assert {"text", "nothing"} <= set(stored)
 
-    def test_a_type_that_numpy_lacks_is_told_in_hdf5s_word(self, tmp_path: Path) -> None:
+    def test_a_type_that_numpy_lacks_has_its_hdf5_name(self, tmp_path: Path) -> None:
         with h5py.File(tmp_path / "w.h5", "w") as file:
             space = h5py.h5s.create_simple((3,))
             h5py.h5d.create(file.id, b"t", h5py.h5t.UNIX_D32LE, space)
@@ -240,6 +240,6 @@ class TestRead:
             with pytest.raises(WeightFileError):
                 hdf5.read(tmp_path / "cut.h5")
 
-    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
+    def test_a_missing_file_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(WeightFileError, match="No such file"):
             hdf5.read(tmp_path / "none.h5")

@@ -1,4 +1,4 @@
-"""Keras weight files: paths by class, and bytes as Keras has them."""
+"""Tests of Keras weight files: paths by class, and bytes as Keras stores them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Expect:
-    """Layers of a spec, and where their variables go."""
+    """Layers of a spec, and the paths of their variables."""
 
     id: str
     layers: str
@@ -116,11 +116,11 @@ layers:
 
 
 class TestFiles:
-    def test_the_suffix_means_the_format(self) -> None:
+    def test_the_suffix_chooses_the_format(self) -> None:
         assert format_of("model.weights.h5").name == "keras"
         assert format_of("model.h5").name == "hdf5"
 
-    def test_hold_the_values_and_verify(self, tmp_path: Path) -> None:
+    def test_contain_the_values_and_verify(self, tmp_path: Path) -> None:
         plan = make_plan(parse_spec(SPEC))
         out = tmp_path / "m.weights.h5"
         generate(plan, out)
@@ -134,7 +134,7 @@ class TestFiles:
         (report,) = verify(out, regenerate=True)
         assert report.differences == ()
 
-    def test_hold_bfloat16_as_keras_does(self, tmp_path: Path) -> None:
+    def test_store_bfloat16_as_keras_does(self, tmp_path: Path) -> None:
         plan = make_plan(parse_spec(SPEC, dtype="bfloat16"))
         out = tmp_path / "m.weights.h5"
         generate(plan, out)
@@ -147,13 +147,13 @@ class TestFiles:
         (report,) = verify(out, regenerate=True)
         assert report.differences == ()
 
-    def test_are_the_same_bytes_twice(self, tmp_path: Path) -> None:
+    def test_are_equal_byte_for_byte_when_repeated(self, tmp_path: Path) -> None:
         plan = make_plan(parse_spec(SPEC, dtype="bfloat16"))
         generate(plan, tmp_path / "a.weights.h5", GenerateOptions(workers=1))
         generate(plan, tmp_path / "b.weights.h5", GenerateOptions(workers=3, chunk_nbytes=64))
         assert (tmp_path / "a.weights.h5").read_bytes() == (tmp_path / "b.weights.h5").read_bytes()
 
-    def test_a_missing_variable_is_told_by_the_tensors_name(self, tmp_path: Path) -> None:
+    def test_a_missing_variable_is_reported_by_the_name_of_its_tensor(self, tmp_path: Path) -> None:
         out = tmp_path / "m.weights.h5"
         generate(make_plan(parse_spec(SPEC)), out)
         with h5py.File(out, "r+") as file:
@@ -178,7 +178,7 @@ class TestRefused:
             "{type: tensor, name: t, shape: [2, 2], in_axes: [1]}",
         ],
     )
-    def test_what_is_no_class_of_keras_with_its_place(self, layer: str) -> None:
+    def test_layers_that_are_not_a_class_of_keras_with_their_location(self, layer: str) -> None:
         plan = make_plan(parse_spec(f"layers:\n  - {layer}\n", "s.yaml"))
         with pytest.raises(PlanError, match=r"s.yaml:2:\d+: error: \w+ is not a layer of Keras"):
             FORMATS["keras"].layout(plan)

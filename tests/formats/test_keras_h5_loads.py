@@ -1,4 +1,4 @@
-"""Keras weight files in real Keras: `model.load_weights`, then every variable and a prediction."""
+"""Load Keras weight files in Keras with `model.load_weights`; compare every variable and a prediction."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def keras() -> Any:
 
 
 def loaded(model: Any, plan: Plan, folder: Path) -> None:
-    """Load a plan's file and hold every variable of the model against the plan, none left over."""
+    """Load the file of a plan, and compare every variable of the model with the plan."""
     generate(plan, folder / "m.weights.h5")
     model.load_weights(folder / "m.weights.h5")
     names = [name for layer in plan.layers for _, name in layer.tensors]
@@ -33,7 +33,7 @@ def loaded(model: Any, plan: Plan, folder: Path) -> None:
 
 
 class TestModels:
-    def test_the_example_of_lecun_normals_own_page(self, keras: Any, tmp_path: Path) -> None:
+    def test_the_example_of_the_documentation_of_lecun_normal(self, keras: Any, tmp_path: Path) -> None:
         plan = make_plan(load_spec(str(SAMPLES / "selu_mlp.yaml")))
         model = keras.Sequential(
             [

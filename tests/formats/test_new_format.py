@@ -1,4 +1,4 @@
-"""A format that is made up here: one record, and every command works with it."""
+"""Tests of a made-up format: with one record, every command works with it."""
 
 from __future__ import annotations
 

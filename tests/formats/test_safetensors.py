@@ -1,4 +1,4 @@
-"""safetensors: the bytes of the header, and the official library as the judge."""
+"""Tests of safetensors files: the bytes of the header, and the official library as a reader."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def all_dtypes() -> Plan:
 
 
 def without_float8(plan: Plan) -> Plan:
-    """What `safetensors.numpy` can hold: it asks NumPy for a float8, which has none."""
+    """Return the dtypes that `safetensors.numpy` supports: NumPy has no float8."""
     return plan_with(*(t for t in plan.tensors if not t.dtype.startswith("float8")))
 
 
@@ -94,7 +94,7 @@ class TestHeader:
         plan = plan_with(tensor((2,), name="größe/κ"))
         assert '"größe/κ":'.encode() in header_of(plan)
 
-    def test_is_what_the_json_module_makes(self) -> None:
+    def test_equals_the_output_of_the_json_module(self) -> None:
         names = ['a"b', "back\\slash", "größe/κ", "100%", "\u2028", "a b"]
         layers = ", ".join(
             f"{{type: tensor, name: {json.dumps(name)}, shape: [2, 3], initializer: ones}}" for name in names
@@ -103,7 +103,7 @@ class TestHeader:
         document = json.dumps(json.loads(data[8:]), separators=(",", ":"), ensure_ascii=False)
         assert data[8:].rstrip(b" ") == document.encode()
 
-    def test_keeps_the_name_of_the_metadata(self) -> None:
+    def test_reserves_the_name_of_the_metadata(self) -> None:
         plan = plan_of("tensors:\n  - {name: __metadata__, shape: [2], initializer: zeros}\n")
         with pytest.raises(PlanError) as caught:
             safetensors.layout(plan)
@@ -112,7 +112,7 @@ class TestHeader:
         assert diagnostic.span is not None
         assert (diagnostic.span.line, diagnostic.help) == (2, "rename the tensor")
 
-    def test_over_the_bound_of_the_library_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_longer_than_the_limit_of_the_library_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert safetensors.MAX_HEADER_NBYTES == 100_000_000
         monkeypatch.setattr(safetensors, "MAX_HEADER_NBYTES", 4087)
         plan = plan_of("tensors: [{name: t, shape: [2], initializer: zeros}]\n")
@@ -135,20 +135,20 @@ class TestLibrary:
                 assert stored.get_dtype() == DTYPE_NAMES[planned.dtype]
 
     @pytest.mark.parametrize("plan", [mixed_plan("keras"), mixed_plan("torch"), all_dtypes()])
-    def test_reads_the_very_bytes_of_every_tensor(self, tmp_path: Path, plan: Plan) -> None:
+    def test_reads_exactly_the_bytes_of_every_tensor(self, tmp_path: Path, plan: Plan) -> None:
         library: Any = safetensors_library
         rows = library.deserialize(write(plan, tmp_path / "w.safetensors").read_bytes())
         stored = {name: (row["dtype"], tuple(row["shape"]), bytes(row["data"])) for name, row in rows}
         assert stored == {t.name: (DTYPE_NAMES[t.dtype], t.shape, drawn(t).tobytes()) for t in plan.tensors}
 
-    def test_gives_arrays_of_the_right_values(self, tmp_path: Path) -> None:
+    def test_returns_arrays_of_the_right_values(self, tmp_path: Path) -> None:
         plan = without_float8(all_dtypes())
         arrays = load_file(write(plan, tmp_path / "w.safetensors"))
         for planned in plan.tensors:
             assert arrays[planned.name].dtype == planned.storage.numpy()
             assert np.array_equal(arrays[planned.name].astype("f8"), drawn(planned).astype("f8"))
 
-    def test_writer_of_the_library_lays_the_same_data_out(self, tmp_path: Path) -> None:
+    def test_writer_of_the_library_stores_the_same_data(self, tmp_path: Path) -> None:
         ours = write(without_float8(mixed_plan()), tmp_path / "ours.safetensors")
         theirs = tmp_path / "theirs.safetensors"
         save_file(load_file(ours), theirs, metadata={"format": "pt"})
@@ -162,7 +162,7 @@ class TestLibrary:
 
 
 class TestRead:
-    def test_gives_back_what_was_laid_out(self, tmp_path: Path) -> None:
+    def test_returns_the_tensors_of_the_layout(self, tmp_path: Path) -> None:
         plan = all_dtypes()
         layout = safetensors.layout(plan)
         stored = safetensors.read(write(plan, tmp_path / "w.safetensors"))
@@ -178,7 +178,7 @@ class TestRead:
             "b": ("float32", (2, 3)),
         }
 
-    def test_of_an_unknown_dtype_gives_the_word_of_the_format(self, tmp_path: Path) -> None:
+    def test_an_unknown_dtype_has_the_name_of_the_format(self, tmp_path: Path) -> None:
         path = tmp_path / "w.safetensors"
         entry: dict[str, Any] = {"dtype": "F8_E8M0", "shape": [2], "data_offsets": [0, 2]}
         header = json.dumps({"s": entry}).encode()
@@ -196,7 +196,7 @@ def file_bytes(header: bytes, data: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class ExpectFail:
-    """Bytes that are no safetensors file, and a word of why."""
+    """Bytes that are not a valid safetensors file, and a part of the message."""
 
     id: str
     data: bytes
@@ -231,7 +231,7 @@ UNSOUND = (
 )
 
 
-class TestUnsound:
+class TestInvalidFiles:
     @pytest.mark.parametrize("case", UNSOUND, ids=lambda case: case.id)
     def test_files_are_refused(self, tmp_path: Path, case: ExpectFail) -> None:
         path = tmp_path / "w.safetensors"
@@ -240,7 +240,7 @@ class TestUnsound:
             safetensors.read(path)
         assert str(path) in caught.value.message
 
-    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
+    def test_a_missing_file_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(WeightFileError, match="No such file"):
             safetensors.read(tmp_path / "none.safetensors")
 

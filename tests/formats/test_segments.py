@@ -1,4 +1,4 @@
-"""Layouts without gaps, and the units that they are cut into."""
+"""Tests of layouts and of the chunks into which they are cut."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ZEROS = make("zeros")
 
 @st.composite
 def layouts(draw: st.DrawFn) -> FileLayout:
-    """A few literals and tensors, back to back."""
+    """Return a layout of a few literals and tensors."""
     segments: list[Segment] = []
     at = 0
     for i in range(draw(st.integers(1, 8))):
@@ -85,7 +85,7 @@ class TestChunks:
                 assert stop % block == 0 or stop == segment.nbytes
 
     @given(layouts(), st.integers(64, 3000))
-    def test_are_no_more_than_needed(self, layout: FileLayout, chunk_nbytes: int) -> None:
+    def test_are_as_few_as_possible(self, layout: FileLayout, chunk_nbytes: int) -> None:
         chunk_list = list(chunks(layout, chunk_nbytes))
         for chunk, after in itertools.pairwise(chunk_list):
             assert chunk.nbytes + step_of(after.parts[0][0], chunk_nbytes) > chunk_nbytes
@@ -102,27 +102,27 @@ class TestChunks:
             ((3, 3, 10, 20), (2, 3, 1, 0), 2**20, 8 * 800),  # a convolution
         ],
     )
-    def test_cut_transposed_tensors_so_that_a_block_is_made_once(
+    def test_cut_transposed_tensors_so_that_a_block_is_drawn_once(
         self, shape: tuple[int, ...], axes: tuple[int, ...] | None, chunk_nbytes: int, nbytes: int
     ) -> None:
         assert cut_nbytes(tensor(shape, axes), chunk_nbytes) == nbytes
 
-    def test_hold_many_small_tensors_at_once(self) -> None:
+    def test_combine_many_small_tensors(self) -> None:
         tensors = [tensor((3,), name=str(i)) for i in range(1000)]
         layout = FileLayout("test", 12_000, tuple(Extent(12 * i, t) for i, t in enumerate(tensors)))
         (chunk,) = chunks(layout, 2**20)
         assert len(chunk.parts) == 1000
 
-    def test_do_not_cut_what_fits_whole(self) -> None:
+    def test_do_not_cut_a_segment_that_fits(self) -> None:
         small, other = tensor((1,), name="a"), tensor((15,), name="b")  # blocks have 32 bytes
         layout = FileLayout("test", 64, (Extent(0, small), Extent(4, other)))
         (chunk,) = chunks(layout, 64)
         assert [(start, stop) for _, start, stop in chunk.parts] == [(0, 4), (0, 60)]
 
-    def test_of_an_empty_layout_are_none(self) -> None:
+    def test_an_empty_layout_has_no_chunks(self) -> None:
         assert list(chunks(FileLayout("test", 0, ()), 64)) == []
 
-    def test_of_a_tensor_larger_than_any_disk_are_made_one_by_one(self) -> None:
+    def test_of_a_tensor_larger_than_any_disk_are_yielded_one_by_one(self) -> None:
         huge = tensor((2**30, 2**25))
         first = next(chunks(FileLayout("test", huge.nbytes, (Extent(0, huge),)), 2**22))
         assert (first.offset, first.nbytes) == (0, 2**22)

@@ -1,4 +1,4 @@
-"""A signal or an error while h5py makes the skeleton of an HDF5 file is never swallowed."""
+"""Tests that a signal or an error is never swallowed while h5py creates the skeleton of an HDF5 file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 N_SIGNALS = int(os.environ.get("LECUN_INIT_SIGNALS", "40"))
-"""Signals for each test here: enough for every day; 200 before a release."""
+"""Number of signals per test: 200 before a release."""
 
 LAYERS = "layers: [{repeat: %d, layers: [{type: dense, name: 'l{i}', in_features: 2, out_features: 2}]}]\n"
 
@@ -82,7 +82,7 @@ class TestSignals:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # h5py's own
 class TestErrors:
-    """h5py calls the file object from C, and may go on after an exception there."""
+    """h5py calls the file object from C, and may continue after an exception."""
 
     @pytest.mark.parametrize("method", ["write", "truncate", "seek"])
     def test_in_the_file_object_are_never_lost(self, monkeypatch: pytest.MonkeyPatch, method: str) -> None:

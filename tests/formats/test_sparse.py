@@ -1,4 +1,4 @@
-"""The file in memory against a real one."""
+"""Compare the sparse file with a real file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ POSITIONS = st.one_of(st.integers(0, 30), st.integers(4080, 4110), st.integers(0
 
 
 class SparseFileMachine(RuleBasedStateMachine):
-    """Whatever is done to both, they answer the same and hold the same bytes."""
+    """Whatever is done to both files, they return the same values and contain the same bytes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ TestModel.settings = settings(max_examples=60, stateful_step_count=25, deadline=
 
 
 class TestSparseFile:
-    def test_takes_memory_for_what_is_written_only(self) -> None:
+    def test_uses_memory_for_written_pages_only(self) -> None:
         file = SparseFile()
         file.truncate(2**50)
         file.seek(2**49)
@@ -72,12 +72,12 @@ class TestSparseFile:
         assert file.read_at(2**49 - 2, 8) == b"\0\0here\0\0"
         assert len(file._pages) == 1
 
-    def test_can_be_read_written_and_sought(self) -> None:
+    def test_is_readable_writable_and_seekable(self) -> None:
         file = SparseFile()
         assert (file.readable(), file.writable(), file.seekable()) == (True, True, True)
 
     @pytest.mark.parametrize("length", [0, 1, 4095, 4096, 4097, 9000])
-    def test_what_is_cut_off_is_zero_when_the_file_grows_again(self, length: int) -> None:
+    def test_truncated_bytes_are_zero_when_the_file_grows_again(self, length: int) -> None:
         file = SparseFile()
         file.write(b"x" * 10_000)
         file.truncate(length)

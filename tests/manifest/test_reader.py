@@ -1,4 +1,4 @@
-"""The manifest: what is written is what is read, and nothing else is."""
+"""Tests of the manifest: it reads as it was written, and everything else is refused."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def again(manifest: Manifest) -> Manifest:
 
 @st.composite
 def tensors(draw: st.DrawFn, name: str) -> TensorPlan:
-    """A tensor of any dtype, rank, axes, initializer and number of parts."""
+    """Draw a tensor of any dtype, rank, axes, initializer and number of parts."""
     dtype = draw(st.sampled_from(list(DTYPES)))
     shape = tuple(draw(st.lists(st.integers(1, 2**20), max_size=3)))
     concat_axis = draw(st.integers(0, max(0, len(shape) - 1)))
@@ -93,7 +93,7 @@ def tensors(draw: st.DrawFn, name: str) -> TensorPlan:
 
 @st.composite
 def manifests(draw: st.DrawFn) -> Manifest:
-    """Any manifest that holds together."""
+    """Draw a valid manifest."""
     names = draw(st.lists(st.text(min_size=1, max_size=6), unique=True, max_size=4))
     planned = [draw(tensors(name)) for name in names]
     planned = [t for t in planned if all(p.distribution.bound <= t.storage.largest for p in t.parts)]
@@ -123,7 +123,7 @@ class TestRoundTrip:
 
     @pytest.mark.parametrize("format_name", PLAIN)
     @pytest.mark.parametrize("framework", ["keras", "torch"])
-    def test_of_whole_plans(self, format_name: str, framework: str) -> None:
+    def test_of_complete_plans(self, format_name: str, framework: str) -> None:
         manifest = manifest_of(mixed_plan(framework), format_name)
         assert again(manifest) == manifest
 
@@ -140,7 +140,7 @@ class TestRoundTrip:
         (first, second) = again(manifest).tensors
         assert (first.tensor.parts[0].flip, second.tensor.parts[0].shape) == ((1,), (2, 5, 7))
 
-    def test_under_a_framework_s_fan_rule_keeps_the_fans_in_force(self) -> None:
+    def test_under_the_fan_rule_of_a_framework_keeps_the_effective_fans(self) -> None:
         text = (
             "seed: 1\nlayers: [{type: experts, name: a, num_experts: 3, in_features: 5, out_features: 7}]\n"
         )
@@ -158,7 +158,7 @@ class TestRoundTrip:
 
 
 class TestTensorTemplate:
-    def test_is_json_with_a_line_for_every_file_and_tensor(self) -> None:
+    def test_is_json_with_one_line_per_file_and_tensor(self) -> None:
         manifest = manifest_of(plan_of("seed: 7\ntensors: [{name: größe, shape: [2, 3], in_axes: [1]}]\n"))
         data = manifest.to_bytes()
         lines = data.decode().splitlines()
@@ -172,7 +172,7 @@ class TestTensorTemplate:
             json.dumps(row, ensure_ascii=False) for row in json.loads(data)["tensors"]
         ]
 
-    def test_holds_what_the_design_says(self) -> None:
+    def test_has_the_documented_keys(self) -> None:
         (row,) = json.loads(
             manifest_of(plan_of("seed: 7\ntensors: [{name: t, shape: [2, 3], in_axes: [1]}]\n")).to_bytes()
         )["tensors"]
@@ -193,7 +193,7 @@ class TestTensorTemplate:
             "identity": "t",
         }
 
-    def test_without_files_and_tensors_is_one_too(self) -> None:
+    def test_may_have_no_files_and_tensors(self) -> None:
         empty = replace(manifest_of(mixed_plan()), files=(), tensors=())
         assert again(empty) == empty
 
@@ -235,19 +235,19 @@ def twice(key: str) -> Callable[[dict[str, Any]], None]:
 
 @dataclass(frozen=True)
 class ExpectFail:
-    """A change that no manifest survives, and what is said of it."""
+    """A change that makes a manifest invalid, and a pattern of the message."""
 
     change: Callable[[dict[str, Any]], None]
     message: str
 
 
 def never(path: tuple[str | int, ...], message: str, *values: object) -> list[ExpectFail]:
-    """A field that may not be any of some values."""
+    """Return cases in which a key has a value that is refused."""
     return [ExpectFail(put(*path, to=value), message) for value in values]
 
 
 def nothing_but(path: tuple[str | int, ...], rule: str, *values: object) -> list[ExpectFail]:
-    """A field that must be there, and may not be any of some values."""
+    """Return cases in which a required key is missing or has a value that is refused."""
     message = f'"{path[-1]}"( of .*)?: expected {rule}, got '
     return [ExpectFail(drop(*path), f"{message}no value"), *never(path, message, *values)]
 
@@ -440,23 +440,23 @@ FAULTS = [
 
 class TestDiagnostics:
     @pytest.mark.parametrize("case", FAULTS, ids=range(len(FAULTS)))
-    def test_every_one_is_told_with_its_field(self, case: ExpectFail) -> None:
+    def test_every_error_names_its_key(self, case: ExpectFail) -> None:
         value = copy.deepcopy(VALUE)
         case.change(value)
         with pytest.raises(ManifestError, match=case.message) as caught:
             parse_manifest(json.dumps(value).encode(), "dir/m.json")
         assert caught.value.message.startswith("dir/m.json is not a valid manifest: ")
 
-    def test_without_an_error_it_reads(self) -> None:
+    def test_a_manifest_without_errors_is_read(self) -> None:
         assert json.loads(parse_manifest(json.dumps(VALUE).encode(), "m.json").to_bytes()) == VALUE
 
     @pytest.mark.parametrize("key", ["manifest", "stream"])
-    def test_a_newer_one_is_told_to_need_a_newer_release(self, key: str) -> None:
+    def test_a_newer_manifest_needs_a_newer_release(self, key: str) -> None:
         with pytest.raises(ManifestError) as caught:
             parse_manifest(json.dumps({**VALUE, key: 2}).encode(), "m.json")
         assert caught.value.help == "a newer lecun-init may read it"
 
-    def test_unknown_keys_are_let_be(self) -> None:
+    def test_unknown_keys_are_ignored(self) -> None:
         value = copy.deepcopy(VALUE)
         for level in (value, value["tool"], value["files"][0], value["tensors"][0]):
             level["note"] = "by hand"
@@ -479,13 +479,13 @@ class TestDiagnostics:
             (b'"text"', "the manifest: expected an object, got the string"),
         ],
     )
-    def test_what_is_no_manifest_is_told(self, data: bytes, message: str) -> None:
+    def test_other_content_is_refused(self, data: bytes, message: str) -> None:
         with pytest.raises(ManifestError, match=message):
             parse_manifest(data, "m.json")
 
     @given(data=st.data())
-    def test_no_other_exception_comes_of_any_value_anywhere(self, data: st.DataObject) -> None:
-        """One value of a manifest is replaced by another that JSON can hold."""
+    def test_any_value_anywhere_raises_no_other_exception(self, data: st.DataObject) -> None:
+        """Replace one value of a manifest by any other JSON value."""
         value: Any = copy.deepcopy(VALUE)
         at: Any = value
         while True:
@@ -505,7 +505,7 @@ class TestDiagnostics:
 
 
 class TestRows:
-    """Rows of tensors that are made alike are written and read together; that must not be seen."""
+    """Rows of tensors with one template are written and read together, without any visible effect."""
 
     @staticmethod
     def repeated(framework: str) -> Manifest:
@@ -545,7 +545,7 @@ class TestRows:
             ("sha256", "F" * 64, '"sha256" of "b2/d%2/kernel": expected 64 lowercase hex digits'),
         ],
     )
-    def test_an_error_in_a_later_one_is_told(self, key: str, value: object, message: str) -> None:
+    def test_an_error_in_a_later_row_is_reported(self, key: str, value: object, message: str) -> None:
         top = json.loads(self.repeated("keras").to_bytes())
         (row,) = [row for row in top["tensors"] if row["name"] == "b2/d%2/kernel"]
         row[key] = value

@@ -1,4 +1,4 @@
-"""Digests of a file and its tensors: hashlib's, however the bytes are cut and whoever takes them."""
+"""Tests of digests: they equal those of hashlib, however the bytes are cut, with and without the kernel."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ needs_instructions = pytest.mark.skipif(
 
 
 def segments_of(lengths: Sequence[tuple[bool, int]]) -> tuple[Segment, ...]:
-    """Literals, and tensors of so many bytes."""
+    """Return a layout of literals and of tensors of these lengths."""
     segments: list[Segment] = []
     at = 0
     for i, (is_tensor, length) in enumerate(lengths):
@@ -39,7 +39,7 @@ def segments_of(lengths: Sequence[tuple[bool, int]]) -> tuple[Segment, ...]:
 
 
 def digests_of(segments: tuple[Segment, ...], data: bytes, cuts: set[int]) -> Digests:
-    """The digests of a file that is given in units, cut at these places."""
+    """Return the digests of a file that is cut at these offsets."""
     taker = DigestTaker()
     edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     for first, last in pairwise(edges):
@@ -89,7 +89,7 @@ class TestDigests:
             digests = digests_of(segments, data, cuts)
         assert digests == expected(segments, data)
 
-    def test_of_no_byte_are_that_of_nothing(self) -> None:
+    def test_an_empty_file_has_the_digest_of_no_bytes(self) -> None:
         assert DigestTaker().end() == Digests(hashlib.sha256().hexdigest(), {})
 
 

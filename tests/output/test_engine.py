@@ -1,4 +1,4 @@
-"""The engine: the same bytes whatever makes them, and no thread left whatever goes wrong."""
+"""Tests of the engine: the bytes never depend on how they are generated, and no thread is left behind."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WORKERS = (1, 2, 3, 8)
 
 
 class Memory:
-    """A file in memory, which every byte reaches once; in order where that is asked for."""
+    """A file in memory that counts how often every byte is written, and checks the order if sequential."""
 
     def __init__(self, nbytes: int, *, random_access: bool) -> None:
         self.random_access = random_access
@@ -73,7 +73,7 @@ def bytes_of(
 
 
 def expected_bytes(layout: FileLayout) -> bytes:
-    """The file by its definition: literals, and tensors drawn whole."""
+    """Return the file by its definition: literals, and tensors that are drawn in one go."""
     return b"".join(
         segment.data if isinstance(segment, Literal) else drawn(segment.tensor).tobytes()
         for segment in layout.segments
@@ -115,7 +115,7 @@ class TestSameBytes:
                 assert data == expected, (chunk_nbytes, workers)
 
     @pytest.mark.parametrize("chunk_nbytes", [1, 7, 33, 63, 65, 127])
-    def test_for_chunks_that_no_block_fits(self, chunk_nbytes: int) -> None:
+    def test_for_chunks_smaller_than_a_block(self, chunk_nbytes: int) -> None:
         layout = layout_of(mixed_plan(), "safetensors")
         assert bytes_of(layout, chunk_nbytes=chunk_nbytes) == expected_bytes(layout)
 
@@ -149,7 +149,7 @@ class TestSameBytes:
         assert keras["words/embeddings"].tobytes() == torch["words.weight"].tobytes()
         assert keras["wide"].tobytes() == torch["wide"].tobytes()
 
-    def test_for_lecun_normal_the_function(self) -> None:
+    def test_from_the_function_lecun_normal(self) -> None:
         stored = arrays_of(mixed_plan(), "safetensors")["hidden/kernel"]
         weights = lecun_normal((29, 37), fan_in=37, seed=SEED, identity="hidden/kernel")
         assert np.array_equal(stored, weights.T)
@@ -169,20 +169,22 @@ class TestSameBytes:
         layout = FileLayout("test", planned.nbytes, (Extent(0, planned),))
         assert bytes_of(layout, chunk_nbytes=50_000, workers=4) == drawn(planned).tobytes()
 
-    def test_another_seed_is_another_file(self) -> None:
+    def test_another_seed_makes_another_file(self) -> None:
         layout = layout_of(mixed_plan(), "safetensors")
         digests = {engine.run(layout, seed, NullDestination()).file for seed in (0, 1, 2**64 - 1)}
         assert len(digests) == 3
 
 
 class TestThreads:
-    def test_in_order_writes_come_from_one(self) -> None:
+    def test_sequential_writes_come_from_one_thread(self) -> None:
         layout = layout_of(mixed_plan(), "safetensors")
         memory = Memory(layout.nbytes, random_access=False)
         engine.run(layout, SEED, memory, chunk_nbytes=64, workers=4)
         assert len(memory.threads) == 1
 
-    def test_buffers_are_few_whatever_the_size_of_the_file(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_number_of_buffers_does_not_depend_on_the_size_of_the_file(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         allocated = []
         aligned = engine._aligned
 
@@ -198,14 +200,14 @@ class TestThreads:
         assert set(allocated) == {1000 + PAGE_NBYTES}
 
     @pytest.mark.parametrize("format_name", PLAIN)
-    def test_bytes_lie_in_memory_as_in_the_file_to_a_page(self, format_name: str) -> None:
+    def test_bytes_are_aligned_to_pages_as_they_are_in_the_file(self, format_name: str) -> None:
         class Watching(NullDestination):
             def write(self, offset: int, data: memoryview) -> None:
                 assert (np.frombuffer(data, np.uint8).ctypes.data - offset) % PAGE_NBYTES == 0
 
         engine.run(layout_of(mixed_plan(), format_name), SEED, Watching(), chunk_nbytes=1000)
 
-    def test_a_slow_destination_holds_the_workers_back(self) -> None:
+    def test_a_slow_destination_blocks_the_workers(self) -> None:
         class Slow(Memory):
             def write(self, offset: int, data: memoryview) -> None:
                 time.sleep(0.001)
@@ -217,7 +219,7 @@ class TestThreads:
         assert slow.data == expected_bytes(layout)
 
     @pytest.mark.parametrize("random_access", [True, False])
-    def test_never_lock_up(self, random_access: bool) -> None:
+    def test_never_deadlock(self, random_access: bool) -> None:
         layout = layout_of(mixed_plan(), "safetensors")
         expected = hashlib.sha256(expected_bytes(layout)).hexdigest()
         for i in range(25):
@@ -225,7 +227,7 @@ class TestThreads:
             digests = engine.run(layout, SEED, memory, chunk_nbytes=32 + 8 * i, workers=1 + i % 8)
             assert digests.file == expected
 
-    def test_a_layout_without_a_byte_is_done_at_once(self) -> None:
+    def test_an_empty_layout_is_done_at_once(self) -> None:
         digests = engine.run(FileLayout("test", 0, ()), SEED, NullDestination(), workers=3)
         assert digests == Digests(hashlib.sha256().hexdigest(), {})
 
@@ -241,7 +243,7 @@ class TestThreads:
 
 @dataclass
 class Failing:
-    """Raises from the write at or past `at`."""
+    """Raises in writes at or after the offset `at`."""
 
     at: int
     random_access: bool
@@ -266,7 +268,7 @@ class TestDiagnostics:
                 engine.run(layout, SEED, failing, chunk_nbytes=64, workers=workers)
             assert 1 <= failing.raised <= (2 if random_access else 1)
 
-    def test_in_many_tiny_chunks_never_lock_up(self) -> None:
+    def test_in_many_tiny_chunks_never_deadlock(self) -> None:
         layout = layout_of(mixed_plan(), "safetensors")
         for i in range(60):
             failing = Failing(layout.nbytes * i // 60, i % 2 == 0)
@@ -305,19 +307,19 @@ class TestDiagnostics:
 
 class TestProgress:
     @pytest.mark.parametrize("random_access", [True, False])
-    def test_rises_to_the_whole(self, random_access: bool) -> None:
-        told: list[int] = []
+    def test_rises_to_the_length_of_the_file(self, random_access: bool) -> None:
+        reported: list[int] = []
         layout = layout_of(mixed_plan(), "hdf5")
         engine.run(
             layout,
             SEED,
             Memory(layout.nbytes, random_access=random_access),
-            progress=lambda nbytes, _: told.append(nbytes),
+            progress=lambda nbytes, _: reported.append(nbytes),
         )
-        assert told == sorted(told)
-        assert told[-1] == layout.nbytes
+        assert reported == sorted(reported)
+        assert reported[-1] == layout.nbytes
 
-    def test_is_told_by_the_caller_s_own_thread(self) -> None:
+    def test_is_reported_from_the_calling_thread(self) -> None:
         threads = set()
         layout = layout_of(mixed_plan(), "safetensors")
         engine.run(layout, SEED, NullDestination(), progress=lambda *_: threads.add(threading.get_ident()))
@@ -326,7 +328,7 @@ class TestProgress:
     @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
     def test_an_exception_from_it_stops_the_run(self, error: type[BaseException]) -> None:
         class Waiting(NullDestination):
-            """Takes long enough for the first word of progress to come in the middle."""
+            """Takes so long that progress is reported in the middle."""
 
             written = 0
 

@@ -1,4 +1,4 @@
-"""A weight file and its manifest are published together: the old pair, the new one or none."""
+"""Tests that a weight file and its manifest are published together: the old pair, the new pair, or none."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def files_in(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """`empty` holds a spec, `old` a pair of seed 1 too, `new` a pair of seed 2."""
+    """Create the folders: `empty` contains a spec, `old` also a pair of seed 1, `new` a pair of seed 2."""
     top = tmp_path_factory.mktemp("publishing")
     for name, seed in (("empty", None), ("old", "1"), ("new", "2")):
         (top / name).mkdir()
@@ -54,7 +54,7 @@ def calls_of(diagnostic: Fault, template: Path) -> int:
 
 
 def check(outcome: Outcome, folders: dict[str, Path], before: str) -> str:
-    """Which pair there is, after checking that nothing else is and that the message is true."""
+    """Return which pair exists, after checking that nothing else does and that the message is true."""
     states = {name: files_in(folder) for name, folder in folders.items()}
     assert "Traceback" not in outcome.stderr
     assert "internal error" not in outcome.stderr
@@ -76,7 +76,7 @@ def each_call(diagnostic: Fault, template: Path, afters: Sequence[bool] = (False
 
 class TestPair:
     @pytest.mark.parametrize(("args", "before"), [(FORCED, "old"), (NEW, "empty")])
-    def test_a_signal_at_each_call_from_the_first_rename_on_leaves_a_whole_pair(
+    def test_a_signal_at_each_call_from_the_first_rename_on_leaves_a_complete_pair(
         self, folders: dict[str, Path], args: tuple[str, ...], before: str
     ) -> None:
         diagnostic = Fault(args, "SIGINT", since=RENAMES)
@@ -87,7 +87,7 @@ class TestPair:
             assert outcome.code == 130
 
     @pytest.mark.parametrize(("args", "before"), [(FORCED, "old"), (NEW, "empty")])
-    def test_a_signal_at_any_call_of_the_run_leaves_a_whole_pair(
+    def test_a_signal_at_any_call_of_the_run_leaves_a_complete_pair(
         self, folders: dict[str, Path], args: tuple[str, ...], before: str
     ) -> None:
         diagnostic = Fault(args, "SIGTERM", functions=("open", "fsync", "unlink", "pwrite", *RENAMES))
@@ -131,7 +131,7 @@ class TestPair:
 
 @pytest.fixture
 def root(tmp_path: Path) -> None:
-    """Skip where this user cannot make a file immutable: CI runs as root on a file system that can."""
+    """Skip if this user cannot make a file immutable; CI runs as root on a file system that can."""
     (tmp_path / "probe").touch()
     for flag in ("+i", "-i"):
         ran = subprocess.run(["chattr", flag, tmp_path / "probe"], capture_output=True, check=False)
@@ -141,7 +141,7 @@ def root(tmp_path: Path) -> None:
 
 @pytest.fixture
 def public_folder() -> Iterator[Path]:
-    """Return a folder that every user may enter; pytest's own are for this user alone."""
+    """Return a folder that every user may enter, unlike those of pytest."""
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         yield Path(folder)
@@ -149,7 +149,7 @@ def public_folder() -> Iterator[Path]:
 
 @pytest.mark.usefixtures("root")
 class TestPermissions:
-    """What no permission bit shows is found before any work, so that the old pair is not touched."""
+    """Restrictions that no permission bit shows are detected before any work; the old pair is kept."""
 
     def refused(self, folder: Path) -> str:
         before = files_in(folder)
@@ -245,7 +245,7 @@ class TestPublish:
         assert files_in(tmp_path) == {"a": b"new", "b": b"new"}
 
     @pytest.mark.parametrize("name", ["a", "b"])
-    def test_a_file_that_appeared_meanwhile_stays_alone(self, tmp_path: Path, name: str) -> None:
+    def test_a_file_that_has_appeared_in_the_meantime_is_kept(self, tmp_path: Path, name: str) -> None:
         with pytest.raises(UsageError, match=f"{name} exists already"):
             self.publish_both(tmp_path, force=False, between=name)
         assert files_in(tmp_path) == {name: b"theirs"}

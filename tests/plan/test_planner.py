@@ -1,4 +1,4 @@
-"""Spec -> Plan: names, shapes, identities, rules, fans and what does not fit."""
+"""Tests of the planner: names, shapes, identities, rules, fans, and values that do not fit."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ Row = tuple[str, tuple[int, ...], tuple[int, ...] | None]
 
 @dataclass(frozen=True)
 class Expect:
-    """What each framework stores of one layer: name, shape, and the canonical axis of each stored axis."""
+    """A layer, and the name, shape and axes of each tensor that each framework stores for it."""
 
     layer: str
     keras: tuple[Row, ...]
@@ -151,9 +151,9 @@ def rows_of(plan: Plan) -> set[Row]:
     return {(tensor.name, tensor.shape, tensor.parts[0].axes) for tensor in plan.tensors}
 
 
-class TestKinds:
+class TestLayerTypes:
     @pytest.mark.parametrize("case", LAYER_TYPES, ids=lambda case: case.layer)
-    def test_are_stored_as_each_framework_has_them(self, case: Expect) -> None:
+    def test_are_stored_as_each_framework_stores_them(self, case: Expect) -> None:
         assert rows_of(one(case.layer, "keras")) == set(case.keras)
         assert rows_of(one(case.layer, "torch")) == set(case.torch)
 
@@ -200,7 +200,7 @@ class TestKinds:
             assert (part.fans, part.exact) == (fans, fans)
             assert part.distribution.std == pytest.approx(math.sqrt(1 / fans.fan_in))
 
-    def test_an_embedding_has_the_fan_of_its_width(self) -> None:
+    def test_an_embedding_has_its_width_as_fan(self) -> None:
         plan = one("{type: embedding, name: x, num_embeddings: 11, embedding_dim: 5}")
         assert part_of(plan, "x/embeddings").fans == Fans(5, 11)
 
@@ -236,7 +236,7 @@ class TestIdentities:
             "g/h/NAME/bias",
         }
 
-    def test_of_raw_tensors_are_their_names_as_given(self) -> None:
+    def test_of_raw_tensors_are_their_verbatim_names(self) -> None:
         text = (
             "layers: [{name: g, layers: [{type: tensor, name: a.w, shape: [2], initializer: zeros}]}]\n"
             "tensors: [{name: a.w, shape: [2], initializer: zeros}]\n"
@@ -244,14 +244,14 @@ class TestIdentities:
         plan = plan_of(text, "torch")
         assert {t.name: t.parts[0].identity for t in plan.tensors} == {"g.a.w": "g/a.w", "a.w": "a.w"}
 
-    def test_clash_where_only_the_separator_differs(self) -> None:
+    def test_clash_if_only_the_separator_differs(self) -> None:
         (first, second) = diagnostics_of(
             f"layers:\n  - {DENSE.replace('NAME', 'a.b')}\n  - {DENSE.replace('NAME', 'a/b')}\n"
         )
         assert first.message == 'two tensors have the name "a/b/kernel"'
         assert second.message == 'two tensors have the name "a/b/bias"'
 
-    def test_a_name_twice_is_told_with_both_places(self) -> None:
+    def test_a_duplicate_name_is_reported_with_both_locations(self) -> None:
         diagnostics = diagnostics_of(f"layers:\n  - {DENSE}\n  - {DENSE}\n")
         assert [diagnostic.message for diagnostic in diagnostics] == [
             'two tensors have the name "NAME/kernel"',
@@ -262,7 +262,7 @@ class TestIdentities:
             assert diagnostic.related == (Span(2, 25, 4), "the first is here")
             assert diagnostic.help == "rename one of them"
 
-    def test_a_repeat_without_its_index_is_told_what_it_needs(self) -> None:
+    def test_a_repeat_without_its_index_gets_advice(self) -> None:
         diagnostics = diagnostics_of(f"layers:\n  - repeat: 2\n    layers:\n      - {DENSE}\n")
         assert [diagnostic.message for diagnostic in diagnostics] == [
             'several tensors of one layer have the name "NAME/kernel"',
@@ -272,7 +272,7 @@ class TestIdentities:
             'a repeat needs its index in a name: "block_{i}"'
         }
 
-    def test_one_identity_under_two_names_is_told_with_both_places(self) -> None:
+    def test_one_identity_under_two_names_is_reported_with_both_locations(self) -> None:
         text = (
             "layers:\n"
             "  - {type: dense, name: a, in_features: 2, out_features: 2, bias: false}\n"
@@ -324,7 +324,7 @@ class TestRules:
     def plan(self, rules: str, framework: str = "torch") -> Plan:
         return plan_of(f"{self.LAYERS}rules: [{rules}]\n", framework)
 
-    def test_change_the_dtype_of_what_they_match(self) -> None:
+    def test_change_the_dtype_of_matching_tensors(self) -> None:
         plan = self.plan("{match: '*norm.weight', dtype: float16}")
         assert {t.name: t.dtype for t in plan.tensors} == {
             "norm.weight": "float16",
@@ -332,7 +332,7 @@ class TestRules:
             "g.NAME.bias": "float32",
         }
 
-    def test_change_the_initializer_of_what_they_match(self) -> None:
+    def test_change_the_initializer_of_matching_tensors(self) -> None:
         plan = self.plan("{match: 'g.*.weight', initializer: {name: truncated_normal, stddev: 0.02}}")
         assert part_of(plan, "g.NAME.weight").distribution == TruncatedNormal(0.02)
         assert part_of(plan, "g.NAME.bias").distribution == Constant(0)
@@ -369,13 +369,13 @@ class TestRules:
             f'the rule for "{match}" matches no tensor',
         )
 
-    def test_that_match_nothing_are_warned_of(self) -> None:
+    def test_that_match_nothing_give_a_warning(self) -> None:
         plan = self.plan(
             "{match: 'g*', dtype: float16}, {match: 'h*', dtype: float16}, {match: 'k*', dtype: float16}"
         )
         assert plan.warnings == ('the rule for "h*" matches no tensor', 'the rule for "k*" matches no tensor')
 
-    def test_that_a_later_one_hides_are_not_warned_of(self) -> None:
+    def test_that_a_later_rule_overrides_give_no_warning(self) -> None:
         assert self.plan("{match: 'g*', dtype: float16}, {match: '*', dtype: float64}").warnings == ()
 
 
@@ -460,7 +460,7 @@ class TestDTypes:
         ],
         ids=lambda case: f"{case.dtype} {case.initializer}",
     )
-    def test_hold_every_value_of_the_distribution(self, case: ExpectFail) -> None:
+    def test_must_fit_every_value_of_the_distribution(self, case: ExpectFail) -> None:
         fields = f"shape: [3, 2], in_axes: [0], dtype: {case.dtype}, initializer: {case.initializer}"
         text = f"tensors:\n  - {{name: t, {fields}}}\n"
         (diagnostic,) = diagnostics_of(text)
@@ -479,7 +479,7 @@ class TestDTypes:
             ("float8_e4m3fn", "lecun_normal"),
         ],
     )
-    def test_take_what_just_fits(self, dtype: str, initializer: str) -> None:
+    def test_accept_the_largest_values_that_fit(self, dtype: str, initializer: str) -> None:
         fields = f"shape: [3, 2], in_axes: [0], dtype: {dtype}, initializer: {initializer}"
         text = f"tensors: [{{name: t, {fields}}}]\n"
         assert tensor_of(plan_of(text), "t").dtype == dtype
@@ -572,21 +572,21 @@ class TestFanRules:
             assert part.distribution.std == pytest.approx(math.sqrt(1 / fans.fan_in))
 
     @pytest.mark.parametrize("rule", ["exact", "keras", "torch"])
-    def test_leave_a_fan_in_that_is_given(self, rule: str) -> None:
+    def test_keep_a_fan_in_of_the_spec(self, rule: str) -> None:
         plan = one("{type: tensor, name: x, shape: [4, 6], fan_in: 17}", "torch", rule)
         assert part_of(plan, "x").fans == Fans(17, 1)
         plan = one("{type: tensor, name: x, shape: [4, 6], fan_in: 17, fan_out: 3}", "torch", rule)
         assert part_of(plan, "x").fans == Fans(17, 3)
 
-    def test_give_a_fan_out_from_the_fan_in(self) -> None:
+    def test_derive_a_fan_out_from_the_fan_in(self) -> None:
         assert part_of(one("{type: tensor, name: x, shape: [4, 6], fan_in: 4}"), "x").fans == Fans(4, 6)
 
     @pytest.mark.parametrize("rule", ["exact", "keras", "torch"])
-    def test_do_not_touch_constants(self, rule: str) -> None:
+    def test_do_not_apply_to_constants(self, rule: str) -> None:
         part = part_of(one(DENSE, "keras", rule), "NAME/bias")
         assert (part.fans, part.distribution) == (None, Constant(0))
 
-    def test_an_undefined_fan_is_told_with_what_to_do(self) -> None:
+    def test_an_undefined_fan_is_reported_with_advice(self) -> None:
         (diagnostic,) = diagnostics_of("tensors:\n  - {name: t, shape: [512]}\n")
         assert diagnostic.message == 'lecun_normal needs a fan-in, and that of "t" [512] is undefined'
         assert diagnostic.span == Span(2, 12, 1)
@@ -595,7 +595,7 @@ class TestFanRules:
             == "give `fan_in:` or `in_axes:`, or an initializer without fans, such as zeros for a bias"
         )
 
-    def test_a_bias_has_no_fan_but_under_keras(self) -> None:
+    def test_a_bias_has_a_fan_under_keras_only(self) -> None:
         layer = f"{DENSE[:-1]}, bias_initializer: lecun_normal}}"
         (diagnostic,) = diagnostics_of(f"layers: [{layer}]\n")
         assert diagnostic.message == 'lecun_normal needs a fan-in, and that of "NAME/bias" [64] is undefined'
@@ -606,13 +606,13 @@ class TestFanRules:
         )
         assert part_of(one(layer, "keras", "keras"), "NAME/bias").fans == Fans(64, 64)
 
-    def test_every_undefined_fan_is_told(self) -> None:
+    def test_every_undefined_fan_is_reported(self) -> None:
         diagnostics = diagnostics_of("tensors:\n  - {name: t, shape: [5]}\n  - {name: u, shape: [6]}\n")
         assert [diagnostic.span and diagnostic.span.line for diagnostic in diagnostics] == [2, 3]
 
 
 class TestSizes:
-    def test_are_of_the_stored_bytes(self) -> None:
+    def test_are_sizes_of_stored_bytes(self) -> None:
         plan = plan_of(f"dtype: bfloat16\nlayers: [{DENSE}]\nrules: [{{match: '*bias', dtype: float64}}]\n")
         assert (plan.n_elements, plan.nbytes) == (6464, 6400 * 2 + 64 * 8)
 
@@ -620,12 +620,12 @@ class TestSizes:
         tensor = tensor_of(plan_of("tensors: [{name: t, shape: [], initializer: ones}]\n"), "t")
         assert (tensor.n_elements, tensor.nbytes) == (1, 4)
 
-    def test_that_overflow_together_are_refused(self) -> None:
+    def test_whose_sum_overflows_are_refused(self) -> None:
         text = "tensors: [{name: t, shape: [2**40, 2**40], in_axes: [0]}]\n"
         with pytest.raises(SpecError, match="overflow"):
             plan_of(text)
 
-    def test_of_half_the_bound_are_planned_in_no_time(self) -> None:
+    def test_of_half_the_limit_are_planned_quickly(self) -> None:
         plan = plan_of("dtype: uint8\ntensors: [{name: t, shape: [2**31, 2**31], initializer: zeros}]\n")
         assert plan.nbytes == 2**62
 
@@ -638,7 +638,7 @@ class TestOrder:
         "{type: tensor, name: z, shape: [2], initializer: zeros, dtype: float64}",
     )
 
-    def test_does_not_depend_on_that_of_the_spec(self) -> None:
+    def test_does_not_depend_on_the_order_of_the_spec(self) -> None:
         plans = [
             plan_of(f"layers: [{', '.join(layers)}]\n", "torch")
             for layers in itertools.permutations(self.LAYERS)
@@ -660,14 +660,14 @@ class TestOrder:
             "a.weight",
         ]
 
-    def test_what_else_the_spec_holds_does_not_change_a_tensor(self) -> None:
+    def test_other_layers_do_not_change_a_tensor(self) -> None:
         alone = plan_of(f"layers: [{self.LAYERS[0]}]\n").tensors
         among = plan_of(f"layers: [{', '.join(self.LAYERS)}]\n")
         assert all(among.tensor(tensor.name) == tensor for tensor in alone)
 
 
 class TestPlan:
-    def test_holds_what_the_bits_depend_on(self) -> None:
+    def test_contains_everything_that_the_bits_depend_on(self) -> None:
         spec = parse_spec(
             f"params: {{n: 2}}\nseed: 7\nlayers: [{DENSE}]\n", framework="torch", params={"n": 3}
         )
@@ -675,18 +675,18 @@ class TestPlan:
         assert (plan.seed, plan.framework, plan.fan_rule) == (7, "torch", "exact")
         assert (plan.spec_sha256, plan.overrides) == (spec.sha256, (("n", 3),))
 
-    def test_takes_a_seed_and_nothing_else(self) -> None:
+    def test_with_seed_changes_the_seed_only(self) -> None:
         plan = one(DENSE)
         seeded = plan.with_seed(9)
         assert (plan.seed, seeded.seed) == (None, 9)
         assert replace(seeded, seed=None) == plan
 
-    def test_knows_its_tensors_by_name(self) -> None:
+    def test_finds_tensors_by_name(self) -> None:
         plan = one(DENSE)
         assert tensor_of(plan, "NAME/kernel").shape == (100, 64)
         assert plan.tensor("NAME/weight") is None
 
-    def test_tells_every_error_in_one_run(self) -> None:
+    def test_reports_all_errors_at_once(self) -> None:
         text = (
             "tensors:\n"
             "  - {name: t, shape: [5]}\n"
@@ -699,15 +699,15 @@ class TestPlan:
 class TestCollections:
     TEXT = "layers: [{type: tensor, name: mean, shape: [4], initializer: zeros, collection: batch_stats}]\n"
 
-    def test_of_a_raw_tensor_begin_its_name_in_flax(self) -> None:
+    def test_of_a_raw_tensor_start_its_name_in_flax(self) -> None:
         assert [t.name for t in make_plan(parse_spec(self.TEXT, framework="flax")).tensors] == [
             "batch_stats/mean"
         ]
 
-    def test_mean_nothing_elsewhere(self) -> None:
+    def test_have_no_effect_in_other_frameworks(self) -> None:
         assert [t.name for t in make_plan(parse_spec(self.TEXT, framework="torch")).tensors] == ["mean"]
 
-    def test_leave_the_identity_alone(self) -> None:
+    def test_do_not_change_the_identity(self) -> None:
         (tensor,) = make_plan(parse_spec(self.TEXT, framework="flax")).tensors
         assert tensor.parts[0].identity == "mean"
 
@@ -727,11 +727,11 @@ RULES = (
 
 
 class TestIterationsOfARepeat:
-    """Most of a round is planned once, and so are its texts; that must not be seen."""
+    """Iterations share most of the work, without any visible effect."""
 
     @staticmethod
     def both(head: str, framework: str, fan_rule: str = "exact") -> tuple[Plan, Plan]:
-        """The plan of a repeat, and that of the same layers written out."""
+        """Return the plan of a repeat, and the plan of the same layers written out."""
         body = ", ".join(ROUND)
         repeated = f"layers: [{{repeat: 12, name: 'b.{{i}}', layers: [{body.replace('N', '{i % 5}')}]}}]\n"
         iterations = [f"{{name: b.{i}, layers: [{body.replace('N', str(i % 5))}]}}" for i in range(12)]
@@ -740,18 +740,18 @@ class TestIterationsOfARepeat:
 
     @pytest.mark.parametrize("rules", ["", RULES], ids=["plain", "with rules"])
     @pytest.mark.parametrize("framework", FRAMEWORKS)
-    def test_are_planned_as_if_they_were_written_out(self, framework: str, rules: str) -> None:
+    def test_are_planned_like_layers_that_are_written_out(self, framework: str, rules: str) -> None:
         repeated, written = self.both(rules, framework)
         assert repeated.tensors == written.tensors
         assert repeated.layers == written.layers
         assert repeated.warnings == written.warnings
         assert [t.nbytes for t in repeated.tensors] == [t.nbytes for t in written.tensors]
 
-    def test_are_so_under_a_framework_s_fan_rule(self) -> None:
+    def test_are_planned_alike_under_the_fan_rule_of_a_framework(self) -> None:
         repeated, written = self.both("", "keras", "keras")
         assert repeated.tensors == written.tensors
 
-    def test_share_a_form_with_those_that_differ_in_names_alone(self) -> None:
+    def test_share_a_template_if_they_differ_in_names_only(self) -> None:
         repeated, _ = self.both(RULES, "torch")
         forms: dict[object, set[object]] = {}
         for t in repeated.tensors:
@@ -760,7 +760,7 @@ class TestIterationsOfARepeat:
         assert len(forms) < len(repeated.tensors) / 2
         assert {len(alike) for alike in forms.values()} == {1}
 
-    def test_have_parts_that_are_made_when_asked_for(self) -> None:
+    def test_have_parts_with_their_own_identities(self) -> None:
         repeated, written = self.both(RULES, "torch")
         for ours, theirs in zip(repeated.tensors, written.tensors, strict=True):
             assert ours.identities == theirs.identities
@@ -768,7 +768,7 @@ class TestIterationsOfARepeat:
             assert ours.identities == tuple(part.identity for part in ours.parts)
             assert ours.parts is ours.parts
 
-    def test_layers_are_equal_wherever_they_are_named(self) -> None:
+    def test_layers_are_equal_regardless_of_their_span(self) -> None:
         repeated, written = self.both("", "torch")
         first, other = repeated.layers[0], written.layers[0]
         moved = first._replace(span=None)
@@ -778,20 +778,20 @@ class TestIterationsOfARepeat:
         assert first != first._replace(name="another")
         assert first != tuple(first)
 
-    def test_a_tensor_that_is_changed_has_a_form_of_its_own(self) -> None:
+    def test_a_changed_template_changes_the_tensor(self) -> None:
         first = self.both("", "torch")[0].tensors[0]
         changed = replace(first, template=replace(first.template, shape=(5, *first.shape[1:])))
         assert changed != first
         assert changed.nbytes == math.prod(changed.shape) * changed.storage.itemsize
 
-    def test_an_error_is_told_of_every_iteration(self) -> None:
+    def test_an_error_is_reported_for_every_iteration(self) -> None:
         layer = "{type: tensor, name: 'w{i}', shape: [2]}"
         diagnostics = diagnostics_of(f"layers: [{{repeat: 3, layers: [{layer}]}}]\n")
         assert [diagnostic.message for diagnostic in diagnostics] == [
             f'lecun_normal needs a fan-in, and that of "w{i}" [2] is undefined' for i in range(3)
         ]
 
-    def test_a_clash_with_a_later_iteration_is_told_with_both_places(self) -> None:
+    def test_a_clash_with_a_later_iteration_is_reported_with_both_locations(self) -> None:
         iteration = "{type: dense, name: 'a{i}', in_features: 2, out_features: 2, bias: false}"
         text = (
             "layers:\n"

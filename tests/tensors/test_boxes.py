@@ -1,4 +1,4 @@
-"""Ranges, boxes and runs against NumPy's own indexing."""
+"""Compare ranges, boxes and runs with the indexing of NumPy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHAPES = st.lists(st.integers(1, 6), max_size=4).map(tuple)
 
 @st.composite
 def boxes(draw: st.DrawFn) -> tuple[Shape, Box]:
-    """A shape and a box of it."""
+    """Draw a shape and a box of it."""
     shape = draw(SHAPES)
     starts = tuple(draw(st.integers(0, n - 1)) for n in shape)
     stops = tuple(draw(st.integers(low + 1, n)) for low, n in zip(starts, shape, strict=True))
@@ -27,14 +27,14 @@ def boxes(draw: st.DrawFn) -> tuple[Shape, Box]:
 
 @st.composite
 def ranges(draw: st.DrawFn) -> tuple[Shape, int, int]:
-    """A shape and a range of its elements."""
+    """Draw a shape and a range of its elements."""
     shape = draw(SHAPES)
     start = draw(st.integers(0, math.prod(shape) - 1))
     return shape, start, draw(st.integers(start + 1, math.prod(shape)))
 
 
 def elements(shape: Shape, box: Box) -> list[int]:
-    """The elements of a box in its own C order, each by its number in the tensor."""
+    """Return the indices of the elements of a box in the tensor, in C order of the box."""
     numbers = np.arange(math.prod(shape)).reshape(shape)
     numbers_in_box: list[int] = numbers[box.within(full_box(shape))].reshape(-1).tolist()
     return numbers_in_box
@@ -45,7 +45,7 @@ class TestBox:
         box = Box((1, 0, 2), (3, 4, 3))
         assert (box.dims, box.n_elements) == ((2, 4, 1), 8)
 
-    def test_of_a_scalar_holds_one_element(self) -> None:
+    def test_of_a_scalar_has_one_element(self) -> None:
         assert full_box(()).n_elements == 1
 
     @given(boxes(), st.data())
@@ -78,17 +78,17 @@ class TestBox:
             (4, 9, Box((4, 1), (5, 3))),
         ],
     )
-    def test_cut_keeps_what_lies_in_the_range(self, start: int, stop: int, expected: Box | None) -> None:
+    def test_cut_keeps_the_part_within_the_range(self, start: int, stop: int, expected: Box | None) -> None:
         assert Box((2, 1), (5, 3)).cut(0, start, stop) == expected
 
     def test_shifted_moves_along_one_axis(self) -> None:
         assert Box((2, 1), (5, 3)).shifted(0, -2) == Box((0, 1), (3, 3))
 
-    def test_within_is_the_place_in_an_array_of_the_outer_box(self) -> None:
+    def test_within_is_the_position_in_an_array_of_the_outer_box(self) -> None:
         assert Box((3, 1), (4, 3)).within(Box((2, 1), (5, 3))) == (slice(1, 2), slice(0, 2))
 
     @given(boxes(), st.data())
-    def test_flipped_is_the_box_of_the_tensor_backwards(
+    def test_flipped_is_the_box_of_the_reversed_tensor(
         self, case: tuple[Shape, Box], data: st.DataObject
     ) -> None:
         shape, box = case
@@ -102,7 +102,7 @@ class TestBox:
         assert np.array_equal(np.flip(flipped, axis), numbers[box.within(full_box(shape))])
 
     @given(st.data())
-    def test_overlap_is_what_both_hold(self, data: st.DataObject) -> None:
+    def test_overlap_is_the_intersection(self, data: st.DataObject) -> None:
         shape, one = data.draw(boxes())
         starts = tuple(data.draw(st.integers(0, n - 1)) for n in shape)
         stops = tuple(data.draw(st.integers(a + 1, n)) for a, n in zip(starts, shape, strict=True))
@@ -114,7 +114,7 @@ class TestBox:
 
 class TestBoxesOfRange:
     @given(ranges())
-    def test_are_the_range_in_order(self, case: tuple[Shape, int, int]) -> None:
+    def test_make_up_the_range_in_order(self, case: tuple[Shape, int, int]) -> None:
         shape, start, stop = case
         in_order = [e for box in boxes_of_range(shape, start, stop) for e in elements(shape, box)]
         assert in_order == list(range(start, stop))
@@ -125,10 +125,10 @@ class TestBoxesOfRange:
         assert len(list(boxes_of_range(shape, start, stop))) <= max(1, 2 * len(shape) - 1)
 
     @given(SHAPES)
-    def test_of_everything_is_the_whole(self, shape: Shape) -> None:
+    def test_of_the_whole_range_are_one_box(self, shape: Shape) -> None:
         assert list(boxes_of_range(shape, 0, math.prod(shape))) == [full_box(shape)]
 
-    def test_take_sizes_past_64_bits_of_elements(self) -> None:
+    def test_support_more_than_2_to_the_64_elements(self) -> None:
         shape = (2**40, 2**40)
         start = 2**79 + 5
         (box,) = boxes_of_range(shape, start, start + 3)
@@ -150,7 +150,7 @@ class TestSplit:
         in_order = [e for part in split(box, most) for e in elements(shape, part)]
         assert in_order == elements(shape, box)
 
-    def test_of_a_small_box_is_the_box(self) -> None:
+    def test_leaves_a_small_box_unchanged(self) -> None:
         box = Box((1, 1), (3, 3))
         assert list(split(box, 4)) == [box]
 
@@ -168,18 +168,18 @@ class TestRuns:
         assert in_runs == elements(shape, box)
 
     @given(SHAPES)
-    def test_of_everything_is_one(self, shape: Shape) -> None:
+    def test_of_the_whole_tensor_are_one_run(self, shape: Shape) -> None:
         runs = runs_of(shape, full_box(shape))
         assert (runs.count, runs.length, runs.base) == (1, math.prod(shape), 0)
 
-    def test_go_on_over_axes_that_are_whole(self) -> None:
+    def test_span_axes_that_are_complete(self) -> None:
         runs = runs_of((5, 6, 7), Box((1, 2, 0), (3, 5, 7)))
         assert (runs.length, runs.outer, runs.base) == (21, ((2, 42),), 56)
 
 
 class TestToDraw:
     @given(boxes())
-    def test_holds_the_box_and_lies_in_the_tensor(self, case: tuple[Shape, Box]) -> None:
+    def test_contains_the_box_and_is_within_the_tensor(self, case: tuple[Shape, Box]) -> None:
         shape, box = case
         wide = to_draw(shape, box)
         for low, high, a, b, n in zip(wide.starts, wide.stops, box.starts, box.stops, shape, strict=True):

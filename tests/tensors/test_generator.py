@@ -1,4 +1,4 @@
-"""Any range or box of any tensor against the whole one, drawn by the definition and cut with NumPy."""
+"""Compare ranges and boxes of tensors with whole tensors that are drawn by the definition."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def box_of(shape: tuple[int, ...], data: st.DataObject) -> Box:
 
 
 def range_of(planned: TensorPlan, start: int, stop: int) -> np.ndarray[Any, np.dtype[Any]]:
-    """A range of a tensor, written to an unaligned buffer."""
+    """Return a range of a tensor, drawn into an unaligned buffer."""
     itemsize = planned.storage.itemsize
     memory = np.zeros((stop - start) * itemsize + 1, np.uint8)
     out = memory[1:].view(planned.storage.numpy())
@@ -52,7 +52,7 @@ class TestInOrder:
     @pytest.mark.parametrize("dtype", FLOAT_DTYPES)
     @settings(max_examples=25, deadline=None)
     @given(data=st.data())
-    def test_any_part_is_that_of_the_whole(self, dtype: str, data: st.DataObject) -> None:
+    def test_any_range_or_box_equals_that_of_the_whole_tensor(self, dtype: str, data: st.DataObject) -> None:
         shape = tuple(data.draw(st.lists(st.integers(1, 9), max_size=4)))
         assert_any_part_is_that_of_the_whole(tensor(shape, dtype=dtype), data)
 
@@ -61,7 +61,7 @@ class TestInOrder:
         assert draw_tensor(planned, SEED).shape == ()
         assert draw_tensor(planned, SEED).tobytes() == drawn(planned).tobytes()
 
-    def test_another_seed_or_identity_is_another_tensor(self) -> None:
+    def test_another_seed_or_identity_makes_another_tensor(self) -> None:
         values = [
             draw_tensor(tensor((50,), name=name), seed).tobytes()
             for name, seed in (("a", 1), ("a", 2), ("b", 1))
@@ -73,7 +73,9 @@ class TestTransposed:
     @pytest.mark.parametrize("axes", PERMUTATIONS, ids=lambda axes: "".join(map(str, axes)))
     @settings(max_examples=12, deadline=None)
     @given(data=st.data())
-    def test_any_part_is_that_of_the_whole(self, axes: tuple[int, ...], data: st.DataObject) -> None:
+    def test_any_range_or_box_equals_that_of_the_whole_tensor(
+        self, axes: tuple[int, ...], data: st.DataObject
+    ) -> None:
         dtype = data.draw(st.sampled_from(FLOAT_DTYPES))
         shape = tuple(data.draw(st.integers(1, n)) for n in SIZES[: len(axes)])
         assert_any_part_is_that_of_the_whole(tensor(shape, axes, dtype), data)
@@ -100,7 +102,7 @@ class TestTransposed:
         box = Box((3, 100), (699, 101))
         assert draw_tensor(planned, SEED, box).tobytes() == expected[3:699, 100:101].tobytes()
 
-    def test_a_corner_of_a_tensor_larger_than_memory_is_at_once(self) -> None:
+    def test_a_corner_of_a_tensor_larger_than_memory_takes_no_time(self) -> None:
         n = 2**30
         planned = tensor((n, n), (1, 0))
         values = draw_tensor(planned, SEED, Box((n - 3, n - 2), (n, n)))
@@ -110,7 +112,7 @@ class TestTransposed:
 
 @dataclass(frozen=True)
 class Packing:
-    """Stored shapes of the parts, the order that they are stored in, and the axis of packing.
+    """Stored shapes of the parts, their storage order, and the axis along which they are packed.
 
     Along the first axis, parts follow each other in the file, and the tensor may have a shape of its own.
     """
@@ -144,13 +146,15 @@ class TestFlipped:
     @pytest.mark.parametrize("axes", [None, *itertools.permutations(range(3))])
     @settings(max_examples=15, deadline=None)
     @given(data=st.data())
-    def test_any_part_is_that_of_the_whole(self, axes: tuple[int, ...] | None, data: st.DataObject) -> None:
+    def test_any_range_or_box_equals_that_of_the_whole_tensor(
+        self, axes: tuple[int, ...] | None, data: st.DataObject
+    ) -> None:
         flip = tuple(sorted(data.draw(st.sets(st.integers(0, 2), min_size=1))))
         dtype = data.draw(st.sampled_from(FLOAT_DTYPES))
         planned = TensorPlan.of("t", dtype, (4, 7, 5), (part((4, 7, 5), axes, flip=flip),))
         assert_any_part_is_that_of_the_whole(planned, data)
 
-    def test_is_the_parameter_backwards(self) -> None:
+    def test_is_the_reversed_parameter(self) -> None:
         flipped = TensorPlan.of("t", "float32", (4, 7), (part((4, 7), flip=(1,)),))
         assert np.array_equal(draw_tensor(flipped, SEED), draw_tensor(tensor((4, 7)), SEED)[:, ::-1])
 
@@ -159,11 +163,13 @@ class TestPacked:
     @pytest.mark.parametrize("case", PACKINGS, ids=lambda case: case.id)
     @settings(max_examples=30, deadline=None)
     @given(data=st.data())
-    def test_any_part_is_that_of_the_whole(self, case: Packing, data: st.DataObject) -> None:
+    def test_any_range_or_box_equals_that_of_the_whole_tensor(
+        self, case: Packing, data: st.DataObject
+    ) -> None:
         dtype = data.draw(st.sampled_from(FLOAT_DTYPES))
         assert_any_part_is_that_of_the_whole(packed(case, dtype), data)
 
-    def test_parts_are_the_parameters_that_stand_alone(self) -> None:
+    def test_parts_equal_the_parameters_alone(self) -> None:
         whole_one = draw_tensor(packed(PACKINGS[2]), SEED)
         alone = TensorPlan.of("x", "float32", (4, 11), (part((4, 11), identity="p2"),))
         assert np.array_equal(whole_one[:, 7:], draw_tensor(alone, SEED))
@@ -195,7 +201,7 @@ class TestConstant:
         ("dtype", "value"),
         [("int64", 2**63 - 1), ("int64", -(2**63)), ("uint64", 2**64 - 1), ("int8", -128), ("uint16", 65535)],
     )
-    def test_integers_are_exact_to_their_ends(self, dtype: str, value: int) -> None:
+    def test_integers_are_exact_up_to_the_limits(self, dtype: str, value: int) -> None:
         values = draw_tensor(tensor((3,), None, dtype, make("constant", {"value": value})), SEED)
         assert values.tolist() == [value] * 3
 
@@ -205,7 +211,7 @@ class TestConstant:
 
 
 class TestTensorGenerator:
-    def test_one_drawer_makes_tensors_of_all_dtypes_in_turn(self) -> None:
+    def test_one_generator_draws_tensors_of_all_dtypes_in_turn(self) -> None:
         generator = TensorGenerator(SEED)
         for dtype in (*FLOAT_DTYPES, *reversed(FLOAT_DTYPES)):
             planned = tensor((9, 11), (1, 0), dtype)

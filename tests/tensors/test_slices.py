@@ -1,4 +1,4 @@
-"""Parts of a tensor by NumPy's notation, and `lecun_normal`."""
+"""Tests of slices in NumPy's notation, and of `lecun_normal`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Expect:
-    """A text, the box that it means in a tensor (5, 7), and the shape of the result."""
+    """A text, the box that it selects in a tensor of shape (5, 7), and the shape of the result."""
 
     text: str
     starts: tuple[int, int]
@@ -64,7 +64,7 @@ SELECTIONS = (
 
 class TestParseRange:
     @pytest.mark.parametrize("case", SELECTIONS, ids=lambda case: repr(case.text))
-    def test_means_what_numpy_means(self, case: Expect) -> None:
+    def test_agrees_with_numpy(self, case: Expect) -> None:
         assert parse_range(case.text, (5, 7)) == Selection(Box(case.starts, case.stops), case.shape)
 
     @pytest.mark.parametrize("text", ["", "[]"])
@@ -92,12 +92,12 @@ class TestParseRange:
             ("9" * 5000, "is neither an index nor a range"),
         ],
     )
-    def test_else_it_is_told(self, text: str, message: str) -> None:
+    def test_other_texts_are_refused(self, text: str, message: str) -> None:
         with pytest.raises(UsageError) as caught:
             parse_range(text, (5, 7))
         assert message in caught.value.message
 
-    def test_of_a_scalar_takes_no_index(self) -> None:
+    def test_a_scalar_takes_no_index(self) -> None:
         with pytest.raises(UsageError, match='range "0": expected at most 0 axes, got 1'):
             parse_range("0", ())
 
@@ -162,7 +162,7 @@ class TestSliceTensor:
             slice_tensor(plan, "hiden/kernel")
         assert caught.value.help == "did you mean hidden/kernel?"
 
-    def test_without_a_near_one_tells_how_to_list_them(self, plan: Plan) -> None:
+    def test_without_a_similar_name_suggests_to_list_the_tensors(self, plan: Plan) -> None:
         with pytest.raises(UsageError) as caught:
             find_tensor(plan, "zzzzzz")
         assert caught.value.help == "lecun-init plan SPEC lists them"
@@ -173,7 +173,7 @@ class TestSliceTensor:
             slice_tensor(unseeded, "t")
         assert caught.value.help == "give --seed"
 
-    def test_under_seed_zero_is_one_too(self) -> None:
+    def test_seed_zero_is_a_seed(self) -> None:
         seeded = plan_of("seed: 0\ntensors: [{name: t, shape: [2, 2], in_axes: [1]}]\n")
         assert slice_tensor(seeded, "t").shape == (2, 2)
 
@@ -194,7 +194,7 @@ class TestLecunNormal:
         weights = lecun_normal((64, 100), fan_in=100, seed=42, identity="h/kernel")
         assert np.array_equal(weights.T, slice_tensor(spec, "h/kernel"))
 
-    def test_takes_any_sequence_for_a_shape(self) -> None:
+    def test_accepts_any_sequence_as_a_shape(self) -> None:
         shape: Any = [2, 3]
         assert lecun_normal(shape, fan_in=2.5, seed=2**64 - 1, identity="").shape == (2, 3)
 
@@ -212,7 +212,7 @@ class TestLecunNormal:
             ({"fan_in": 1e-12, "dtype": "float16"}, "do not fit in float16"),
         ],
     )
-    def test_refuses_what_has_no_meaning(self, arguments: dict[str, Any], message: str) -> None:
+    def test_refuses_arguments_out_of_range(self, arguments: dict[str, Any], message: str) -> None:
         given: dict[str, Any] = {"shape": (2, 2), "fan_in": 4, "seed": 0, "identity": "t"}
         with pytest.raises(UsageError, match=message):
             lecun_normal(**{**given, **arguments})

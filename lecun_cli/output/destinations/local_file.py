@@ -158,7 +158,7 @@ class LocalFile(Destination):
         folder = self._final.parent
         if not folder.is_dir():
             raise UsageError(
-                f"there is no folder {self.path.parent} to write {self.path.name} into",
+                f"the folder {self.path.parent} does not exist",
                 help=f"mkdir -p {shlex.quote(str(self.path.parent))}",
             )
         if self._final.is_dir():

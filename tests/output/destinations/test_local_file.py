@@ -1,4 +1,4 @@
-"""Local files that appear when they are complete, and that go straight to the disk where they can."""
+"""Tests of local files, which appear when they are complete and may bypass the page cache."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def names(folder: Path) -> list[str]:
 
 
 class TestAtomic:
-    def test_nothing_has_the_name_before_commit(self, tmp_path: Path) -> None:
+    def test_the_name_does_not_exist_before_commit(self, tmp_path: Path) -> None:
         path = tmp_path / "w.bin"
         with LocalFile(path, 4) as file:
             file.write(0, memoryview(b"data"))
@@ -83,7 +83,7 @@ class TestAtomic:
             fail_inside(tmp_path / "w.bin", ValueError("later"), commit=True)
         assert names(tmp_path) == ["w.bin"]
 
-    def test_what_cannot_be_removed_hides_no_error(self, tmp_path: Path) -> None:
+    def test_a_failure_to_remove_the_file_does_not_hide_the_error(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="first"):
             write_while_it_is_removed(tmp_path / "w.bin")
 
@@ -93,11 +93,11 @@ class TestAtomic:
             assert partial.stat().st_size == 100_000
             assert partial.stat().st_blocks * 512 >= 100_000
 
-    def test_an_empty_file_is_a_file(self, tmp_path: Path) -> None:
+    def test_an_empty_file_is_published(self, tmp_path: Path) -> None:
         write(tmp_path / "w.bin", b"")
         assert (tmp_path / "w.bin").read_bytes() == b""
 
-    def test_writes_come_in_any_order_and_from_several_threads(self, tmp_path: Path) -> None:
+    def test_writes_may_come_in_any_order_and_from_several_threads(self, tmp_path: Path) -> None:
         data = os.urandom(40_000)
         with LocalFile(tmp_path / "w.bin", len(data)) as file:
 
@@ -118,13 +118,13 @@ class TestAtomic:
             LocalFile(tmp_path / "w.bin", 0).commit()
 
 
-class TestStraightToTheDisk:
-    """Pages of a large file are not copied into the page cache, where the file system has O_DIRECT."""
+class TestDirectAccess:
+    """Pages of a large file bypass the page cache if the file system supports O_DIRECT."""
 
     CHUNKS = ((0, 5000), (5000, 3_000_000), (3_005_000, 4096), (3_009_096, 14_000_000), (17_009_096, 1))
 
     def data(self) -> memoryview:
-        """As the engine has it: bytes lie in memory as they do in the file, to a page."""
+        """Return memory as the engine allocates it: aligned to pages as in the file."""
         nbytes = self.CHUNKS[-1][0] + self.CHUNKS[-1][1]
         memory = _aligned(nbytes)
         memory[:] = np.random.default_rng(1).integers(0, 256, nbytes, np.uint8)
@@ -142,7 +142,7 @@ class TestStraightToTheDisk:
         assert self.written(tmp_path / "w") == self.data()
 
     @pytest.mark.parametrize("refused", ["open", "write"])
-    def test_and_where_it_is_refused(
+    def test_are_the_same_if_direct_access_is_refused(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
     ) -> None:
         real_open, real_write = os.open, os.pwrite
@@ -165,7 +165,9 @@ class TestStraightToTheDisk:
         monkeypatch.setattr(os, "pwrite", write)
         assert self.written(tmp_path / "w") == self.data()
 
-    def test_only_whole_pages_go_there(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_only_whole_pages_bypass_the_page_cache(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         real_open, real_write = os.open, os.pwrite
         direct = set()
         seen: list[tuple[int, int]] = []
@@ -197,7 +199,7 @@ class TestNames:
         assert (tmp_path / "w.bin").read_bytes() == b"precious"
         assert names(tmp_path) == ["w.bin"]
 
-    def test_force_replaces_it_when_the_new_one_is_complete(self, tmp_path: Path) -> None:
+    def test_force_replaces_the_file_when_the_new_one_is_complete(self, tmp_path: Path) -> None:
         path = tmp_path / "w.bin"
         path.write_bytes(b"old")
         with LocalFile(path, 3, force=True) as file:
@@ -206,21 +208,21 @@ class TestNames:
             file.commit()
         assert path.read_bytes() == b"new"
 
-    def test_force_keeps_the_old_one_on_an_exception(self, tmp_path: Path) -> None:
+    def test_force_keeps_the_old_file_on_an_exception(self, tmp_path: Path) -> None:
         path = tmp_path / "w.bin"
         path.write_bytes(b"old")
         with pytest.raises(ValueError, match="no"):
             fail_inside(path, ValueError("no"), force=True)
         assert path.read_bytes() == b"old"
 
-    def test_a_file_that_appears_meanwhile_is_not_overwritten(self, tmp_path: Path) -> None:
+    def test_a_file_that_appears_in_the_meantime_is_not_overwritten(self, tmp_path: Path) -> None:
         path = tmp_path / "w.bin"
         with pytest.raises(UsageError, match="exists already"):
             write_while_another_does(path)
         assert path.read_bytes() == b"theirs"
         assert names(tmp_path) == ["w.bin"]
 
-    def test_nor_where_the_file_system_has_no_hard_links(
+    def test_a_file_that_appears_in_the_meantime_is_not_overwritten_without_hard_links(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(*_: object) -> None:
@@ -234,12 +236,12 @@ class TestNames:
         assert (tmp_path / "b").read_bytes() == b"theirs"
         assert names(tmp_path) == ["a", "b"]
 
-    def test_a_missing_folder_is_told(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match=r"there is no folder .*/none to write w\.bin into") as caught:
+    def test_a_missing_folder_is_an_error(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match=r"the folder .*/none does not exist") as caught:
             write(tmp_path / "none" / "w.bin", b"")
         assert caught.value.help == f"mkdir -p {tmp_path / 'none'}"
 
-    def test_a_folder_that_may_not_be_written_to_is_told(
+    def test_a_folder_without_write_permission_is_an_error(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(os, "access", lambda *_: False)  # root may write to any
@@ -248,7 +250,7 @@ class TestNames:
         assert names(tmp_path) == []
 
     @pytest.mark.parametrize("force", [True, False])
-    def test_a_directory_is_no_target(self, tmp_path: Path, force: bool) -> None:
+    def test_a_directory_is_refused(self, tmp_path: Path, force: bool) -> None:
         (tmp_path / "dir").mkdir()
         with pytest.raises(UsageError, match="dir is a directory"):
             write(tmp_path / "dir", b"", force=force)
@@ -260,9 +262,9 @@ class TestNames:
             write(tmp_path / "pipe", b"", force=force)
         assert is_stream(str(tmp_path / "pipe"))
 
-    def test_a_file_is_no_folder(self, tmp_path: Path) -> None:
+    def test_a_file_is_not_a_folder(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_bytes(b"")
-        with pytest.raises(UsageError, match="there is no folder"):
+        with pytest.raises(UsageError, match=r"the folder .* does not exist"):
             write(tmp_path / "file" / "w.bin", b"")
 
     def test_a_link_is_followed(self, tmp_path: Path) -> None:
@@ -276,11 +278,11 @@ class TestNames:
         assert (tmp_path / "real" / "w.bin").read_bytes() == b"two"
 
     @pytest.mark.parametrize("name", ["w" * 255, "字" * 85], ids=["ascii", "utf-8"])
-    def test_may_be_as_long_as_the_file_system_takes(self, tmp_path: Path, name: str) -> None:
+    def test_may_be_as_long_as_the_file_system_allows(self, tmp_path: Path, name: str) -> None:
         write(tmp_path / name, b"x")
         assert names(tmp_path) == [name]
 
-    def test_that_are_too_long_are_told(self, tmp_path: Path) -> None:
+    def test_that_are_too_long_are_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(OutputError, match="could not be written: File name too long"):
             write(tmp_path / ("w" * 256), b"x")
         assert names(tmp_path) == []
@@ -316,7 +318,7 @@ except OutputError as error:
 
 
 class TestFullDisk:
-    def test_more_than_is_free_is_refused_before_anything_is_made(self, tmp_path: Path) -> None:
+    def test_more_than_is_free_is_refused_before_anything_is_created(self, tmp_path: Path) -> None:
         with pytest.raises(
             OutputError, match=r"the disk is too small for .*: it needs .* are free"
         ) as caught:
@@ -328,7 +330,7 @@ class TestFullDisk:
     def test_more_than_the_file_system_will_reserve_is_refused(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
     ) -> None:
-        """Others may take the space after it was looked at. (A real full disk would hurt them.)"""
+        """Another process may take the space after the check. (The test does not fill a real disk.)"""
 
         def refuse(*_: object) -> None:
             raise OSError(code, os.strerror(code))
@@ -339,7 +341,7 @@ class TestFullDisk:
         assert names(tmp_path) == []
 
     @pytest.mark.parametrize("when", ["before", "midway"])
-    def test_a_limit_of_the_system_is_told_and_leaves_no_trace(self, tmp_path: Path, when: str) -> None:
+    def test_a_limit_of_the_system_is_an_error_and_leaves_no_trace(self, tmp_path: Path, when: str) -> None:
         path = tmp_path / "w.bin"
         ran = subprocess.run(
             [sys.executable, "-c", IN_A_SMALL_WORLD, str(path), when],
@@ -352,7 +354,7 @@ class TestFullDisk:
         assert names(tmp_path) == []
 
     @pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EINVAL])
-    def test_a_file_system_that_reserves_nothing_will_do(
+    def test_a_file_system_that_cannot_reserve_space_is_supported(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
     ) -> None:
         def refuse(*_: object) -> None:
@@ -366,7 +368,7 @@ class TestFullDisk:
 
     @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
     @pytest.mark.parametrize("call", ["pwrite", "fsync"])
-    def test_a_late_refusal_is_told_and_leaves_no_trace(
+    def test_a_late_error_is_reported_and_leaves_no_trace(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int
     ) -> None:
         def refuse(*_: object) -> None:
@@ -378,13 +380,13 @@ class TestFullDisk:
         assert (caught.value.help is not None) == (code != errno.EIO)
         assert names(tmp_path) == []
 
-    def test_a_write_that_takes_a_part_goes_on(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_partial_write_is_continued(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pwrite = os.pwrite
         monkeypatch.setattr(os, "pwrite", lambda fd, data, at: pwrite(fd, data[:3], at))
         write(tmp_path / "w.bin", b"ten bytes.")
         assert (tmp_path / "w.bin").read_bytes() == b"ten bytes."
 
-    def test_a_folder_that_cannot_be_read_will_do(
+    def test_a_folder_without_read_permission_is_supported(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         real = os.open

@@ -1,4 +1,4 @@
-"""The registry of destinations, and a destination that is made up here."""
+"""Tests of the registry of destinations, and of a made-up destination."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class MemoryObject(Destination):
             STORE.pop(str(self.path), None)
 
 
-class TestANewDestination:
+class TestNewDestination:
     @pytest.fixture(autouse=True)
     def _is_registered(self, monkeypatch: pytest.MonkeyPatch) -> None:
         STORE.clear()
