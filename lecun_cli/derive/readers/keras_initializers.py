@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from lecun_cli.derive.described_model import Map, Scalar, Value
+from lecun_cli.derive.readers.keras_layers import snake_case
 from lecun_cli.initializers.family import FAMILY, Initializer, InitializerError, make
 
 # Keras's names that differ from ours.
@@ -35,17 +35,16 @@ def from_keras(initializer: object) -> Value | None:
     if initializer is None:
         return None
     name, config = _parts(initializer)
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    ours = _NAMES.get(snake, snake)
-    if ours not in FAMILY:
+    family_name = _NAMES.get(snake_case(name), snake_case(name))
+    if family_name not in FAMILY:
         raise UnsupportedInitializerError(name)
-    arguments = {key: config[key] for key in _ARGUMENTS.get(ours, ()) if key in config}
+    arguments = {key: config[key] for key in _ARGUMENTS.get(family_name, ()) if key in config}
     if config.get("mean"):
         raise UnsupportedInitializerError(f"{name} with a mean of {config['mean']}")
     if arguments.get("distribution") == "normal":
         arguments["distribution"] = "truncated_normal"  # as Keras reads it
     try:
-        return value_of(make(ours, arguments))
+        return value_of(make(family_name, arguments))
     except InitializerError as error:
         raise UnsupportedInitializerError(f"{name} ({error.message})") from None
 

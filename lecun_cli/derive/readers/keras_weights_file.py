@@ -172,9 +172,9 @@ class _Reader:
                 cell_type = _cell_type(cell)
                 parts.append((f"{way}_{cell_type}/{cell_type}_cell/", cell_type, cell))
         elif layer_class in {"multi_head_attention", "grouped_query_attention"}:
-            for ours, theirs in _PROJECTIONS.items():
-                projection = node.at(f"{ours}_dense") or node.at(f"_{ours}_dense")
-                parts.append((f"{theirs}/", "dense", projection))
+            for attribute, tensor_name in _PROJECTIONS.items():
+                projection = node.at(f"{attribute}_dense") or node.at(f"_{attribute}_dense")
+                parts.append((f"{tensor_name}/", "dense", projection))
         else:
             parts.append(("", layer_class, node if not node.children else None))
         tensors: list[Tensor] = []
