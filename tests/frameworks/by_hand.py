@@ -1,7 +1,7 @@
-"""What each framework stores of a layer, by NumPy from its canonical parameters.
+"""The stored tensors of a layer in each framework, made by NumPy from its canonical parameters.
 
-Written from the frameworks' documentation and without a look at our tables. Names are those within the
-layer, as in `cases.py`.
+Written from the documentation of the frameworks, independently of the tables in the package. Names are those
+within the layer, as in `cases.py`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ Arrays = Mapping[str, Any]
 
 
 def by_hand(framework: str, layer_type: str, canonical: Arrays) -> dict[str, Any]:
-    """The stored tensors of a layer.
+    """Return the stored tensors of a layer.
 
     Args:
-        framework: Whose.
+        framework: A key of `FRAMEWORKS`.
         layer_type: The layer's type, or the id of its case; for a bidirectional one, `bidirectional-` and the
             type within it.
-        canonical: Its canonical parameters, by role.
+        canonical: Its canonical parameters by name.
     """
     return STORED_BY_HAND[layer_type](framework, canonical)
 
@@ -31,7 +31,7 @@ def _bias(c: Arrays, name: str = "bias") -> dict[str, Any]:
 
 
 def _window_first(w: Any) -> Any:
-    """`(a, b, *window)` -> `(*window, a, b)`."""
+    """Return `(*window, a, b)` from `(a, b, *window)`."""
     return np.moveaxis(w, (0, 1), (-2, -1))
 
 
@@ -59,7 +59,7 @@ def _conv_transpose(framework: str, c: Arrays) -> dict[str, Any]:
 
 
 def _depthwise_kernel(framework: str, w: Any) -> Any:
-    """From `(in, multiplier, 1, *window)`."""
+    """Return the stored kernel, from `(in, multiplier, 1, *window)`."""
     if framework == "keras":
         return _window_first(w[:, :, 0])
     in_groups = np.concatenate(list(w))
@@ -268,7 +268,13 @@ def _p_re_lu(framework: str, c: Arrays) -> dict[str, Any]:
 def _einsum(
     kernel: tuple[int, ...], bias: tuple[int, ...], outputs: int
 ) -> Callable[[str, Arrays], dict[str, Any]]:
-    """From the order of the kernel's axes in the equation, Flax's shape of the bias, and the outputs."""
+    """Return a function from canonical to stored tensors of an EinsumDense.
+
+    Args:
+        kernel: Canonical axis of each axis of the kernel in the equation.
+        bias: Shape of the bias in Flax.
+        outputs: Number of outputs.
+    """
 
     def stored(framework: str, c: Arrays) -> dict[str, Any]:
         if framework == "torch":

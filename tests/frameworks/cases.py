@@ -1,7 +1,7 @@
-"""A layer of every kind, and what each framework stores of it, written out by hand.
+"""Layers of every type, and their stored tensors in each framework, written by hand.
 
-`test_stored.py` holds plans against these tables. `test_keras.py`, `test_torch.py` and `test_flax.py` hold
-them against the layers of the frameworks themselves, of which `real.py` has one for every case.
+`test_stored.py` compares plans with these tables. `test_keras.py`, `test_torch.py` and `test_flax.py` compare
+the tables with the layers of the frameworks themselves; `real.py` has one for every case.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Stored = Mapping[str, Shape]
 
 @dataclass(frozen=True)
 class Kernel:
-    """The fans of one kernel, exact and by the rule of every framework; None where one has none."""
+    """The fans of one kernel, exact and by the rule of each framework; None if they are undefined."""
 
     exact: Fans
     keras: Fans | None
@@ -26,7 +26,7 @@ class Kernel:
     flax: Fans | None
 
     def by(self, rule: str) -> Fans | None:
-        """The fans under a rule."""
+        """Return the fans under a rule."""
         fans: Fans | None = getattr(self, rule.replace("-", "_").replace(".", "_"))
         return fans
 
@@ -37,11 +37,11 @@ class Case:
 
     Attributes:
         id: Its name in the tests.
-        layer: Its fields but the name, which is `x`.
-        keras: What Keras stores, or why it cannot.
-        torch: The same of PyTorch.
-        flax: The same of Flax.
-        fans: The fans of its kernels, by role.
+        layer: Its fields except the name, which is `x`.
+        keras: The stored tensors in Keras, or the reason why Keras cannot store it.
+        torch: The same for PyTorch.
+        flax: The same for Flax.
+        fans: The fans of its kernels by name.
     """
 
     id: str
@@ -53,21 +53,21 @@ class Case:
 
     @property
     def layer_type(self) -> str:
-        """The kind of the layer."""
+        """The type of the layer."""
         return self.layer.split(",")[0].removeprefix("type: ")
 
     def stored(self, framework: str) -> Stored | str:
-        """What a framework stores, or why it cannot."""
+        """Return the stored tensors in a framework, or the reason why it cannot store the layer."""
         stored: Stored | str = getattr(self, framework)
         return stored
 
     def spec(self, more: str = "") -> str:
-        """A spec of this layer alone."""
+        """Return a spec with only this layer."""
         return f"seed: 42\nlayers: [{{name: x, {self.layer}{more}}}]\n"
 
 
 def in_file(framework: str, name: str) -> str:
-    """The name in the file of a tensor of the layer `x`."""
+    """Return the name in the file of a tensor of the layer `x`."""
     if framework == "torch":
         return f"x.{name}"
     if framework == "keras":
@@ -84,11 +84,11 @@ TORCH_PAIR = "PyTorch's BatchNorm has both scale and shift, or neither"
 
 
 def _dense(rule: Fans, torch: Fans | None = None) -> Kernel:
-    """A kernel whose fans every framework finds."""
+    """Return the fans of a kernel for which all rules agree, except possibly that of PyTorch."""
     return Kernel(rule, rule, rule, torch or rule, rule)
 
 
-# Packed gates count as outputs in a stored shape, so fan-outs differ, and fan-ins do not.
+# Packed gates count as outputs in a stored shape, so fan-outs differ, but fan-ins do not.
 def _gates(names: str, width: int, hidden: int, under: str = "") -> dict[str, Kernel]:
     kernels = {}
     gates = names.split()
@@ -223,7 +223,7 @@ CASES = (
         flax={"kernel": (1, 2, 3, 4, 6), "bias": (6,)},
         fans={"kernel": _dense(Fans(24, 36))},
     ),
-    # Keras and PyTorch take the outputs for inputs. An output is fed by one in stride of the taps.
+    # Keras and PyTorch count the outputs as inputs. On average, one in `stride` taps feeds an output.
     Case(
         "conv1d_transpose",
         "type: conv1d_transpose, in_channels: 4, out_channels: 6, kernel_size: 3, stride: 2",
@@ -264,7 +264,7 @@ CASES = (
         flax={"kernel": (1, 2, 3, 4, 6), "bias": (6,)},
         fans={"kernel": Kernel(Fans(6, 36), Fans(36, 24), Fans(36, 24), Fans(36, 24), Fans(24, 36))},
     ),
-    # Keras counts every channel as an input of each.
+    # Keras counts all channels as inputs of each channel.
     Case(
         "depthwise_conv1d",
         "type: depthwise_conv1d, in_channels: 4, kernel_size: 3, depth_multiplier: 2",
@@ -460,7 +460,7 @@ CASES = (
         },
         flax=FLAX_STACK,
     ),
-    # Keras before 3.15 counts the heads as a window. PyTorch packs three kernels, and so thrice the outputs.
+    # Keras before 3.15 counts the heads as a window. PyTorch packs three kernels, which triples the outputs.
     Case(
         "multi_head_attention",
         "type: multi_head_attention, embed_dim: 8, num_heads: 2",
@@ -729,4 +729,4 @@ UNSTORED: Mapping[tuple[str, str], tuple[str, ...]] = {
         )
     },
 }
-"""(framework, case) -> the parameters that it has no place for: second biases, all zeros, and a counter."""
+"""(framework, case) -> the parameters that it does not store: second biases of zeros, and a counter."""

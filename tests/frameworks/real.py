@@ -1,7 +1,7 @@
-"""The layers of the frameworks themselves, one for every case, and how they are called.
+"""The layers of the frameworks themselves, one for every case, and how to call them.
 
-Nothing here knows a name, a shape or an order of ours. Frameworks are imported when they are used, so
-that this file can be read without them. Inputs have channels last, as Keras and Flax take them.
+Nothing here depends on the names, shapes and orders of this package. Frameworks are imported when they are
+used, so that this file can be imported without them. Inputs have channels last, as in Keras and Flax.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ class Real:
     """One layer in three frameworks.
 
     Attributes:
-        inputs: Shapes of the inputs, with a batch of 2 where there is one.
-        keras: `keras.layers` -> the layer, named `x`; None where Keras has none.
-        torch: `torch.nn` -> the module, or several by their names; None where PyTorch has none.
-        flax: `flax.linen` -> the module, or several by their names; None where Flax has none.
+        inputs: Shapes of the inputs, with a batch of 2.
+        keras: `keras.layers` -> the layer, named `x`; None if Keras does not have such a layer.
+        torch: `torch.nn` -> the module, or several by name; None if PyTorch does not have such a module.
+        flax: `flax.linen` -> the module, or several by name; None if Flax does not have such a module.
         keras_call: The layer, or the symbolic call of it, on inputs.
         torch_call: (module, `torch`, inputs) -> outputs, channels last.
         flax_call: (callables by name, inputs) -> outputs.
-        integers: Whether the input is indices below this.
-        random: Fields of the spec that make the biases and the like random, so that they are tested too.
+        integers: If given, the inputs are integers below this.
+        random: Fields of the spec that make biases and the like random, so that the tests cover them.
     """
 
     inputs: tuple[Shape, ...]
@@ -48,14 +48,14 @@ class Real:
     random: str = ", bias_initializer: {name: truncated_normal, stddev: 0.5}"
 
     def arrays(self) -> list[Any]:
-        """Inputs to feed, the same every time."""
+        """Return inputs, the same at every call."""
         generator = np.random.default_rng(3)
         if self.integers is not None:
             return [generator.integers(0, self.integers, shape) for shape in self.inputs]
         return [generator.standard_normal(shape).astype("f4") for shape in self.inputs]
 
     def frameworks(self, case: Case) -> tuple[str, ...]:
-        """The frameworks that have such a layer, and that the case can be stored for."""
+        """Return the frameworks that have such a layer and can store the case."""
         return tuple(
             name
             for name in FRAMEWORKS
@@ -63,14 +63,14 @@ class Real:
         )
 
     def spec(self, case: Case) -> str:
-        """The spec of a case, with biases and the like at random."""
+        """Return the spec of a case, with random biases and the like."""
         if case.layer_type == "bidirectional":
             return case.spec().replace("}}", self.random + "}}")
         return case.spec(self.random)
 
 
 def import_keras() -> Any:
-    """Keras on the NumPy backend."""
+    """Import Keras with the NumPy backend."""
     os.environ.setdefault("KERAS_BACKEND", "numpy")  # read when keras is first imported
     import keras
 
@@ -78,14 +78,14 @@ def import_keras() -> Any:
 
 
 def import_flax() -> Any:
-    """Flax linen."""
+    """Import Flax linen."""
     import flax.linen
 
     return flax.linen
 
 
 def keras_model(layers: Any, inputs: list[Any]) -> Any:
-    """A functional model.
+    """Return a functional model.
 
     Args:
         layers: Symbolic inputs -> symbolic output.
@@ -97,12 +97,12 @@ def keras_model(layers: Any, inputs: list[Any]) -> Any:
 
 
 def modules_of(modules: Any) -> dict[str, Any]:
-    """Flax modules by name; one alone has the name ``."""
+    """Return Flax modules by name; a single module has an empty name."""
     return modules if isinstance(modules, dict) else {"": modules}
 
 
 def load_keras(model: Any, path: Path) -> None:
-    """Give a model the weights of a file by path: all of them, and no more."""
+    """Load the weights of a file into a model by path, and check that the names are exactly the same."""
     from safetensors.numpy import load_file
 
     weights = load_file(path)
@@ -112,7 +112,7 @@ def load_keras(model: Any, path: Path) -> None:
 
 
 def load_torch(module: Any, path: Path) -> None:
-    """Give a module the weights of a file, strictly."""
+    """Load the weights of a file into a module, strictly."""
     from safetensors.torch import load_file
 
     module.load_state_dict(load_file(path), strict=True)
@@ -120,7 +120,7 @@ def load_torch(module: Any, path: Path) -> None:
 
 
 def load_flax(modules: dict[str, Any], inputs: Callable[..., Any], path: Path, arrays: list[Any]) -> Any:
-    """Apply modules to arrays with the weights of a file: all of them, and no more.
+    """Apply modules to arrays with exactly the weights of a file.
 
     Args:
         modules: Modules by their paths.
@@ -151,7 +151,7 @@ def load_flax(modules: dict[str, Any], inputs: Callable[..., Any], path: Path, a
 
 
 def flax_tree(module: Any, *inputs: Any) -> dict[tuple[str, str], Shape]:
-    """What a Flax module holds: (collection, path within it) -> shape."""
+    """Return the shapes of the variables of a Flax module by (collection, path)."""
     import jax
 
     tree = jax.eval_shape(module.init, jax.random.key(0), *inputs)
@@ -168,7 +168,7 @@ def _plant(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
 
 
 def _last_to_first(call: Callable[..., Any]) -> Callable[..., Any]:
-    """A call of a module that takes channels first, on channels last."""
+    """Call a module that expects channels first with channels last."""
 
     def called(module: Any, torch: Any, x: Any) -> Any:
         return call(module, torch, x.movedim(-1, 1)).movedim(1, -1)
@@ -180,7 +180,7 @@ _CHANNELS = _last_to_first(lambda module, torch, x: module(x))
 
 
 def _first(module: Any, torch: Any, *inputs: Any) -> Any:
-    """The output without the state."""
+    """Return the output without the state."""
     return module(*inputs)[0]
 
 
@@ -297,7 +297,7 @@ def _grouped_query_modules(nn: Any) -> Any:
 
 
 def _grouped_query_attention(modules: Any, torch: Any, x: Any) -> Any:
-    """As the Hub's decoders have it: each head of key and value serves two heads of the query."""
+    """Compute it as decoders on the Hub do: two heads of the query share each head of key and value."""
 
     def heads(name: str, count: int) -> Any:
         return modules[name](x).unflatten(-1, (count, 2)).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""Flax's shapes, names and fans: as tables, and against flax and jax themselves."""
+"""Shapes, names and fans in Flax: as tables, and compared with flax and jax themselves."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class TestFans:
 
 
 class TestNames:
-    def test_begin_with_the_collection(self) -> None:
+    def test_start_with_the_collection(self) -> None:
         assert FLAX.tensor_name(("encoder", "hidden"), "kernel") == "params/encoder/hidden/kernel"
         assert FLAX.tensor_name(("norm",), "mean", "batch_stats") == "batch_stats/norm/mean"
 
@@ -57,7 +57,7 @@ STORED = [case for case in CASES if "flax" in REAL[case.id].frameworks(case)]
 
 
 def shapes_within(case: Case) -> dict[str, Shape]:
-    """The variables of the module itself, as if it were called `x`."""
+    """Return the variables of the module, as if its name were `x`."""
     real = REAL[case.id]
     assert real.flax is not None
     shapes: dict[str, Shape] = {}
@@ -76,7 +76,7 @@ def shapes_within(case: Case) -> dict[str, Shape]:
 
 
 def initialized(module: Any, *inputs: Any) -> tuple[Any, Any]:
-    """A module's own first variables, and what it makes of its inputs with them."""
+    """Return the initial variables of a module, and its outputs with them."""
     import jax
 
     variables = module.init(jax.random.key(0), *inputs)
@@ -85,12 +85,12 @@ def initialized(module: Any, *inputs: Any) -> tuple[Any, Any]:
 
 @pytest.mark.frameworks
 class TestAgainstFlax:
-    def test_every_case_that_it_stores_has_a_module(self) -> None:
-        """All but grouped-query attention, for which linen has none: its names are those of the other."""
+    def test_every_case_that_flax_stores_has_a_module(self) -> None:
+        """Except grouped-query attention, which linen lacks; it has the names of multi-head attention."""
         without = [case for case in CASES if not isinstance(case.flax, str) and case not in STORED]
         assert [case.id for case in without] == ["grouped_query_attention"]
 
-    def test_fans_are_its_own_over_many_shapes(self) -> None:
+    def test_fans_of_many_shapes_equal_those_of_jax(self) -> None:
         import jax
 
         for shape in SHAPES:
@@ -98,24 +98,24 @@ class TestAgainstFlax:
             assert compute_fans(shape) == Fans(fan_in, fan_out), shape
 
     @pytest.mark.parametrize("case", STORED, ids=lambda case: case.id)
-    def test_names_and_shapes_are_those_of_its_tree(self, case: Case) -> None:
+    def test_names_and_shapes_equal_those_of_the_variables(self, case: Case) -> None:
         plan = make_plan(parse_spec(case.spec(), framework="flax"))
         assert {t.name: t.shape for t in plan.tensors} == shapes_within(case)
 
     @pytest.mark.parametrize("case", STORED, ids=lambda case: case.id)
-    def test_fans_are_those_that_its_initializers_are_given(
+    def test_fans_equal_those_that_the_initializers_compute(
         self, case: Case, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Among them those of attention, whose kernels Flax flattens before it looks."""
+        """Including those of attention, for which Flax flattens the kernels first."""
         import jax
 
         home = jax._src.nn.initializers
         real = home._compute_fans
-        given: Counter[Fans] = Counter()
+        computed: Counter[Fans] = Counter()
 
         def noted(*shape: Any, **axes: Any) -> tuple[float, float]:
             fans: tuple[float, float] = real(*shape, **axes)
-            given[Fans(*fans)] += 1
+            computed[Fans(*fans)] += 1
             return fans
 
         monkeypatch.setattr(home, "_compute_fans", noted)
@@ -136,8 +136,8 @@ class TestAgainstFlax:
         )
         if (
             case.layer_type != "experts"
-        ):  # `vmap` makes each apart; a stacked parameter of one's own is as below
-            assert set(given) == set(expected)
+        ):  # `vmap` initializes each expert separately; for a stacked parameter, see the test below
+            assert set(computed) == set(expected)
 
     def test_fans_of_a_stacked_parameter_are_those_of_lecun_normal(self) -> None:
         import jax
@@ -185,7 +185,7 @@ class TestAgainstFlax:
         ],
         ids=lambda case: case.id,
     )
-    def test_stds_are_those_that_it_initializes_with(self, case: Expect) -> None:
+    def test_stds_equal_those_of_initialized_modules(self, case: Expect) -> None:
         import jax
 
         nn = import_flax()
@@ -204,8 +204,8 @@ class TestAgainstFlax:
     @pytest.mark.parametrize(
         "case", [case for case in STORED if case.layer_type != "p_re_lu"], ids=lambda case: case.id
     )
-    def test_biases_scales_and_statistics_begin_as_flax_has_them(self, case: Case) -> None:
-        """All but the slope of its PReLU, 0.01, and a forget gate that is asked to begin at one."""
+    def test_biases_scales_and_statistics_equal_those_of_flax(self, case: Case) -> None:
+        """Except the slope of PReLU, which is 0.01 in Flax, and the forget gate with a bias of one."""
         real = REAL[case.id]
         assert real.flax is not None
         plan = make_plan(

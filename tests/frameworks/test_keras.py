@@ -1,4 +1,4 @@
-"""Keras's shapes, names and fans: as tables, and against keras itself."""
+"""Shapes, names and fans in Keras: as tables, and compared with keras itself."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ STORED = [case for case in CASES if "keras" in REAL[case.id].frameworks(case)]
 
 
 def built(case: Case) -> Any:
-    """A model of the layer alone, its variables made."""
+    """Return a built model with only this layer."""
     real = REAL[case.id]
     assert real.keras is not None
     layer = real.keras(import_keras().layers)
@@ -65,7 +65,7 @@ def built(case: Case) -> Any:
 
 
 def real_compute_fans() -> Callable[..., tuple[int, int]]:
-    """`compute_fans` of Keras: a copy of ours would prove nothing."""
+    """Return `compute_fans` of Keras itself."""
     import_keras()
     from keras.src.initializers import random_initializers
 
@@ -77,65 +77,64 @@ def is_kernel(path: str) -> bool:
     return path.endswith("kernel")
 
 
-def fans_given(case: Case, monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[Shape, Fans]]:
-    """The shapes and fans that the initializers of a layer work with while it is built."""
+def computed_fans(case: Case, monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[Shape, Fans]]:
+    """Return the shapes and fans that the initializers of a layer compute while it is built."""
     real = real_compute_fans()
-    given: Counter[tuple[Shape, Fans]] = Counter()
+    computed: Counter[tuple[Shape, Fans]] = Counter()
 
     def noted(shape: Shape, *axes: Any, **named: Any) -> tuple[int, int]:
         fans = real(shape, *axes, **named)
-        given[tuple(shape), Fans(*fans)] += 1
+        computed[tuple(shape), Fans(*fans)] += 1
         return fans
 
     from keras.src.initializers import random_initializers
 
     monkeypatch.setattr(random_initializers, "compute_fans", noted)
     built(case)
-    return given
+    return computed
 
 
 class TestAgainstKeras:
-    def test_every_case_that_it_stores_has_a_layer(self) -> None:
+    def test_every_case_that_keras_stores_has_a_layer(self) -> None:
         assert [case for case in CASES if not isinstance(case.keras, str)] == STORED
 
-    def test_fans_are_its_own_over_many_shapes(self) -> None:
+    def test_fans_of_many_shapes_equal_those_of_keras(self) -> None:
         real = real_compute_fans()
         for shape in SHAPES:
             fan_in, fan_out = real(shape)
             assert compute_fans(shape) == Fans(fan_in, fan_out), shape
 
     @pytest.mark.parametrize("case", STORED, ids=lambda case: case.id)
-    def test_names_shapes_and_dtypes_are_those_of_its_variables(self, case: Case) -> None:
+    def test_names_shapes_and_dtypes_equal_those_of_the_variables(self, case: Case) -> None:
         plan = make_plan(parse_spec(case.spec(), framework="keras"))
         planned = {t.name: (t.shape, t.dtype) for t in plan.tensors}
         assert planned == {v.path: (tuple(v.shape), v.dtype) for v in built(case).weights}
 
-    # An EinsumDense hears its axes. The rule for a stack of experts is that of a weight of one's own.
+    # An EinsumDense passes its axes to the initializer; the fan rule treats experts as a stacked weight.
     @pytest.mark.parametrize(
         "case", [case for case in STORED if case.layer_type != "experts"], ids=lambda case: case.id
     )
-    def test_fans_are_those_that_its_initializers_are_given(
+    def test_fans_equal_those_that_the_initializers_compute(
         self, case: Case, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Among them those of attention, whose axes only the layer knows."""
-        given = fans_given(case, monkeypatch)
+        """Including those of attention, where only the layer knows the axes."""
+        computed = computed_fans(case, monkeypatch)
         plan = make_plan(parse_spec(case.spec(), framework="keras", fan_rule="keras"))
         expected: Counter[tuple[Shape, Fans]] = Counter()
         for tensor in plan.tensors:
-            # Keras's own default is Glorot's for every kernel but those of the hidden state.
+            # The default in Keras is glorot_uniform for every kernel except those of the hidden state.
             if is_kernel(tensor.name) and not tensor.name.endswith("recurrent_kernel"):
                 (fans,) = {part.fans for part in tensor.parts}
                 assert fans is not None
                 expected[tensor.shape, fans] += 1
-        assert given == expected
+        assert computed == expected
 
-    def test_the_fan_in_of_stacked_experts_is_exact_only_by_einsum(
+    def test_the_fan_in_of_stacked_experts_is_exact_only_in_einsum_dense(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (case,) = (case for case in CASES if case.layer_type == "experts")
-        own = real_compute_fans()((3, 5, 7))
-        assert own == (15, 21)
-        assert set(fans_given(case, monkeypatch)) == {((3, 5, 7), Fans(5, 21))}
+        assert real_compute_fans()((3, 5, 7)) == (15, 21)
+        assert set(computed_fans(case, monkeypatch)) == {((3, 5, 7), Fans(5, 21))}
 
     @pytest.mark.parametrize("case", STORED, ids=lambda case: case.id)
     @pytest.mark.parametrize("rule", ["keras", "keras-3.14"])
@@ -150,14 +149,14 @@ class TestAgainstKeras:
                 expected = Fans(*real(shapes[tensor.name]))
                 assert {part.fans for part in tensor.parts} == {expected}, tensor.name
 
-    # Keras begins an LSTM's forget gate at one and a p_re_lu at zero, PyTorch and we at zero and 0.25.
+    # In Keras, the bias of an LSTM's forget gate is 1 and the slope of a PReLU 0; here, 0 and 0.25.
     @pytest.mark.parametrize(
         "case",
         [case for case in STORED if case.layer_type != "p_re_lu" and "lstm" not in case.id]
         + [case for case in STORED if case.id == "lstm-that-does-not-forget"],
         ids=lambda case: case.id,
     )
-    def test_biases_scales_and_statistics_begin_as_keras_has_them(self, case: Case) -> None:
+    def test_biases_scales_and_statistics_equal_those_of_keras(self, case: Case) -> None:
         keras = import_keras()
         plan = make_plan(parse_spec(case.spec(), framework="keras"))
         for variable in built(case).weights:

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a line of the table is a layer
-"""The forward pass of a file is that of PyTorch and of Flax, which load the same file, to 1e-4."""
+"""The forward pass of a file equals that of PyTorch and Flax with the same file, to 1e-4."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ TORCH_CASES = {
   - {{type: conv2d_transpose, name: b, in_channels: 4, out_channels: 3, kernel_size: 1, stride: 2, activation: relu, {BIAS}}}
   - {{type: conv1d_transpose, name: c, in_channels: 7, out_channels: 3, kernel_size: 5, stride: 2, {BIAS}}}
 """,
-    "normalisations": f"""
+    "normalizations": f"""
   - {{type: conv2d, name: a, in_channels: 3, out_channels: 12, kernel_size: 3, bias: false}}
   - {{type: batch_normalization, name: b, features: 12, {AFFINE}, {MOVING}}}
   - {{type: group_normalization, name: c, features: 12, groups: 4, {AFFINE}}}
@@ -84,12 +84,12 @@ def torch_activation(name: str | None) -> Any:
     from torch import nn
     from torch.nn import functional
 
-    own = {
+    special = {
         "linear": nn.Identity(),
         "softmax": lambda x: functional.softmax(x, 1),
         "exponential": lambda x: x.exp(),
     }
-    return nn.Identity() if name is None else own.get(name) or getattr(functional, name)
+    return nn.Identity() if name is None else special.get(name) or getattr(functional, name)
 
 
 def torch_layer(link: Link) -> Any:
@@ -136,15 +136,15 @@ def torch_layer(link: Link) -> Any:
             layer_class = {"gru": nn.GRU, "lstm": nn.LSTM}[layer_type]
             return layer_class(it.input_size, it.hidden_size, it.num_layers, batch_first=True)
         case "bidirectional":
-            own = it.layer
+            cell = it.layer
             return nn.RNN(
-                own.input_size, own.hidden_size, own.num_layers, batch_first=True, bidirectional=True
+                cell.input_size, cell.hidden_size, cell.num_layers, batch_first=True, bidirectional=True
             )
     raise AssertionError(layer_type)
 
 
 def torch_outputs(links: tuple[Link, ...], path: Path) -> list[Any]:
-    """What PyTorch makes of our inputs, in evaluation; every output channels last."""
+    """Return the outputs of PyTorch for the same inputs, in evaluation mode, channels last."""
     import torch
     from safetensors.torch import load_file
 
@@ -177,10 +177,10 @@ def torch_outputs(links: tuple[Link, ...], path: Path) -> list[Any]:
 
 
 def check(spec: Spec, path: Path, theirs: list[Any]) -> None:
-    """Our outputs of the file equal theirs, and so do the moments that are told."""
+    """Check that the outputs and the moments of a file equal those of a framework."""
     plan, links = make_plan(spec), links_of(spec)
-    ours = outputs(plan, links, [SAMPLES] * len(links), from_file(path, plan), 0)
-    for (link, _, x), array in zip(ours, theirs, strict=True):
+    actual = outputs(plan, links, [SAMPLES] * len(links), from_file(path, plan), 0)
+    for (link, _, x), array in zip(actual, theirs, strict=True):
         assert x == pytest.approx(array, rel=1e-4, abs=1e-4), link.name
     for layer, array in zip(
         propagate(spec, weights=path, samples=SAMPLES).runs[0].layers, theirs, strict=True
@@ -197,7 +197,7 @@ def test_every_output_and_its_moments_equal_those_of_pytorch(case: str, tmp_path
     check(spec, path, torch_outputs(links_of(spec), path))
 
 
-def test_a_state_dict_that_pytorch_wrote_is_walked_as_pytorch_walks_it(tmp_path: Path) -> None:
+def test_a_state_dict_from_pytorch_gives_the_outputs_of_pytorch(tmp_path: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
@@ -257,5 +257,5 @@ def test_every_output_and_its_moments_equal_those_of_flax(tmp_path: Path) -> Non
     links = links_of(spec)
     assert [link.name for link in links if link.begins] == ["a"]
     variables = unflatten_dict(load_file(path), sep="/")
-    given = jnp.asarray(inputs(links[0], SAMPLES, 0))
-    check(spec, path, [np.asarray(x) for x in Network().apply(variables, given)])
+    signal = jnp.asarray(inputs(links[0], SAMPLES, 0))
+    check(spec, path, [np.asarray(x) for x in Network().apply(variables, signal)])

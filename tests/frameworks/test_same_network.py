@@ -1,4 +1,4 @@
-"""One spec and one seed are one network: real Keras, PyTorch and Flax compute the same from their files."""
+"""One spec and one seed give one network: Keras, PyTorch and Flax compute the same from their files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SAMPLE = Path(__file__).parents[2] / "sample_specs" / "selu_mlp.yaml"
 
 pytestmark = [
     pytest.mark.frameworks,
-    # Keras's own variables, on NumPy 2.
+    # The variables of Keras, on NumPy 2.
     pytest.mark.filterwarnings(
         "ignore:[^_]*__array__ implementation doesn't accept a copy:DeprecationWarning"
     ),
@@ -41,7 +41,7 @@ pytestmark = [
 
 
 def file_of(text: str, framework: str, folder: Path) -> Path:
-    """The file of a spec for a framework."""
+    """Write the file of a spec for a framework."""
     path = folder / f"{framework}.safetensors"
     generate(make_plan(parse_spec(text, framework=framework)), path, GenerateOptions(no_manifest=True))
     return path
@@ -83,7 +83,7 @@ BY = {"keras": by_keras, "torch": by_torch, "flax": by_flax}
 
 
 def assert_same(outputs: dict[str, Array]) -> None:
-    """Outputs agree; where a framework pads the end of a transposed convolution, as far as all go."""
+    """Check that outputs agree, without the padding that some frameworks add to a transposed convolution."""
     shape = tuple(min(sizes) for sizes in zip(*(x.shape for x in outputs.values()), strict=True))
     cut = {name: x[tuple(map(slice, shape))] for name, x in outputs.items()}
     first = next(iter(cut.values()))
@@ -94,7 +94,7 @@ def assert_same(outputs: dict[str, Array]) -> None:
 
 SHARED = [case for case in CASES if len(REAL[case.id].frameworks(case)) > 1]
 
-# Where Keras and Flax pad the end of a window that is shorter than its stride.
+# Keras and Flax pad the end of a window that is shorter than its stride.
 UNEVEN = {"conv2d_transpose-of-a-window-shorter-than-its-stride"}
 
 
@@ -110,10 +110,10 @@ class TestOneLayer:
             assert len({x.shape for x in outputs.values()}) == 1
 
     @pytest.mark.parametrize("case", [c for c in SHARED if "gru" in c.id], ids=lambda case: case.id)
-    def test_whose_two_biases_are_random_computes_the_same_where_both_are_stored(
+    def test_with_two_random_biases_computes_the_same_where_both_are_stored(
         self, case: Case, tmp_path: Path
     ) -> None:
-        """A GRU's gates are packed in another order by each, biases of the hidden state among them."""
+        """Each framework packs the gates of a GRU, and their biases, in a different order."""
         rule = 'rules: [{match: "x/*bias*", initializer: {name: truncated_normal, stddev: 0.5}}]\n'
         real = REAL[case.id]
         assert_same(
@@ -123,8 +123,10 @@ class TestOneLayer:
             }
         )
 
-    def test_whose_rule_is_for_one_parameter_is_the_same_however_it_is_packed(self, tmp_path: Path) -> None:
-        """The one second bias that Flax stores; Keras and PyTorch pack it with others, which stay zero."""
+    def test_with_a_rule_for_one_parameter_computes_the_same_however_it_is_packed(
+        self, tmp_path: Path
+    ) -> None:
+        """Flax stores only one second bias; Keras and PyTorch pack it with others, which stay zero."""
         (case,) = (c for c in SHARED if c.id == "gru")
         rule = "rules: [{match: x/recurrent_bias_candidate, initializer: {name: constant, value: 0.7}}]\n"
         real = REAL[case.id]
@@ -133,7 +135,7 @@ class TestOneLayer:
         )
 
 
-# (what a layer does with its inputs stands in each framework's own words below)
+# The calls of these layers are written for each framework below.
 MIXED = """
 seed: 7
 params: {c: 6, d: 8}
@@ -246,21 +248,21 @@ def mixed_by_flax(path: Path) -> Array:
 
 
 class TestOneNetwork:
-    def test_of_many_kinds_computes_the_same_in_every_framework(self, tmp_path: Path) -> None:
+    def test_of_many_layer_types_computes_the_same_in_every_framework(self, tmp_path: Path) -> None:
         by = {"keras": mixed_by_keras, "torch": mixed_by_torch, "flax": mixed_by_flax}
         outputs = {name: run(file_of(MIXED, name, tmp_path)) for name, run in by.items()}
         assert {x.shape for x in outputs.values()} == {(2, 3)}
         assert_same(outputs)
 
-    def test_of_another_seed_is_another(self, tmp_path: Path) -> None:
+    def test_with_another_seed_differs(self, tmp_path: Path) -> None:
         first = mixed_by_torch(file_of(MIXED, "torch", tmp_path))
         path = tmp_path / "other.safetensors"
         plan = make_plan(parse_spec(MIXED, framework="torch", seed=8))
         generate(plan, path, GenerateOptions(no_manifest=True))
         assert not np.allclose(first, mixed_by_torch(path), atol=1e-3)
 
-    def test_of_selu_units_is_the_example_of_keras(self, tmp_path: Path) -> None:
-        """Dense(64, selu) on 100 inputs and Dense(10, softmax), by path into the layers."""
+    def test_with_selu_equals_the_example_of_keras(self, tmp_path: Path) -> None:
+        """Dense(64, selu) on 100 inputs and Dense(10, softmax), loaded by path."""
         keras = import_keras()
         path = tmp_path / "selu_mlp.safetensors"
         generate(make_plan(load_spec(str(SAMPLE))), path, GenerateOptions(no_manifest=True))

@@ -1,4 +1,4 @@
-"""Names, shapes, fans and elements of every layer kind in every framework, against tables and NumPy."""
+"""Names, shapes, fans and elements of every layer type in every framework, compared with tables and NumPy."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ STORED = [
 ]
 WITH_FANS = [case for case in CASES if case.fans]
 
-# Second biases are zeros unless a rule says otherwise; here they are to be told apart.
+# Second biases are zeros by default; here a rule makes them random, so that they can be distinguished.
 RULE = 'rules: [{match: "x/*bias*", initializer: truncated_normal}]\n'
 
 
 def plan_of(case: Case, framework: str) -> Plan:
-    """A plan of random biases, scales and statistics."""
+    """Return a plan with random biases, scales and statistics."""
     return make_plan(parse_spec(REAL[case.id].spec(case) + RULE, framework=framework))
 
 
 def drawn(parameter: Parameter) -> Any:
-    """A canonical parameter on its own: by `lecun_normal`, or as a raw tensor of its identity."""
+    """Draw a canonical parameter: by `lecun_normal`, or as a raw tensor with its identity."""
     identity = f"x/{parameter.param_name}"
     if parameter.fans is not None:
         return lecun_normal(parameter.shape, fan_in=parameter.fans.fan_in, seed=SEED, identity=identity)
     initializer = parameter.initializer
-    given = {"name": initializer.name, **dict(initializer.arguments)}
+    arguments = {"name": initializer.name, **dict(initializer.arguments)}
     raw = {
         "name": identity,
         "shape": list(parameter.shape),
-        "initializer": "truncated_normal" if "bias" in parameter.param_name else given,
+        "initializer": "truncated_normal" if "bias" in parameter.param_name else arguments,
         "dtype": parameter.dtype or "float32",
     }
     return slice_tensor(make_plan(parse_spec(json.dumps({"seed": SEED, "tensors": [raw]}))), identity)
 
 
 def expected_of(case: Case, framework: str) -> dict[str, Any]:
-    """What the file must hold: the canonical parameters, moved by NumPy."""
+    """Return the expected content of the file: the canonical parameters, rearranged by NumPy."""
     (expanded,) = parse_spec(REAL[case.id].spec(case)).layers
     assert isinstance(expanded.layer, Layer)
     canonical = {parameter.param_name: drawn(parameter) for parameter in expanded.layer.parameters()}
@@ -70,7 +70,7 @@ def expected_of(case: Case, framework: str) -> dict[str, Any]:
 
 class TestNamesAndShapes:
     @pytest.mark.parametrize(("case", "framework"), STORED)
-    def test_are_those_of_the_table(self, case: Case, framework: str) -> None:
+    def test_equal_those_of_the_table(self, case: Case, framework: str) -> None:
         stored = case.stored(framework)
         assert not isinstance(stored, str)
         plan = make_plan(parse_spec(case.spec(), framework=framework))
@@ -79,7 +79,7 @@ class TestNamesAndShapes:
         }
 
     @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-    def test_nest_in_groups_with_the_frameworks_separator(self, case: Case) -> None:
+    def test_nest_in_groups_with_the_separator_of_the_framework(self, case: Case) -> None:
         grouped = f"layers: [{{name: a.b, layers: [{{name: x, {case.layer}}}]}}]"
         for framework in FRAMEWORKS:
             stored = case.stored(framework)
@@ -99,7 +99,7 @@ class TestNamesAndShapes:
 class TestFans:
     @pytest.mark.parametrize("case", WITH_FANS, ids=lambda case: case.id)
     @pytest.mark.parametrize("rule", [EXACT, *RULES])
-    def test_are_those_of_the_table_under_every_rule(self, case: Case, rule: str) -> None:
+    def test_equal_those_of_the_table_under_every_rule(self, case: Case, rule: str) -> None:
         for framework in FRAMEWORKS:
             if isinstance(case.stored(framework), str):
                 continue
@@ -116,7 +116,7 @@ class TestFans:
 
 @pytest.mark.parametrize(("case", "framework"), STORED)
 class TestElements:
-    def test_are_the_canonical_parameters_moved(self, case: Case, framework: str) -> None:
+    def test_are_the_canonical_parameters_rearranged(self, case: Case, framework: str) -> None:
         expected = expected_of(case, framework)
         plan = plan_of(case, framework)
         assert {t.name for t in plan.tensors} == set(expected)
@@ -125,7 +125,7 @@ class TestElements:
             assert values.shape == array.shape
             assert values.tobytes() == array.tobytes(), name
 
-    def test_of_any_range_and_box_are_those_of_the_whole(self, case: Case, framework: str) -> None:
+    def test_of_any_range_and_box_equal_those_of_the_whole_tensor(self, case: Case, framework: str) -> None:
         expected = expected_of(case, framework)
         generator = np.random.default_rng(11)
         tensor_generator = TensorGenerator(SEED)
@@ -144,7 +144,7 @@ class TestElements:
                 assert slice_tensor(plan, tensor.name, text).tobytes() == box.tobytes(), (tensor.name, text)
 
     @pytest.mark.parametrize("chunk", [37, 4096])
-    def test_of_a_file_made_in_chunks_are_the_same(
+    def test_of_a_file_written_in_chunks_are_the_same(
         self, case: Case, framework: str, chunk: int, tmp_path: Path
     ) -> None:
         path = tmp_path / "x.safetensors"

@@ -1,4 +1,4 @@
-"""What holds for the table of every framework, and of those to come."""
+"""Rules for the table of every framework."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def expanded_of(case: Case) -> ExpandedLayer:
 
 
 def slots_of(framework: Framework, case: Case) -> Slots:
-    """The slots of a layer that hold one of its parameters; none where the framework refuses it."""
+    """Return the slots that hold a parameter of a layer, or an empty tuple if it is not supported."""
     expanded = expanded_of(case)
     try:
         slots = framework.slots(expanded.layer_type, expanded.layer)
@@ -38,24 +38,26 @@ def parameters_of(case: Case) -> dict[str, Parameter]:
 
 
 class TestCases:
-    def test_are_of_every_kind(self) -> None:
+    def test_cover_every_layer_type(self) -> None:
         assert {case.layer_type for case in CASES} == set(LAYER_TYPES) - {"tensor"}
 
-    def test_have_one_name_each(self) -> None:
+    def test_have_unique_names(self) -> None:
         assert len({case.id for case in CASES}) == len(CASES)
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS.values(), ids=lambda framework: framework.name)
 class TestTables:
-    def test_hold_every_kind(self, framework: Framework) -> None:
+    def test_have_a_row_for_every_layer_type(self, framework: Framework) -> None:
         assert set(framework.table) == set(LAYER_TYPES) - {"tensor"}
 
-    def test_store_a_layer_of_every_kind(self, framework: Framework) -> None:
+    def test_store_a_layer_of_every_type(self, framework: Framework) -> None:
         stored = {case.layer_type for case in CASES if slots_of(framework, case)}
         assert stored == set(LAYER_TYPES) - {"tensor"}
 
     @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-    def test_refuse_what_they_cannot_store(self, framework: Framework, case: Case) -> None:
+    def test_refuse_layers_that_the_framework_does_not_support(
+        self, framework: Framework, case: Case
+    ) -> None:
         expanded = expanded_of(case)
         stored = case.stored(framework.name)
         if not isinstance(stored, str):
@@ -64,9 +66,9 @@ class TestTables:
         with pytest.raises(UnsupportedError) as refused:
             framework.slots(expanded.layer_type, expanded.layer)
         assert str(refused.value) == stored
-        with pytest.raises(PlanError) as told:
+        with pytest.raises(PlanError) as error:
             make_plan(parse_spec(case.spec(), framework=framework.name))
-        (diagnostic,) = told.value.diagnostics
+        (diagnostic,) = error.value.diagnostics
         assert (
             diagnostic.message == f"a {case.layer_type} layer cannot be stored for {framework.name}: {stored}"
         )
@@ -90,13 +92,13 @@ class TestTables:
         ) == sorted(parameters)
 
     @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-    def test_leave_out_nothing_that_is_not_zero(self, framework: Framework, case: Case) -> None:
+    def test_omit_only_zeros(self, framework: Framework, case: Case) -> None:
         parameters = parameters_of(case)
         for param_name in UNSTORED.get((framework.name, case.id), ()):
             assert parameters[param_name].initializer.distribution(None) == Constant(0)
 
     @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-    def test_move_axes_by_a_permutation(self, framework: Framework, case: Case) -> None:
+    def test_permute_axes(self, framework: Framework, case: Case) -> None:
         parameters = parameters_of(case)
         for slot in slots_of(framework, case):
             for parameter in (
@@ -125,12 +127,12 @@ class TestTables:
         )
         assert make_plan(parse_spec(case.spec(), framework=framework.name)).n_elements == expected
 
-    def test_join_names_with_their_separator(self, framework: Framework) -> None:
+    def test_join_names_with_the_separator(self, framework: Framework) -> None:
         first = (framework.collection,) if framework.collection else ()
         joined = framework.separator.join
         assert framework.tensor_name(("a", "b"), "w") == joined((*first, "a", "b", "w"))
         assert framework.tensor_name((), "w") == joined((*first, "w"))
-        other = ("other",) if framework.collection else ()  # Flax alone has collections
+        other = ("other",) if framework.collection else ()  # only Flax has collections
         assert framework.tensor_name(("a",), "w", "other") == joined((*other, "a", "w"))
 
 
@@ -151,8 +153,8 @@ class TestIdentities:
                 assert part.distribution == parameter.initializer.distribution(parameter.fans)
 
     @pytest.mark.parametrize("framework", FRAMEWORKS)
-    def test_a_rule_for_one_leaves_those_packed_with_it_alone(self, framework: str) -> None:
-        """Flax stores each gate's bias by itself; Keras and PyTorch pack them."""
+    def test_a_rule_for_one_parameter_does_not_change_those_packed_with_it(self, framework: str) -> None:
+        """Flax stores the bias of each gate separately; Keras and PyTorch pack them."""
         (case,) = (case for case in CASES if case.id == "gru")
         rule = "rules: [{match: x/recurrent_bias_candidate, initializer: ones}]\n"
         plan = make_plan(parse_spec(case.spec() + rule, framework=framework))

@@ -1,4 +1,4 @@
-"""PyTorch's shapes, names and fans: as tables, and against torch itself."""
+"""Shapes, names and fans in PyTorch: as tables, and compared with torch itself."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class TestNames:
     def test_nest_with_dots(self) -> None:
         assert TORCH.tensor_name(("model", "layers", "0"), "weight") == "model.layers.0.weight"
 
-    def test_the_header_of_its_files_says_pt(self) -> None:
+    def test_the_format_in_the_header_of_files_is_pt(self) -> None:
         assert TORCH.header == "pt"
 
 
@@ -61,7 +61,7 @@ STORED = [case for case in CASES if "torch" in REAL[case.id].frameworks(case)]
 
 
 def state_of(case: Case) -> dict[str, Any]:
-    """The state of the module `x` itself."""
+    """Return the state of the module `x`."""
     import torch
 
     real = REAL[case.id]
@@ -72,10 +72,10 @@ def state_of(case: Case) -> dict[str, Any]:
 
 @pytest.mark.frameworks
 class TestAgainstTorch:
-    def test_every_case_that_it_stores_has_a_module(self) -> None:
+    def test_every_case_that_torch_stores_has_a_module(self) -> None:
         assert [case for case in CASES if not isinstance(case.torch, str)] == STORED
 
-    def test_fans_are_its_own_over_many_shapes(self) -> None:
+    def test_fans_of_many_shapes_equal_those_of_torch(self) -> None:
         import torch
 
         for shape in SHAPES:
@@ -91,7 +91,7 @@ class TestAgainstTorch:
             torch.nn.init._calculate_fan_in_and_fan_out(torch.empty(shape))
 
     @pytest.mark.parametrize("case", STORED, ids=lambda case: case.id)
-    def test_names_shapes_and_dtypes_are_those_of_its_state(self, case: Case) -> None:
+    def test_names_shapes_and_dtypes_equal_those_of_the_state(self, case: Case) -> None:
         plan = make_plan(parse_spec(case.spec(), framework="torch"))
         assert {t.name: (t.shape, t.dtype) for t in plan.tensors} == {
             name: (tuple(value.shape), str(value.dtype).removeprefix("torch."))
@@ -99,7 +99,7 @@ class TestAgainstTorch:
         }
 
     @pytest.mark.parametrize("case", STORED, ids=lambda case: case.id)
-    def test_fans_are_those_of_its_parameters(self, case: Case) -> None:
+    def test_fans_equal_those_of_the_parameters(self, case: Case) -> None:
         import torch
 
         plan = make_plan(parse_spec(case.spec(), framework="torch", fan_rule="torch"))
@@ -115,7 +115,7 @@ class TestAgainstTorch:
         [case for case in STORED if "normalization" in case.layer_type or case.layer_type == "p_re_lu"],
         ids=lambda case: case.id,
     )
-    def test_scales_shifts_slopes_and_statistics_begin_as_torch_has_them(self, case: Case) -> None:
+    def test_scales_shifts_slopes_and_statistics_equal_those_of_torch(self, case: Case) -> None:
         plan = make_plan(parse_spec(case.spec(), framework="torch"))
         state = state_of(case)
         for tensor in plan.tensors:
@@ -123,9 +123,9 @@ class TestAgainstTorch:
 
 
 @pytest.mark.frameworks
-class TestAGroupedTransposedConvolution:
-    def test_is_one_convolution_for_each_group(self, tmp_path: Path) -> None:
-        """Only PyTorch has it, so the kernels of its groups are taken from the canonical parameter."""
+class TestGroupedTransposedConvolution:
+    def test_equals_one_convolution_for_each_group(self, tmp_path: Path) -> None:
+        """Only PyTorch supports it, so the kernels of the groups come from the canonical parameter."""
         import torch
         from safetensors.torch import load_file
 

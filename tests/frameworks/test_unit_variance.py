@@ -1,4 +1,4 @@
-"""Exact fan-in keeps variance: inputs of variance one give outputs of variance one, whatever the kind."""
+"""Exact fan-in keeps variance: inputs of variance one give outputs of variance one in every layer type."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 from lecun_cli import GenerateOptions, generate, make_plan, parse_spec, slice_tensor
 from tests.frameworks.real import import_keras, keras_model, load_keras
 
-# Windows that are all inside: no padding, and nothing of the ends of a transposed convolution.
+# Only whole windows: no padding, and without the ends of a transposed convolution.
 
 
 def weights_of(layer: str, framework: str = "torch") -> dict[str, Any]:
-    """The tensors of one layer, by their names within it."""
+    """Return the tensors of one layer by their names within the layer."""
     text = f"seed: 42\nlayers: [{{name: x, {layer}}}]\n"
     plan = make_plan(parse_spec(text, framework=framework))
     return {t.name.removeprefix("x."): slice_tensor(plan, t.name) for t in plan.tensors}
@@ -29,7 +29,7 @@ def normal(*shape: int) -> Any:
 
 @dataclass(frozen=True)
 class Expect:
-    """A layer, and what it makes of inputs of variance one.
+    """A layer, and its outputs for inputs of variance one.
 
     Attributes:
         id: Its name in the tests.
@@ -46,7 +46,7 @@ class Expect:
     near: float = 0.03
 
     def check(self, outputs: Any) -> None:
-        """Hold outputs against the variance."""
+        """Check the variance of outputs."""
         assert float(np.square(np.asarray(outputs, "f8")).mean()) == pytest.approx(
             self.variance, rel=self.near
         )
@@ -107,7 +107,7 @@ class TestInNumPy:
 
 
 def _torch(name: str, *shape: int, cut: int = 0, **named: Any) -> Callable[[dict[str, Any]], Any]:
-    """The outputs of a module, `cut` positions off every end."""
+    """Return the outputs of a module without `cut` positions at each end."""
 
     def outputs(weights: dict[str, Any]) -> Any:
         import torch
@@ -123,7 +123,7 @@ def _torch(name: str, *shape: int, cut: int = 0, **named: Any) -> Callable[[dict
 
 
 def _gates(name: str, param_name: str, width: int, count: int) -> Callable[[dict[str, Any]], Any]:
-    """The sums that each gate of a recurrent module makes of its inputs, or of its hidden state."""
+    """Return the sums of each gate of a recurrent module over its inputs, or over its hidden state."""
 
     def outputs(weights: dict[str, Any]) -> Any:
         import torch
@@ -189,7 +189,7 @@ class TestInPyTorch:
                     in_channels=64, out_channels=128, kernel_size=6, stride=3,
                 ),
             ),
-            # Five taps at a stride of two: outputs are fed by three taps and by two in turn, 2.5 on average.
+            # Five taps with a stride of two: three and two taps feed the outputs in turn, 2.5 on average.
             Expect(
                 "conv2d_transpose with a stride that does not",
                 "type: conv2d_transpose, in_channels: 64, out_channels: 96, kernel_size: 5, stride: 2",

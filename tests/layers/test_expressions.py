@@ -1,4 +1,4 @@
-"""Arithmetic over params: Python's own results, and a refusal of all that is not arithmetic."""
+"""Expressions over params have the values of Python; everything that is not arithmetic is refused."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class TestValues:
         ],
         ids=lambda case: case.text[:30],
     )
-    def test_are_those_of_arithmetic(self, case: Expect) -> None:
+    def test_equal_those_of_arithmetic(self, case: Expect) -> None:
         assert evaluate(case.text, ENV) == case.value
 
 
@@ -84,7 +84,7 @@ expressions = st.recursive(
 
 
 def outcome(text: str) -> int | str:
-    """The value of an expression, or the message of its refusal."""
+    """Return the value of an expression, or the message of its error."""
     try:
         return evaluate(text, ENV)
     except ExpressionError as error:
@@ -94,7 +94,7 @@ def outcome(text: str) -> int | str:
 class TestAgainstPython:
     @settings(deadline=None)
     @given(expressions)
-    def test_agrees_with_eval_or_refuses_what_overflows_or_divides_by_zero(self, text: str) -> None:
+    def test_equals_eval_unless_it_overflows_or_divides_by_zero(self, text: str) -> None:
         result = outcome(text)
         try:
             expected = eval(text, {"__builtins__": {}}, dict(ENV))
@@ -105,7 +105,7 @@ class TestAgainstPython:
         elif expected is None:
             assert "divides by zero" in result or "overflows" in result
         else:
-            assert "overflows" in result  # a step of it, if not the whole
+            assert "overflows" in result  # an intermediate result, if not the final one
 
     @settings(deadline=None)
     @given(st.one_of(st.text(max_size=40), st.text(alphabet="d1i+-*/%() .,_[]{}'\"\\\n", max_size=30)))
@@ -125,7 +125,7 @@ class TestRefusals:
             "d ^ 1", "d @ i", "d if i else 1", "lambda: 1", "[x for x in d]", "f'{d}'", "...", "2or 3",
         ],
     )  # fmt: skip
-    def test_what_python_has_and_arithmetic_has_not(self, text: str) -> None:
+    def test_python_that_is_not_arithmetic_is_refused(self, text: str) -> None:
         with pytest.raises(ExpressionError) as caught:
             evaluate(text, ENV)
         assert caught.value.message == f'"{text}" is not arithmetic'
@@ -134,7 +134,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         "text", ["", " ", "d +", "(d", "d)", "$", "017", "d d", "d := 3", "*d", "class", "d\n+1"]
     )
-    def test_what_is_no_expression_at_all(self, text: str) -> None:
+    def test_text_that_is_not_an_expression_is_refused(self, text: str) -> None:
         with pytest.raises(ExpressionError) as caught:
             evaluate(text, ENV)
         assert caught.value.message == f'"{text}" is neither a number nor an arithmetic expression'
@@ -161,14 +161,14 @@ class TestRefusals:
         ],
         ids=lambda case: case.text[:30],
     )
-    def test_say_the_rule_and_the_remedy(self, case: ExpectFail) -> None:
+    def test_have_a_message_and_advice(self, case: ExpectFail) -> None:
         with pytest.raises(ExpressionError) as caught:
             evaluate(case.text, ENV)
         assert caught.value.message == case.message
         assert caught.value.help == case.help
 
     @pytest.mark.parametrize("text", ["(" * 240 + "1" + ")" * 240, "9**9**9**9**9", "**".join(["99"] * 100)])
-    def test_what_would_be_large_or_deep_is_refused_at_once(self, text: str) -> None:
+    def test_large_and_deep_expressions_are_refused_at_once(self, text: str) -> None:
         started = time.perf_counter()
         with pytest.raises(ExpressionError):
             evaluate(text, ENV)
@@ -190,7 +190,7 @@ class TestNames:
         ],
         ids=lambda case: case.text,
     )
-    def test_are_those_that_it_uses(self, case: Expect) -> None:
+    def test_are_those_that_the_expression_uses(self, case: Expect) -> None:
         assert names_in(case.text) == case.names
 
 
@@ -213,7 +213,7 @@ class TestTemplates:
         ],
         ids=lambda case: case.template,
     )
-    def test_fill_in_values(self, case: Expect) -> None:
+    def test_are_replaced_by_values(self, case: Expect) -> None:
         assert render(case.template, ENV) == case.name
 
     @pytest.mark.parametrize(
@@ -228,18 +228,18 @@ class TestTemplates:
         ],
         ids=lambda case: case.text,
     )
-    def test_refuse_what_is_no_expression(self, case: ExpectFail) -> None:
+    def test_with_an_invalid_expression_are_refused(self, case: ExpectFail) -> None:
         with pytest.raises(ExpressionError) as caught:
             render(case.text, ENV)
         assert caught.value.message == case.message
         assert caught.value.help == case.help
 
-    def test_depend_on_their_environment_alone(self) -> None:
+    def test_depend_only_on_the_environment(self) -> None:
         first: Environment = {"i": 0}
         assert [render("b{i}", first), render("b{i}", {"i": 1}), render("b{i}", first)] == ["b0", "b1", "b0"]
 
 
-class TestReadyTemplates:
+class TestPreparedTemplates:
     @pytest.mark.parametrize(
         "text",
         [
@@ -256,11 +256,11 @@ class TestReadyTemplates:
             "{7}",
         ],
     )
-    def test_renders_as_the_text_does(self, text: str) -> None:
+    def test_render_like_the_text(self, text: str) -> None:
         for env in ({"i": 0, "j": 3}, {"i": -12, "j": 2**40}):
             assert Template.of(text).render(env) == render(text, env)
 
-    def test_fails_where_the_text_does(self) -> None:
+    def test_fail_like_the_text(self) -> None:
         template = Template.of("a{1 // (1 - i)}")
         assert template.render({"i": 0}) == "a1"
         with pytest.raises(ExpressionError, match="divides by zero"):

@@ -1,4 +1,4 @@
-"""Activations: what Keras computes, in place, with the exact constants."""
+"""Activations equal those of Keras, computed in place with exact constants."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def activated(name: str, framework: str = "keras") -> np.ndarray[typing.Any, np.
     return x
 
 
-def test_are_those_that_a_spec_may_name() -> None:
+def test_are_those_that_a_spec_can_name() -> None:
     assert set(ACTIVATIONS) == set(typing.get_args(Activation))
 
 
@@ -42,7 +42,7 @@ def test_keep_the_shape_and_the_dtype(name: str, framework: str) -> None:
     assert np.isfinite(y).all()
 
 
-def test_the_normal_distribution_function_is_right_to_1e_7() -> None:
+def test_the_normal_distribution_function_has_an_error_below_1e_7() -> None:
     x = np.linspace(-12.0, 12.0, 100_001)
     assert np.abs(normal_cdf(x) - special.ndtr(x)).max() < 1.5e-7
 
@@ -64,7 +64,7 @@ def test_softmax_sums_to_one_over_the_last_axis_whatever_the_blocks() -> None:
     assert x.sum(axis=-1) == pytest.approx(np.ones((3, 5)), abs=1e-5)
 
 
-def test_flax_has_gelu_by_tanh_and_others_the_exact_one() -> None:
+def test_gelu_is_approximated_by_tanh_only_in_flax() -> None:
     assert (activated("gelu", "keras") == activated("gelu", "torch")).all()
     assert 1e-5 < np.abs(activated("gelu", "flax") - activated("gelu", "keras")).max() < 1e-3
 

@@ -1,4 +1,4 @@
-"""Which layer feeds which, by sizes alone."""
+"""Chains of layers: which layer feeds which, by their sizes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def conv(name: str, wide: int, out: int, size: str = "3", more: str = "") -> str
     )
 
 
-def norm(name: str, features: object, kind: str = "batch_normalization") -> str:
-    return f"{{type: {kind}, name: {name}, features: {features}}}"
+def norm(name: str, features: object, layer_type: str = "batch_normalization") -> str:
+    return f"{{type: {layer_type}, name: {name}, features: {features}}}"
 
 
 def chained(
@@ -43,29 +43,29 @@ class TestFeeding:
     def test_a_layer_of_fitting_width_is_fed_by_the_one_before(self) -> None:
         assert entries(dense("a", 4, 5), dense("b", 5, 6)) == ["input", ""]
 
-    def test_another_width_begins_anew(self) -> None:
+    def test_another_width_starts_a_new_chain(self) -> None:
         assert entries(dense("a", 4, 5), dense("b", 4, 6)) == ["input", "input"]
 
-    def test_an_embedding_begins_with_tokens_wherever_it_stands(self) -> None:
-        words = "{type: embedding, name: w, num_embeddings: 9, embedding_dim: 4}"
-        assert entries(dense("a", 4, 4), words, dense("b", 4, 4)) == ["input", "tokens", ""]
+    def test_an_embedding_always_starts_a_chain_with_token_ids(self) -> None:
+        embedding = "{type: embedding, name: w, num_embeddings: 9, embedding_dim: 4}"
+        assert entries(dense("a", 4, 4), embedding, dense("b", 4, 4)) == ["input", "tokens", ""]
 
-    def test_a_convolution_takes_no_vector(self) -> None:
+    def test_a_convolution_does_not_accept_a_vector(self) -> None:
         assert entries(dense("a", 4, 3), conv("b", 3, 8)) == ["input", "input"]
 
-    def test_an_image_of_given_size_is_flattened_or_pooled_as_the_width_says(self) -> None:
+    def test_an_image_is_flattened_or_pooled_depending_on_the_width(self) -> None:
         assert entries(conv("a", 3, 8), dense("b", 8 * 25, 4), image=(7,)) == ["input", "flattened"]
         assert entries(conv("a", 3, 8), dense("b", 8, 4), image=(7,)) == ["input", "pooled"]
         assert entries(conv("a", 3, 8), dense("b", 16, 4), image=(7,)) == ["input", "input"]
 
-    def test_raw_tensors_are_matrices_where_they_say_what_is_summed_over(self) -> None:
+    def test_raw_tensors_with_an_input_axis_are_matrices(self) -> None:
         matrix = "{type: tensor, name: m, shape: [4, 6], in_axes: [0]}"
         other = "{type: tensor, name: t, shape: [6, 6], fan_in: 6}"
         chains = chained(dense("a", 3, 4), matrix, other, dense("b", 6, 2))
         assert [(link.name, link.entry) for link in chains.links] == [("a", "input"), ("m", ""), ("b", "")]
         assert chains.left_out == 1
 
-    def test_a_spec_of_raw_tensors_alone_is_refused(self) -> None:
+    def test_a_spec_with_only_raw_tensors_is_refused(self) -> None:
         with pytest.raises(UsageError, match="only raw tensors"):
             chained("{type: tensor, name: t, shape: [6, 6], fan_in: 6}")
 
@@ -82,31 +82,31 @@ class TestImages:
             ((conv("a", 3, 8), norm("b", "[2, 4, 8]", "layer_normalization"), conv("c", 8, 8, "2")), (4, 6)),
         ],
     )
-    def test_the_smallest_that_leads_through_is_taken(
+    def test_the_smallest_image_that_fits_through_is_used(
         self, layers: tuple[str, ...], size: tuple[int, ...]
     ) -> None:
         assert chained(*layers).links[0].shape[:-1] == size
 
-    def test_a_transposed_convolution_needs_one_place(self) -> None:
+    def test_a_transposed_convolution_needs_one_position(self) -> None:
         layer = (
             "{type: conv2d_transpose, name: a, in_channels: 3, out_channels: 4, kernel_size: 3, stride: 2}"
         )
         (first, second) = chained(layer, conv("b", 4, 2, "4")).links
         assert (first.shape, first.output, second.output) == ((2, 2, 3), (5, 5, 4), (2, 2, 2))
 
-    def test_one_size_holds_for_every_axis(self) -> None:
+    def test_one_size_applies_to_every_axis(self) -> None:
         assert chained(conv("a", 1, 6), image=(9,)).links[0].shape == (9, 9, 1)
         assert chained(conv("a", 1, 6), image=(9, 4)).links[0].shape == (9, 4, 1)
 
-    def test_a_given_size_below_the_window_is_refused(self) -> None:
+    def test_a_size_smaller_than_the_window_is_refused(self) -> None:
         with pytest.raises(UsageError, match='an image of 2x2 is smaller than the window of "a"'):
             chained(conv("a", 1, 6), image=(2,))
 
-    def test_a_given_size_of_other_axes_is_refused(self) -> None:
+    def test_a_wrong_number_of_sizes_is_refused(self) -> None:
         with pytest.raises(UsageError, match="expected 1 or 2 sizes, got 3"):
             chained(conv("a", 1, 6), image=(9, 9, 9))
 
-    def test_an_image_that_has_become_too_small_ends_its_chain(self) -> None:
+    def test_an_image_that_becomes_too_small_ends_its_chain(self) -> None:
         assert entries(conv("a", 1, 6), conv("b", 6, 6), conv("c", 6, 6), image=(5,)) == [
             "input",
             "",
@@ -115,7 +115,7 @@ class TestImages:
 
 
 class TestAssumedActivations:
-    def test_are_those_of_layers_that_name_none_but_the_last(self) -> None:
+    def test_apply_to_layers_without_one_except_the_last(self) -> None:
         layers = (
             dense("a", 4, 4),
             dense("b", 4, 4, ", activation: tanh"),
@@ -133,6 +133,6 @@ class TestAssumedActivations:
         layers = (dense("a", 4, 4), norm("b", 4, "layer_normalization"), dense("c", 4, 4))
         assert [link.activation for link in chained(*layers, activation="gelu").links] == ["gelu", None, None]
 
-    def test_leave_a_learned_rectifier_alone(self) -> None:
+    def test_do_not_precede_a_learned_rectifier(self) -> None:
         layers = (dense("a", 4, 4), "{type: p_re_lu, name: b, shape: 4}", dense("c", 4, 4))
         assert [link.activation for link in chained(*layers, activation="relu").links] == [None, None, None]

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a line of the table is a layer
-"""The forward pass of a file is that of Keras, which loads the same file, layer by layer to 1e-4."""
+"""The forward pass of a file equals that of Keras with the same file, layer by layer, to 1e-4."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SAMPLES = 12
-# Keras's own variables have an `__array__` of NumPy 1.
+# The variables of Keras have an `__array__` for NumPy 1.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:[^_]*__array__ implementation doesn't accept a copy:DeprecationWarning"
 )
-# Biases, scales and statistics that are not what a new layer has anyway.
+# Biases, scales and statistics that differ from those of a new layer.
 SOME = "{name: uniform, minval: 0.5, maxval: 1.5}"
 BIAS = "bias_initializer: {name: truncated_normal, stddev: 0.3}"
 AFFINE = f"gamma_initializer: {SOME}, beta_initializer: {SOME}"
@@ -61,7 +61,7 @@ CASES = {
   - {{type: conv1d_transpose, name: c, in_channels: 7, out_channels: 3, kernel_size: 5, stride: 2, {BIAS}}}
   - {{type: conv3d_transpose, name: d, in_channels: 3, out_channels: 2, kernel_size: 2, {BIAS}}}
 """,
-    "normalisations": f"""
+    "normalizations": f"""
   - {{type: conv2d, name: a, in_channels: 3, out_channels: 12, kernel_size: 3}}
   - {{type: batch_normalization, name: b, features: 12, {AFFINE}, {MOVING}}}
   - {{type: group_normalization, name: c, features: 12, groups: 4, {AFFINE}}}
@@ -100,7 +100,7 @@ def links_of(spec: Spec) -> tuple[Link, ...]:
 
 
 def real_layer(link: Link) -> Any:
-    """The layer of Keras that a layer of the spec stands for."""
+    """Return the layer of Keras for a layer of the spec."""
     from keras import layers
 
     it: Any = link.layer
@@ -150,7 +150,7 @@ def real_layer(link: Link) -> Any:
 
 
 def real_model(links: tuple[Link, ...]) -> Any:
-    """A model of all layers with an output for each; each chain has an input of its own."""
+    """Return a model of all layers with an output for each layer and an input for each chain."""
     import keras
     from keras import layers
 
@@ -177,11 +177,11 @@ def real_model(links: tuple[Link, ...]) -> Any:
 
 
 def real_outputs(links: tuple[Link, ...], path: Path, samples: int = SAMPLES) -> list[Any]:
-    """What Keras makes of our inputs with the weights of a file."""
+    """Return the outputs of Keras for the same inputs, with the weights of a file."""
     model = real_model(links)
     model.load_weights(path)
-    given = [inputs(link, samples, 0) for link in links if link.begins]
-    outputs = model.predict(given, verbose=0, batch_size=samples)
+    signals = [inputs(link, samples, 0) for link in links if link.begins]
+    outputs = model.predict(signals, verbose=0, batch_size=samples)
     return outputs if isinstance(outputs, list) else [outputs]
 
 
@@ -200,8 +200,8 @@ def test_every_output_and_its_moments_equal_those_of_keras(case: str, tmp_path: 
     generate(plan, path)
     theirs = real_outputs(links, path)
     for read in (from_file(path, plan), drawn(7)):
-        ours = outputs(plan, links, [SAMPLES] * len(links), read, 0)
-        for (link, _, x), array in zip(ours, theirs, strict=True):
+        actual = outputs(plan, links, [SAMPLES] * len(links), read, 0)
+        for (link, _, x), array in zip(actual, theirs, strict=True):
             assert x == pytest.approx(array, rel=1e-4, abs=1e-4), link.name
     same_moments(propagate(spec, weights=path, samples=SAMPLES), theirs)
     same_moments(propagate(spec, samples=SAMPLES), theirs)
@@ -215,7 +215,7 @@ def test_the_whole_selu_sample_equals_keras_in_its_moments(tmp_path: Path) -> No
     same_moments(propagation, real_outputs(links_of(spec), path, propagation.runs[0].layers[0].samples))
 
 
-def test_an_image_is_pooled_as_keras_pools_it_where_a_layer_reads_its_channels(tmp_path: Path) -> None:
+def test_an_image_is_pooled_as_in_keras_where_a_layer_reads_its_channels(tmp_path: Path) -> None:
     conv = "{type: conv2d, name: a, in_channels: 3, out_channels: 8, kernel_size: 3, activation: relu}"
     dense = "{type: dense, name: b, in_features: 8, out_features: 5}"
     spec = parse_spec(f"seed: 3\nlayers: [{conv}, {dense}]")
@@ -227,14 +227,14 @@ def test_an_image_is_pooled_as_keras_pools_it_where_a_layer_reads_its_channels(t
     same_moments(propagation, real_outputs(links, path))
 
 
-def test_a_file_of_half_precision_is_walked_with_the_weights_that_it_holds(tmp_path: Path) -> None:
+def test_a_file_in_half_precision_is_used_with_its_rounded_weights(tmp_path: Path) -> None:
     spec = spec_of("conv2d, flattened", "bfloat16")
     path = tmp_path / "model.weights.h5"
     generate(make_plan(spec), path)
     same_moments(propagate(spec, weights=path, samples=SAMPLES), real_outputs(links_of(spec), path))
 
 
-def test_a_file_that_keras_wrote_itself_is_walked_as_keras_walks_it(tmp_path: Path) -> None:
+def test_a_file_from_keras_gives_the_outputs_of_keras(tmp_path: Path) -> None:
     import keras
 
     model = keras.Sequential([keras.Input((20,)), keras.layers.Dense(30), keras.layers.Dense(5)])

@@ -1,4 +1,4 @@
-"""Parameters in their canonical layout: the same from the seed and from a file of any format and order."""
+"""Canonical parameters are the same from the seed and from a file of any format and storage order."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def all_weights(spec: Spec, read: ReadParameter) -> list[Weights]:
     plan = make_plan(spec)
     tensors = {tensor.name: tensor for tensor in plan.tensors}
     pairs = zip(spec.layers, plan.layers, strict=True)
-    return [Weights(params_of(own, p.layer, spec.framework, tensors), read) for p, own in pairs]
+    return [Weights(params_of(planned, p.layer, spec.framework, tensors), read) for p, planned in pairs]
 
 
 @pytest.mark.parametrize(
@@ -53,21 +53,23 @@ def all_weights(spec: Spec, read: ReadParameter) -> list[Weights]:
         ("flax", "safetensors"),
     ],
 )
-def test_a_file_gives_what_the_seed_gives_in_every_box(framework: str, suffix: str, tmp_path: Path) -> None:
+def test_a_file_and_the_seed_give_the_same_values_in_every_box(
+    framework: str, suffix: str, tmp_path: Path
+) -> None:
     spec = spec_of(framework)
     path = tmp_path / f"w.{suffix}"
     generate(make_plan(spec), path)
     pairs = zip(
         all_weights(spec, drawn(11)), all_weights(spec, from_file(path, make_plan(spec))), strict=True
     )
-    for ours, theirs in pairs:
-        assert ours.params.keys() == theirs.params.keys()
-        for param_name in ours.params:
-            box = full_box(ours.shape(param_name))
+    for drawn_weights, stored_weights in pairs:
+        assert drawn_weights.params.keys() == stored_weights.params.keys()
+        for param_name in drawn_weights.params:
+            box = full_box(drawn_weights.shape(param_name))
             part = Box(tuple(n // 3 for n in box.stops), tuple(n - n // 4 for n in box.stops))
             for chosen in (box, part):
                 ranges = tuple(zip(chosen.starts, chosen.stops, strict=True))
-                a, b = ours.read(param_name, *ranges), theirs.read(param_name, *ranges)
+                a, b = drawn_weights.read(param_name, *ranges), stored_weights.read(param_name, *ranges)
                 assert a.dtype == b.dtype == np.float32
                 assert a.shape == chosen.dims
                 assert (a == b).all()
@@ -82,11 +84,11 @@ def test_frameworks_give_the_same_parameters() -> None:
             assert (keras.read(param_name) == flax.read(param_name)).all()
 
 
-def test_another_initializer_takes_the_place_of_random_kernels_alone() -> None:
+def test_another_initializer_replaces_only_random_kernels() -> None:
     spec = spec_of("keras", "  - {type: dense, name: a, in_features: 50, out_features: 70}")
-    (own,) = all_weights(spec, drawn(11))
+    (weights_from_seed,) = all_weights(spec, drawn(11))
     (other,) = all_weights(spec, drawn(11, make("he_normal")))
-    assert other.read("kernel") == pytest.approx(own.read("kernel") * np.sqrt(2.0), rel=1e-6)
+    assert other.read("kernel") == pytest.approx(weights_from_seed.read("kernel") * np.sqrt(2.0), rel=1e-6)
     assert (other.read("bias") == 0).all()
 
 
@@ -94,13 +96,15 @@ def test_shards_are_read_by_their_index(tmp_path: Path) -> None:
     from safetensors.numpy import save_file
 
     spec = spec_of("torch", "  - {type: dense, name: a, in_features: 5, out_features: 7}")
-    (own,) = all_weights(spec, drawn(11))
+    (weights_from_seed,) = all_weights(spec, drawn(11))
     for name, param_name, file in (("a.weight", "kernel", "1"), ("a.bias", "bias", "2")):
-        save_file({name: own.read(param_name)}, tmp_path / f"m-{file}.safetensors", {"format": "pt"})
+        save_file(
+            {name: weights_from_seed.read(param_name)}, tmp_path / f"m-{file}.safetensors", {"format": "pt"}
+        )
     index = tmp_path / "m.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"a.weight": "m-1.safetensors", "a.bias": "m-2.safetensors"}}))
     (weights,) = all_weights(spec, from_file(index, make_plan(spec)))
-    assert (weights.read("kernel") == own.read("kernel")).all()
+    assert (weights.read("kernel") == weights_from_seed.read("kernel")).all()
     (tmp_path / "m-2.safetensors").unlink()
     with pytest.raises(UsageError, match=r"names the shard .m-2\.safetensors., which is missing"):
         from_file(index, make_plan(spec))
@@ -111,15 +115,17 @@ def test_shards_are_read_by_their_index(tmp_path: Path) -> None:
 
 def test_a_compressed_dataset_is_read(tmp_path: Path) -> None:
     spec = spec_of("keras", "  - {type: dense, name: a, in_features: 5, out_features: 7, bias: false}")
-    (own,) = all_weights(spec, drawn(11))
+    (weights_from_seed,) = all_weights(spec, drawn(11))
     with h5py.File(tmp_path / "w.h5", "w") as file:
-        file.create_dataset("a/kernel", data=own.read("kernel").T, compression="gzip", chunks=(2, 2))
+        file.create_dataset(
+            "a/kernel", data=weights_from_seed.read("kernel").T, compression="gzip", chunks=(2, 2)
+        )
     (weights,) = all_weights(spec, from_file(tmp_path / "w.h5", make_plan(spec)))
-    assert (weights.read("kernel") == own.read("kernel")).all()
+    assert (weights.read("kernel") == weights_from_seed.read("kernel")).all()
 
 
 class TestOtherFiles:
-    def test_a_tensor_that_is_not_there_is_named_with_the_nearest(self, tmp_path: Path) -> None:
+    def test_a_missing_tensor_is_reported_with_the_most_similar_name(self, tmp_path: Path) -> None:
         spec = spec_of("torch", "  - {type: dense, name: hidden, in_features: 5, out_features: 7}")
         path = tmp_path / "w.safetensors"
         generate(make_plan(spec), path)
@@ -128,7 +134,7 @@ class TestOtherFiles:
         ):
             from_file(path, make_plan(parse_spec(spec.text, framework="keras")))
 
-    def test_a_tensor_of_another_shape_is_told_with_both(self, tmp_path: Path) -> None:
+    def test_a_wrong_shape_is_reported_with_both_shapes(self, tmp_path: Path) -> None:
         path = tmp_path / "w.safetensors"
         generate(
             make_plan(spec_of("torch", "  - {type: dense, name: a, in_features: 5, out_features: 7}")), path
@@ -137,11 +143,11 @@ class TestOtherFiles:
         with pytest.raises(UsageError, match=r'shape of "a.weight" in .*: expected \[7, 6\], got \[7, 5\]'):
             from_file(path, make_plan(other))
 
-    def test_a_file_that_is_not_there_is_told(self, tmp_path: Path) -> None:
+    def test_a_missing_file_is_reported(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="there is no file"):
             from_file(tmp_path / "none.safetensors", make_plan(spec_of("torch")))
 
-    def test_a_damaged_file_is_told(self, tmp_path: Path) -> None:
+    def test_a_corrupt_file_is_reported(self, tmp_path: Path) -> None:
         (tmp_path / "w.safetensors").write_bytes(b"none")
         with pytest.raises(WeightFileError, match="not a valid safetensors file"):
             from_file(tmp_path / "w.safetensors", make_plan(spec_of("torch")))

@@ -1,4 +1,4 @@
-"""What becomes of a unit-variance signal, and what is said of it."""
+"""The moments of a unit-variance signal at each depth, and the verdict."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def deep(activation: str, depth: int = 16, width: int = 128, initializer: str = 
     return parse_spec(f"seed: 5\nlayers: [{{repeat: {depth}, layers: [{layer}]}}]")
 
 
-def kinds(propagation: Propagation) -> dict[str, str]:
+def verdicts(propagation: Propagation) -> dict[str, str]:
     return {run.initializer: run.verdict.kind for run in propagation.runs}
 
 
@@ -52,7 +52,7 @@ class TestSelfNormalization:
 
     def test_others_visibly_explode_or_vanish(self) -> None:
         propagation = propagate(load_spec(SELU), compare=["he_normal", "truncated_normal"])
-        assert kinds(propagation) == {
+        assert verdicts(propagation) == {
             "lecun_normal": "stays",
             "he_normal": "explodes",
             "truncated_normal": "vanishes",
@@ -60,9 +60,9 @@ class TestSelfNormalization:
         assert propagation.runs[1].verdict.highest > 50
         assert propagation.runs[2].verdict.lowest < 0.02
 
-    def test_relu_wants_he_normal(self) -> None:
+    def test_relu_needs_he_normal(self) -> None:
         propagation = propagate(deep("relu"), compare=["he_normal"])
-        assert kinds(propagation)["lecun_normal"] == "vanishes"
+        assert verdicts(propagation)["lecun_normal"] == "vanishes"
         assert propagation.runs[0].verdict.factor == pytest.approx(0.5, rel=0.1)
         assert propagation.runs[1].verdict.factor == pytest.approx(1.0, rel=0.1)
 
@@ -72,7 +72,7 @@ class TestSelfNormalization:
         assert run.verdict.factor == pytest.approx(2.0, rel=0.05)
         assert "times" in run.verdict.said or "doubles every 1" in run.verdict.said
 
-    def test_a_fan_rule_that_is_wrong_shows(self) -> None:
+    def test_a_wrong_fan_rule_changes_the_variance(self) -> None:
         layer = "{type: depthwise_conv2d, name: a, in_channels: 64, kernel_size: 3, bias: false}"
         spec = parse_spec(f"seed: 1\nlayers: [{layer}]")
         wrong = parse_spec(f"seed: 1\nfan_rule: keras\nlayers: [{layer}]")
@@ -82,26 +82,26 @@ class TestSelfNormalization:
 
 class TestSamples:
     @pytest.mark.parametrize("name", [name for name in sample_names() if name not in {"gpt2", "resnet50"}])
-    def test_can_be_walked(self, name: str) -> None:
+    def test_can_be_propagated_through(self, name: str) -> None:
         spec = load_spec(str(sample_path(name)))
         (run,) = propagate(spec).runs
         assert [layer.depth for layer in run.layers] == [*range(1, len(spec.layers) + 1)]
         assert all(math.isfinite(layer.variance) for layer in run.layers)
 
-    def test_gpt2_is_walked_through_its_matrices(self) -> None:
+    def test_gpt2_uses_only_its_matrices(self) -> None:
         spec = load_spec(str(sample_path("gpt2")), params={"d": 32, "vocab": 90, "positions": 40})
         propagation = propagate(spec, samples=64)
         assert len(propagation.runs[0].layers) == 2 + 12 * 6 + 1
         assert any("48 raw tensors are left out" in note for note in propagation.notes)
 
-    def test_resnet50_is_walked_with_few_images(self) -> None:
+    def test_resnet50_uses_few_images(self) -> None:
         (run,) = propagate(load_spec(str(sample_path("resnet50"))), samples=2).runs
         assert len(run.layers) == 107
         assert run.layers[-1].entry == "flattened"
 
 
 class TestInputs:
-    def test_are_lecun_normal_of_fan_in_1_by_the_public_function(self) -> None:
+    def test_equal_lecun_normal_of_the_public_api_with_fan_in_1(self) -> None:
         spec = deep("relu", depth=1)
         (link,) = chain(spec.layers, make_plan(spec).layers, "keras").links
         x = inputs(link, 500, 9)
@@ -109,26 +109,26 @@ class TestInputs:
         assert (x == same).all()
         assert moments(x) == pytest.approx((0.0, 1.0), abs=0.02)
 
-    def test_of_an_embedding_are_all_tokens_alike(self) -> None:
+    def test_of_an_embedding_are_uniform_token_ids(self) -> None:
         spec = parse_spec("layers: [{type: embedding, name: e, num_embeddings: 10, embedding_dim: 4}]")
         (link,) = chain(spec.layers, make_plan(spec).layers, "keras").links
         counts = np.bincount(inputs(link, 20_000, 0), minlength=10)
         assert len(counts) == 10
         assert np.abs(counts - 2000).max() < 250
 
-    def test_of_another_seed_are_others(self) -> None:
+    def test_of_another_seed_differ(self) -> None:
         a, b = (propagate(deep("selu"), input_seed=seed).runs[0].layers[0].mean for seed in (0, 1))
         assert a != b
 
-    def test_the_same_seed_gives_the_same(self) -> None:
+    def test_of_the_same_seed_are_the_same(self) -> None:
         assert propagate(deep("selu")) == propagate(deep("selu"))
 
 
 class TestRuns:
-    def test_are_named_after_the_initializer_that_the_spec_has(self) -> None:
+    def test_are_named_after_the_initializer_of_the_spec(self) -> None:
         assert propagate(deep("relu", initializer="he_uniform")).runs[0].initializer == "he_uniform"
 
-    def test_of_a_spec_with_several_are_named_so(self) -> None:
+    def test_of_a_spec_with_several_initializers_are_named_spec(self) -> None:
         text = ", ".join(
             f"{{type: dense, name: {name}, in_features: 4, out_features: 4, kernel_initializer: {name}}}"
             for name in ("he_normal", "lecun_normal")
@@ -138,18 +138,18 @@ class TestRuns:
         )
         assert [run.initializer for run in propagation.runs] == ["spec", "he_normal", "lecun_normal"]
 
-    def test_what_the_spec_has_already_is_not_compared_twice(self) -> None:
+    def test_the_initializer_of_the_spec_is_not_compared_twice(self) -> None:
         assert len(propagate(deep("relu"), compare=["lecun_normal", "he_normal", "he_normal"]).runs) == 2
 
-    def test_of_a_file_compare_with_its_manifests_seed(self, tmp_path: Path) -> None:
+    def test_of_a_file_compare_with_the_seed_of_its_manifest(self, tmp_path: Path) -> None:
         spec = deep("linear", depth=3)
         lecun_cli.generate(make_plan(spec), tmp_path / "w.safetensors")
         propagation = propagate(tmp_path / "w.safetensors", compare=["lecun_normal"], activation="linear")
-        own, other = propagation.runs
+        spec_run, other = propagation.runs
         assert propagation.seed == 5
-        assert [layer.variance for layer in own.layers] == [layer.variance for layer in other.layers]
+        assert [layer.variance for layer in spec_run.layers] == [layer.variance for layer in other.layers]
 
-    def test_a_spec_without_a_seed_has_0_and_says_so(self) -> None:
+    def test_a_spec_without_a_seed_uses_0_with_a_note(self) -> None:
         propagation = propagate(
             parse_spec("layers: [{type: dense, name: a, in_features: 4, out_features: 4}]")
         )
@@ -157,13 +157,13 @@ class TestRuns:
         assert "the spec has no seed: seed 0 is used" in propagation.notes
 
     def test_progress_counts_the_bytes_of_weights(self) -> None:
-        told: list[tuple[int, str]] = []
+        calls: list[tuple[int, str]] = []
         spec = deep("relu", depth=2, width=8)
-        propagate(spec, compare=["he_normal"], progress=lambda n, name: told.append((n, name)))
+        propagate(spec, compare=["he_normal"], progress=lambda n, name: calls.append((n, name)))
         one = (8 * 8 + 8) * 4
-        assert told == [(one, "h0"), (2 * one, "h1"), (3 * one, "h0"), (4 * one, "h1")]
+        assert calls == [(one, "h0"), (2 * one, "h1"), (3 * one, "h0"), (4 * one, "h1")]
 
-    def test_experts_share_the_samples_out(self) -> None:
+    def test_each_expert_gets_a_share_of_the_samples(self) -> None:
         layer = "{type: experts, name: a, num_experts: 3, in_features: 64, out_features: 48, bias: true}"
         propagation = propagate(parse_spec(f"seed: 1\nlayers: [{layer}]"))
         assert propagation.runs[0].layers[0].variance == pytest.approx(1.0, rel=0.1)
@@ -171,7 +171,7 @@ class TestRuns:
 
 
 class TestExtremes:
-    def test_a_signal_past_float32_is_told_and_the_rest_is_not_finite(self) -> None:
+    def test_a_signal_that_overflows_float32_is_reported_and_the_rest_is_not_finite(self) -> None:
         propagation = propagate(
             deep("linear", depth=8, initializer="{name: uniform, minval: -1e9, maxval: 1e9}")
         )
@@ -181,7 +181,7 @@ class TestExtremes:
         text = json.dumps(propagation.to_json(), allow_nan=False)
         assert json.loads(text)["runs"][0]["layers"][-1]["variance"] is None
 
-    def test_a_signal_that_has_died_is_told(self) -> None:
+    def test_a_signal_that_dies_is_reported(self) -> None:
         (run,) = propagate(deep("relu", initializer="{name: uniform, minval: -1e-9, maxval: 1e-9}")).runs
         assert run.verdict.kind == "dies"
         assert run.layers[-1].variance == 0.0
@@ -203,13 +203,13 @@ class TestExtremes:
         spec = parse_spec(f"seed: 1\nlayers: [{layer}]")
         tracemalloc.start()
         try:
-            propagate(spec, samples=2, image_size=(160,))  # whose windows together are 300 MB
+            propagate(spec, samples=2, image_size=(160,))  # all windows together take 300 MB
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
         assert peak < 160 * 2**20
 
-    def test_samples_that_do_not_fit_are_fewer_and_that_is_said(
+    def test_samples_that_do_not_fit_in_memory_are_reduced_with_a_note(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(propagation, "MOST_SIGNAL_NBYTES", 2 * 4 * 128 * 10)
@@ -247,19 +247,21 @@ class TestVerdict:
             ([], "stays", "stays: variance from 0 to 0 over 0 layers"),
         ],
     )
-    def test_says_what_becomes_of_the_variance(self, variances: list[float], kind: str, message: str) -> None:
+    def test_describes_how_the_variance_changes(
+        self, variances: list[float], kind: str, message: str
+    ) -> None:
         verdict = judge(variances)
         assert verdict.kind == kind
         assert verdict.said.startswith(message)
 
-    def test_is_on_the_longest_chain_without_softmax(self) -> None:
+    def test_is_about_the_longest_chain_without_softmax(self) -> None:
         (run,) = propagate(load_spec(SELU)).runs
         assert run.layers[-1].activation == "softmax"
         assert run.verdict.n_layers == 32
 
 
 class TestMoments:
-    def test_are_those_of_all_elements_in_float64(self) -> None:
+    def test_are_computed_over_all_elements_in_float64(self) -> None:
         x = (np.random.default_rng(0).standard_normal(3_000_000) + 1000).astype(np.float32).reshape(3, -1)
         assert moments(x) == pytest.approx((x.mean(dtype=np.float64), x.var(dtype=np.float64)), rel=1e-9)
 
@@ -286,6 +288,6 @@ class TestArguments:
         with pytest.raises(UsageError, match=message):
             propagate(deep("relu", depth=1, width=4), **arguments)  # type: ignore[arg-type]
 
-    def test_groups_that_do_not_divide_are_told_with_the_layer(self) -> None:
+    def test_invalid_groups_are_reported_with_the_layer(self) -> None:
         with pytest.raises(UsageError, match='groups of "n": expected a divisor of features = 12, got 32'):
             propagate(parse_spec("layers: [{type: group_normalization, name: n, features: 12}]"))

@@ -1,4 +1,4 @@
-"""The picture: every run a line, whatever the depth and the values."""
+"""The plot has one line for each run, for any depth and any values."""
 
 from __future__ import annotations
 
@@ -50,25 +50,25 @@ def points(figure: Figure, panel: int, line: int) -> Any:
 
 
 class TestLines:
-    def test_begin_at_the_input_and_go_through_every_layer(self) -> None:
+    def test_start_at_the_input_and_pass_through_every_layer(self) -> None:
         figure = drawn(propagation_of(a=[1.1, 1.2, 1.3], b=[2.0, 4.0, 8.0]))
         assert points(figure, 0, 0).tolist() == [1.0, 1.1, 1.2, 1.3]
         assert points(figure, 0, 1).tolist() == [1.0, 2.0, 4.0, 8.0]
         assert points(figure, 1, 0).tolist() == [0.0, 0.1, 0.1, 0.1]
 
-    def test_break_where_a_layer_begins_anew(self) -> None:
+    def test_break_where_a_new_chain_starts(self) -> None:
         layers = (layer(1, 2.0, "input"), layer(2, 3.0, "input"), layer(3, 4.0))
         run = Run("a", layers, judge([2.0, 3.0]))
         ys = points(drawn(Propagation("x", "keras", 1, 0, (run,), ())), 0, 0)
         assert [y for y in ys.tolist() if not math.isnan(y)] == [1.0, 2.0, 3.0, 4.0]
         assert math.isnan(ys[2])
 
-    def test_leave_softmax_out(self) -> None:
+    def test_leave_out_softmax(self) -> None:
         layers = (layer(1, 2.0, "input"), layer(2, 0.01, activation="softmax"))
         figure = drawn(Propagation("x", "keras", 1, 0, (Run("a", layers, judge([2.0])),), ()))
         assert points(figure, 0, 0).tolist() == [1.0, 2.0]
 
-    def test_are_named_at_their_ends_with_the_verdict(self) -> None:
+    def test_have_labels_with_the_verdict_at_their_ends(self) -> None:
         figure = drawn(propagation_of(first=[1.0, 1.0, 1.0], second=[9.0, 81.0, 729.0]))
         assert {text.get_text() for text in figure.axes[0].texts} == {"first  stays", "second  explodes"}
 
@@ -94,12 +94,12 @@ class TestValues:
         assert 0 < low <= 0.25
         assert 4 <= high < math.inf
 
-    def test_ticks_hold_one(self) -> None:
+    def test_ticks_include_one(self) -> None:
         for values in ([1.0], [1e3], [1e-9, 1e9], [1e-37, 1e30]):
             assert 1.0 in drawn(propagation_of(a=values)).axes[0].get_yticks()
 
 
-def test_pictures_of_the_same_are_the_same_bytes() -> None:
+def test_plots_of_the_same_propagation_are_the_same_bytes() -> None:
     propagation = propagate(load_spec("sample_specs/selu_mlp.yaml"), compare=["he_normal"])
     for suffix in (".png", ".svg", ".html"):
         one, two = (
@@ -113,7 +113,7 @@ def test_the_title_names_the_source_and_the_activations() -> None:
 
 
 class TestSpread:
-    def test_moves_nothing_that_has_room(self) -> None:
+    def test_does_not_move_positions_that_are_far_apart(self) -> None:
         assert spread([0.1, 0.9, 0.5], 0.1) == pytest.approx([0.1, 0.9, 0.5])
 
     def test_keeps_the_order_and_the_distance(self) -> None:
