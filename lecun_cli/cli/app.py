@@ -73,7 +73,7 @@ class DefaultCommandGroup(TyperGroup):
         Without an output option, any argument that does not exist is rejected.
         """
         import difflib
-        from pathlib import Path
+        import os
 
         from lecun_cli.spec.samples import sample_names
 
@@ -81,7 +81,7 @@ class DefaultCommandGroup(TyperGroup):
         if (
             argument.startswith("-")
             or ctx.resilient_parsing
-            or Path(argument).exists()
+            or os.path.exists(argument)  # false for an impossible path, too
             or argument in sample_names()
         ):
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import re
@@ -82,6 +83,10 @@ def _report(error: Exception) -> int:
     if isinstance(error, LecunInitError):
         message = "\n".join((f"error: {error.message}", *(f"  = note: {note}" for note in _notes(error))))
         return _print_error(message, error.exit_code, error.help)
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        from lecun_cli.display.text import quote
+
+        return _print_error(f"error: the path {quote(str(error.filename))} is too long", 2)
     if os.environ.get("LECUN_INIT_DEBUG"):
         raise error
     text = " ".join(f"{type(error).__name__}: {error}".split())
@@ -90,7 +95,7 @@ def _report(error: Exception) -> int:
 
 
 def _advice(message: str) -> str | None:
-    """Return advice about a usage error for which the parser gives none."""
+    """Return advice about a usage error that the parser reports without advice."""
     return next((advice for pattern, advice in _ADVICE if re.search(pattern, message)), None)
 
 

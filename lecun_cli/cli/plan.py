@@ -47,7 +47,7 @@ def _summary(plan: Plan) -> list[str]:
 
     free = format_nbytes(free_nbytes(Path.cwd()))
     dtypes = ", ".join(dict.fromkeys(tensor.dtype for tensor in plan.tensors))
-    seed = "drawn when the file is made" if plan.seed is None else str(plan.seed)
+    seed = "drawn when the file is generated" if plan.seed is None else str(plan.seed)
     return [
         f"{counted(len(plan.tensors), 'tensor')}, {counted(plan.n_elements, 'weight')}, "
         f"{format_nbytes(plan.nbytes)} ({plan.nbytes:,} bytes); {free} free here",

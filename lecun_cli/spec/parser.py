@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lecun_cli.display.text import quote
 from lecun_cli.errors import Diagnostic, LecunInitError, Span, SpecError, UsageError
 from lecun_cli.spec.advice import missing_spec_help
 from lecun_cli.spec.nodes import Mapping, Node, Scalar, Sequence, describe_node
@@ -68,7 +69,7 @@ def read_bytes(path: str) -> tuple[str, bytes]:
         raise UsageError(f"the spec {path} does not exist", help=missing_spec_help(file)) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"the spec {path!r} cannot be read: {reason}") from error
+        raise UsageError(f"the spec {quote(path)} cannot be read: {reason}") from error
 
 
 def _bounded(stream: BinaryIO, source: str) -> bytes:

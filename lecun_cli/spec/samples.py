@@ -28,7 +28,7 @@ def sample_path(name: str) -> Path | None:
     Returns:
         The path, or None if no sample has that name or the working directory contains a file of that name.
     """
-    if Path(name).exists() or name not in sample_names():
+    if name not in sample_names() or Path(name).exists():
         return None
     return _FOLDER / f"{name}.yaml"
 

@@ -161,6 +161,31 @@ class TestOutputs:
         assert "may not be written to" in ran.err
 
 
+class TestPaths:
+    @pytest.mark.parametrize(
+        "args",
+        [
+            ("PATH", "-o", "w.safetensors"),
+            ("spec.yaml", "-o", "PATH.h5"),
+            ("plan", "PATH"),
+            ("slice", "PATH", "t"),
+            ("verify", "PATH"),
+            ("inspect", "PATH"),
+            ("inspect", "PATH.safetensors"),
+            ("propagate", "PATH"),
+            ("propagate", "PATH.safetensors"),
+            ("derive", "PATH"),
+        ],
+        ids=" ".join,
+    )
+    def test_that_are_too_long_are_refused(self, run: Run, here: Path, args: tuple[str, ...]) -> None:
+        before = sorted(here.iterdir())
+        ran = run(*(arg.replace("PATH", "x" * 500) for arg in args))
+        assert ran.code in {1, 2}
+        assert ran.err.startswith("error: ")
+        assert sorted(here.iterdir()) == before
+
+
 class TestUsage:
     @pytest.mark.parametrize(
         ("args", "message"),
