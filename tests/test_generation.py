@@ -265,7 +265,7 @@ class TestFailures:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
     ) -> None:
         monkeypatch.setattr(os, call, fail)
-        if call == "link":  # without hard links files are renamed
+        if call == "link":  # without hard links, files are renamed
             monkeypatch.setattr(os, "rename", fail)
         with pytest.raises(OutputError, match="Input/output error"):
             generate(plan(), tmp_path / "w.h5")

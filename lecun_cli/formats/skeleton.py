@@ -154,7 +154,7 @@ def _check(file: SparseFile, datasets: Sequence[Dataset], offsets: Sequence[int 
     """Check that no call of the file object failed, and read datasets back: shape, type and offset.
 
     Raises:
-        ValueError: The skeleton is not what was asked for.
+        ValueError: The skeleton differs from what was requested.
     """
     from h5py import h5d, h5f
 

@@ -288,7 +288,7 @@ class _Planner:
         related = (first.span, "the first is here") if first.span else None
         self.diagnostics.append(
             Diagnostic(
-                f'two parameters have the identity "{identity}", so they would hold the same weights',
+                f'two parameters have the identity "{identity}", so they would have the same weights',
                 expanded.span,
                 "rename one of them, or share the weights on purpose with `stream:`",
                 related,

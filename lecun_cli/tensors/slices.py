@@ -83,7 +83,7 @@ def find_tensor(plan: Plan, name: str) -> TensorPlan:
     if tensor is None:
         close = difflib.get_close_matches(name, [t.name for t in plan.tensors], n=1)
         advice = f"did you mean {close[0]}?" if close else "lecun-init plan SPEC lists them"
-        raise UsageError(f'the spec makes no tensor "{name}"', help=advice)
+        raise UsageError(f'the spec has no tensor "{name}"', help=advice)
     return tensor
 
 

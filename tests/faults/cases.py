@@ -26,14 +26,14 @@ class Fault:
     """One run of the command line with one fault.
 
     Attributes:
-        args: The arguments.
-        action: The name of a signal or of an error number; "" for none.
-        call: Which call is hit, counted from 1.
-        functions: The functions whose calls count.
-        since: Counting begins with the first call of one of these; at once if empty.
-        after: Whether a signal comes after the call and not before.
+        args: The arguments of the command line.
+        action: Name of a signal or of an errno; empty for no action.
+        call: Number of the call at which the action happens, counted from 1.
+        functions: The functions whose calls are counted.
+        since: Counting starts with the first call of one of these functions; at once if empty.
+        after: If true, a signal arrives after the call, otherwise before it.
         owner: `os`, or `skeleton` for the methods of the file object that h5py writes to.
-        delay: Seconds after which the action comes, in place of a call; 0 for none.
+        delay: Seconds after which the action happens, instead of a call; 0 for no delay.
     """
 
     args: tuple[str, ...]
@@ -52,10 +52,10 @@ class Outcome:
 
     Attributes:
         code: The exit code, negative for a signal.
-        seconds: How long it took.
-        n_calls: Calls counted; -1 if it was killed.
-        stderr: What it printed there.
-        files: The bytes of every file, by name.
+        seconds: Duration of the run.
+        n_calls: Number of counted calls; -1 if the run was killed.
+        stderr: Text on standard error.
+        files: Content of every file, by name.
     """
 
     code: int

@@ -1,8 +1,8 @@
 """Run the command line once for each fault, in real processes: a script, started by `run_faults`.
 
-It loads the command line once and forks a child for every fault, so that hundreds of them take seconds. In
-the child one system call fails, or a real signal arrives before or after it. Faults come as JSON on stdin;
-their outcomes go to stdout.
+It loads the command line once and forks a child process for every fault, so that hundreds of faults take
+seconds. In the child process, one system call fails, or a real signal arrives before or after it. Faults
+come as JSON on stdin; their outcomes go to stdout.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-# Hundreds of jobs flush their files: in memory, where there is such a place, that costs nothing.
+# Hundreds of jobs flush their files, which costs nothing in memory.
 SCRATCH = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
@@ -136,7 +136,7 @@ def warm_up() -> None:
 
 def main() -> None:
     """Read the jobs, run them, print the results."""
-    # Shells start background jobs with SIGINT ignored, and what a parent ignores stays ignored.
+    # Shells start background jobs with SIGINT ignored, and ignored signals stay ignored in child processes.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     request = json.load(sys.stdin)
     warm_up()

@@ -82,7 +82,7 @@ class TestH5py:
         [
             ("bfloat16", "float32", 2**16),
             ("float8_e5m2", "float16", 2**8),
-            ("float8_e4m3fn", "float16", 2**7 - 8),  # from 256 on, HDF5 takes them for infinity and NaN
+            ("float8_e4m3fn", "float16", 2**7 - 8),  # HDF5 reads 256 and above as infinity and NaN
         ],
     )
     def test_converts_every_number_of_the_narrow_floats(
@@ -141,7 +141,7 @@ class TestH5py:
 class TestSkeleton:
     def test_is_the_same_every_time(self) -> None:
         first = hdf5.layout(mixed_plan())
-        time.sleep(1.1)  # HDF5 keeps times in seconds
+        time.sleep(1.1)  # HDF5 stores times in seconds
         assert literals(hdf5.layout(mixed_plan())) == literals(first)
 
     def test_of_a_file_larger_than_memory_is_small(self) -> None:

@@ -94,10 +94,10 @@ class TestChunks:
         ("shape", "axes", "chunk_nbytes", "nbytes"),
         [
             ((100, 50), None, 4096, 32),  # in order: between blocks
-            ((100, 50), (1, 0), 4096, 8 * 200),  # eight rows hold whole blocks
-            ((100, 50), (1, 0), 1599, 4 * 200),  # as many as a chunk holds
+            ((100, 50), (1, 0), 4096, 8 * 200),  # eight rows contain whole blocks
+            ((100, 50), (1, 0), 1599, 4 * 200),  # as many as fit into a chunk
             ((100, 50), (1, 0), 399, 200),
-            ((100, 50), (1, 0), 199, 32),  # not even one
+            ((100, 50), (1, 0), 199, 32),  # not even one row fits
             ((3, 100, 50), (0, 2, 1), 4096, 8 * 200),  # experts
             ((3, 3, 10, 20), (2, 3, 1, 0), 2**20, 8 * 800),  # a convolution
         ],

@@ -332,7 +332,7 @@ FAULTS = [
     ExpectFail(
         put("tensors", A, "sha256", to="x"), '"sha256" of "a": expected 64 lowercase hex digits, got '
     ),
-    # how it is made
+    # how the tensor is generated
     *never(
         ("tensors", A, "initializer"),
         '"initializer" of "a": expected an object, got ',

@@ -282,7 +282,7 @@ class TestIdentities:
         (diagnostic,) = diagnostics_of(text, "torch")
         assert (
             diagnostic.message
-            == 'two parameters have the identity "a/kernel", so they would hold the same weights'
+            == 'two parameters have the identity "a/kernel", so they would have the same weights'
         )
         assert diagnostic.span == Span(4, 12, 8)
         assert diagnostic.related == (Span(2, 25, 1), "the first is here")

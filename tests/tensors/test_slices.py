@@ -158,7 +158,7 @@ class TestSliceTensor:
         assert (values.shape, values.tolist()) == ((), -7)
 
     def test_names_the_nearest_tensor(self, plan: Plan) -> None:
-        with pytest.raises(UsageError, match='the spec makes no tensor "hiden/kernel"') as caught:
+        with pytest.raises(UsageError, match='the spec has no tensor "hiden/kernel"') as caught:
             slice_tensor(plan, "hiden/kernel")
         assert caught.value.help == "did you mean hidden/kernel?"
 
@@ -213,9 +213,9 @@ class TestLecunNormal:
         ],
     )
     def test_refuses_arguments_out_of_range(self, arguments: dict[str, Any], message: str) -> None:
-        given: dict[str, Any] = {"shape": (2, 2), "fan_in": 4, "seed": 0, "identity": "t"}
+        defaults: dict[str, Any] = {"shape": (2, 2), "fan_in": 4, "seed": 0, "identity": "t"}
         with pytest.raises(UsageError, match=message):
-            lecun_normal(**{**given, **arguments})
+            lecun_normal(**{**defaults, **arguments})
 
     def test_examples_run(self) -> None:
         names = {"lecun_normal": lecun_normal}

@@ -244,7 +244,7 @@ class TestNames:
     def test_a_folder_without_write_permission_is_an_error(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(os, "access", lambda *_: False)  # root may write to any
+        monkeypatch.setattr(os, "access", lambda *_: False)  # root may write to any folder
         with pytest.raises(OutputError, match=r"the folder .* may not be written to"):
             write(tmp_path / "w.bin", b"")
         assert names(tmp_path) == []
