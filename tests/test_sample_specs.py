@@ -123,7 +123,7 @@ class TestEverySample:
         counted = [
             t for t in plan.tensors if not t.name.endswith(("running_mean", "running_var", "_tracked"))
         ]
-        assert f"It makes {len(plan.tensors)} tensors" in text
+        assert f"It has {len(plan.tensors)} tensors" in text
         assert f" {sum(t.n_elements for t in counted):,} parameters" in text
 
 

@@ -82,7 +82,7 @@ class TestOfResults:
     def test_an_inspection_is_one_line_and_a_table_of_its_tensors(self, tmp_path: Path) -> None:
         generate(make_plan(self.SPEC), tmp_path / "w.safetensors")
         inspection = inspect(tmp_path / "w.safetensors")
-        assert repr(inspection) == f"<Inspection of {tmp_path / 'w.safetensors'}: 2 tensors, no fault>"
+        assert repr(inspection) == f"<Inspection of {tmp_path / 'w.safetensors'}: 2 tensors, no problems>"
         assert [row[:3] for row in inspection.table().rows] == [
             ("a/bias", "float32", "64"),
             ("a/kernel", "float32", "64x64"),
