@@ -18,6 +18,7 @@ _PACKAGE_FOLDER = Path("lecun_cli") / "sample_specs"
 _EXTRA_SOURCES = (
     "graft tests",
     "graft sample_specs",
+    "graft .ci",
     "graft .github",
     "include CHANGELOG.md Makefile .pre-commit-config.yaml",
     "global-exclude *.py[cod] *.so",
