@@ -74,6 +74,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m tests.language
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .
