@@ -87,7 +87,7 @@ class TestOfResults:
             ("a/bias", "float32", "64"),
             ("a/kernel", "float32", "64x64"),
         ]
-        assert "against lecun_normal of fan-in 64" in inspection._repr_html_()
+        assert "against lecun_normal with fan-in 64" in inspection._repr_html_()
 
     def test_a_propagation_is_one_line_and_a_table_of_its_layers(self) -> None:
         propagation = propagate(self.SPEC, compare=["he_normal"])
