@@ -96,16 +96,16 @@ def find_manifests(path: str | Path) -> tuple[Path, ...]:
                 help="check the path, or give the path of the weight file",
             )
         return (path,)
-    beside = path.with_name(path.name + SUFFIX)
-    if beside.is_file():
-        return (beside,)
+    manifest = path.with_name(path.name + SUFFIX)
+    if manifest.is_file():
+        return (manifest,)
     if not path.exists():
         raise UsageError(
-            f"there is neither a file {path} nor a manifest {beside.name}",
+            f"there is neither a file {path} nor a manifest {manifest.name}",
             help=spec_help(str(path)) or "check the path, or give a manifest or a folder of manifests",
         )
     raise UsageError(
-        f"{path} has no manifest: expected {beside.name} in the same folder",
+        f"{path} has no manifest: expected {manifest.name} in the same folder",
         help=spec_help(str(path))
         or f"give the path of the manifest, or check the file without one: lecun-init inspect {path}",
     )

@@ -70,17 +70,17 @@ def tensors(draw: st.DrawFn, name: str) -> TensorPlan:
     parts = []
     for i in range(draw(st.integers(1, 3)) if shape else 1):
         rows = draw(st.integers(1, 50)) if shape else 0
-        own = (*shape[:concat_axis], rows, *shape[concat_axis + 1 :]) if shape else ()
-        axes = draw(st.one_of(st.none(), st.permutations(range(len(own))).map(tuple)))
+        part_shape = (*shape[:concat_axis], rows, *shape[concat_axis + 1 :]) if shape else ()
+        axes = draw(st.one_of(st.none(), st.permutations(range(len(part_shape))).map(tuple)))
         rule = draw(st.sampled_from(list(FAMILY))) if dtype in FLOAT_DTYPES else "ones"
         initializer = make(rule, ARGUMENTS.get(rule))
         sizes = st.one_of(st.integers(1, 2**60), st.floats(0.01, 1e9))
         known = initializer.needs_fans or draw(st.booleans())
         fans = Fans(draw(sizes), draw(sizes)) if known else None
-        flip = tuple(sorted(draw(st.sets(st.integers(0, len(own) - 1))))) if own else ()
+        flip = tuple(sorted(draw(st.sets(st.integers(0, len(part_shape) - 1))))) if part_shape else ()
         parts.append(
             PackedParameter(
-                f"{name}/{i}", own, axes, initializer, fans, fans, initializer.distribution(fans), flip
+                f"{name}/{i}", part_shape, axes, initializer, fans, fans, initializer.distribution(fans), flip
             )
         )
     packed = (
@@ -157,7 +157,7 @@ class TestRoundTrip:
         assert again(manifest) == manifest
 
 
-class TestTensorTemplate:
+class TestJson:
     def test_is_json_with_one_line_per_file_and_tensor(self) -> None:
         manifest = manifest_of(plan_of("seed: 7\ntensors: [{name: größe, shape: [2, 3], in_axes: [1]}]\n"))
         data = manifest.to_bytes()

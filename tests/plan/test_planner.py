@@ -204,7 +204,7 @@ class TestLayerTypes:
         plan = one("{type: embedding, name: x, num_embeddings: 11, embedding_dim: 5}")
         assert part_of(plan, "x/embeddings").fans == Fans(5, 11)
 
-    def test_a_batch_normalization_counts_in_int64_whatever_the_dtype(self) -> None:
+    def test_a_batch_normalization_counts_in_int64_regardless_of_the_dtype(self) -> None:
         plan = plan_of(
             "dtype: float16\nlayers: [{type: batch_normalization, name: x, features: 4}]\n", "torch"
         )
@@ -562,7 +562,7 @@ class TestFanRules:
 
     @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
     @pytest.mark.parametrize("framework", FRAMEWORKS)
-    def test_are_what_each_framework_computes_whatever_the_names(self, framework: str, case: Expect) -> None:
+    def test_are_what_each_framework_computes_regardless_of_the_names(self, framework: str, case: Expect) -> None:
         for rule, fans in (("exact", case.exact), ("keras", case.keras), ("torch", case.torch)):
             plan = one(case.layer, framework, rule)
             (part,) = [
