@@ -562,7 +562,9 @@ class TestFanRules:
 
     @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
     @pytest.mark.parametrize("framework", FRAMEWORKS)
-    def test_are_what_each_framework_computes_regardless_of_the_names(self, framework: str, case: Expect) -> None:
+    def test_are_what_each_framework_computes_regardless_of_the_names(
+        self, framework: str, case: Expect
+    ) -> None:
         for rule, fans in (("exact", case.exact), ("keras", case.keras), ("torch", case.torch)):
             plan = one(case.layer, framework, rule)
             (part,) = [
