@@ -171,7 +171,7 @@ class _Planner:
         try:
             return self.framework.slots(expanded.layer_type, expanded.layer)
         except UnsupportedError as error:
-            message = f"a {expanded.layer_type} layer cannot be stored for {self.framework.name}: {error}"
+            message = f"layer type {expanded.layer_type} cannot be stored for {self.framework.name}: {error}"
             self._add_diagnostic(message, expanded.span, "change the layer, or choose another --framework")
             return ()
 

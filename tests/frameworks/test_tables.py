@@ -70,7 +70,8 @@ class TestTables:
             make_plan(parse_spec(case.spec(), framework=framework.name))
         (diagnostic,) = error.value.diagnostics
         assert (
-            diagnostic.message == f"a {case.layer_type} layer cannot be stored for {framework.name}: {stored}"
+            diagnostic.message
+            == f"layer type {case.layer_type} cannot be stored for {framework.name}: {stored}"
         )
         assert diagnostic.span is not None
 

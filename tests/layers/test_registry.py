@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -202,3 +204,16 @@ def test_synonyms_name_one_layer_type_each() -> None:
 def test_synonyms_name_one_framework_each() -> None:
     synonyms = [synonym for framework in FRAMEWORKS.values() for synonym in framework.synonyms]
     assert len({*synonyms, *FRAMEWORKS}) == len(synonyms) + len(FRAMEWORKS)
+
+
+def test_registries_can_be_imported_without_heavy_packages() -> None:
+    """`--help` reads the frameworks, and planning needs the layers, but neither computes with arrays."""
+    code = """
+import sys
+import lecun_cli.frameworks
+print([name for name in ("numpy", "pydantic") if name in sys.modules])
+import lecun_cli.layers
+print([name for name in ("numpy",) if name in sys.modules])
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n[]\n"
