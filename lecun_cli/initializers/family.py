@@ -270,12 +270,12 @@ def _argument(name: str, row: Row, key: str, arguments: Mapping[str, object]) ->
 
 
 def _unknown(name: str) -> InitializerError:
-    known = ", ".join(FAMILY)
+    names = ", ".join(FAMILY)
     letters = (f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))
     snake = "".join(letters).rstrip("_")
     nearest = snake if snake in FAMILY else REFUSED.get(snake)
     if nearest is None:
         close = difflib.get_close_matches(snake, [*FAMILY, *REFUSED], n=1)
         nearest = REFUSED.get(close[0], close[0]) if close else None
-    advice = f"the nearest one is {nearest}" if nearest else f"choose one of {known}"
+    advice = f"the nearest one is {nearest}" if nearest else f"choose one of {names}"
     return InitializerError(f'unknown initializer "{name}"', advice)
