@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lecun_cli.errors import Diagnostic
+from lecun_cli.errors import Diagnostic, LecunInitError
 from lecun_cli.formats import hdf5, skeleton
 from lecun_cli.formats.skeleton import Dataset
 from lecun_cli.layers import LAYER_TYPES
@@ -23,23 +23,6 @@ if TYPE_CHECKING:
     from lecun_cli.formats.segments import FileLayout
     from lecun_cli.formats.stored_tensor import StoredTensor
     from lecun_cli.plan.types import Plan, PlannedLayer
-
-# The attribute of a layer that refers to an inner layer, for each part of a variable's path. Keras prefers
-# public names to private ones, which only GroupedQueryAttention has.
-_INNER = {
-    "simple_rnn_cell": "cell",
-    "gru_cell": "cell",
-    "lstm_cell": "cell",
-    **{
-        f"{way}_{layer_type}": f"{way}_layer"
-        for way in ("forward", "backward")
-        for layer_type in ("simple_rnn", "gru", "lstm")
-    },
-    "query": "query_dense",
-    "key": "key_dense",
-    "value": "value_dense",
-    "attention_output": "output_dense",
-}
 
 
 def layout(plan: Plan) -> FileLayout:
@@ -132,10 +115,16 @@ class _Paths:
         path = self._next(above, layer.layer_type)
         paths = []
         counts: Counter[str] = Counter()
+        attributes = LAYER_TYPES[layer.layer_type].keras_attributes
         for leaf, name in layer.tensors:
             *inner, _ = leaf.split("/")
-            private = "_" if layer.layer_type == "grouped_query_attention" else ""
-            group = "/".join((path, *(private + _INNER[part] for part in inner), "vars"))
+            for part in inner:
+                if part not in attributes:
+                    raise LecunInitError(
+                        f"Keras weight files do not support the inner layer {part} of {layer.layer_type} yet",
+                        help=_INSTEAD,
+                    )
+            group = "/".join((path, *(attributes[part] for part in inner), "vars"))
             paths.append((name, f"{group}/{counts[group]}"))
             counts[group] += 1
         return paths

@@ -138,6 +138,12 @@ def _grouped_query(layer: GroupedQueryAttention, weights: LayerWeights, x: Array
     return _attend(weights, x, layer.num_heads, layer.num_kv_heads)
 
 
+_KERAS_ATTRIBUTES = {
+    "query": "query_dense",
+    "key": "key_dense",
+    "value": "value_dense",
+    "attention_output": "output_dense",
+}
 _NOTE = "attention has one position, which attends to itself: query and key have no effect"
 
 LAYER_TYPES = (
@@ -146,11 +152,13 @@ LAYER_TYPES = (
         vector_operation(
             lambda layer: layer.width_of_value, lambda layer: layer.embed_dim, _multi_head, note=_NOTE
         ),
+        keras_attributes=_KERAS_ATTRIBUTES,
     ),
     LayerType(
         GroupedQueryAttention,
         vector_operation(
             lambda layer: layer.embed_dim, lambda layer: layer.embed_dim, _grouped_query, note=_NOTE
         ),
+        keras_attributes={part: f"_{attribute}" for part, attribute in _KERAS_ATTRIBUTES.items()},
     ),
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -82,6 +83,9 @@ class LayerType(Generic[M]):
         is_activation: If true, it is an activation itself and replaces that of the layer before.
         is_keras_class: If true, Keras has a class of this name in camel case, and Keras weight files can
             hold its layers.
+        keras_attributes: For each inner layer in the path of a Keras variable (`query` in `query/kernel`),
+            the attribute that refers to it, which is its name in a Keras weight file. Keras prefers public
+            attributes to private ones.
         synonyms: Other names for it, in lower case, for "did you mean".
     """
 
@@ -91,6 +95,7 @@ class LayerType(Generic[M]):
     precedes_activation: bool = False
     is_activation: bool = False
     is_keras_class: bool = True
+    keras_attributes: Mapping[str, str] = field(default_factory=dict)
     synonyms: tuple[str, ...] = ()
 
     @property

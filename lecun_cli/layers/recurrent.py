@@ -236,9 +236,13 @@ _BIDIRECTIONAL = vector_operation(
     note=_NOTE,
 )
 
+_CELLS = ("simple_rnn", "gru", "lstm")
+_KERAS_CELLS = {f"{cell}_cell": "cell" for cell in _CELLS}
+_KERAS_DIRECTIONS = {f"{way}_{cell}": f"{way}_layer" for way in ("forward", "backward") for cell in _CELLS}
+
 LAYER_TYPES: tuple[AnyLayerType, ...] = (
-    LayerType(SimpleRNN, _RECURRENT),
-    LayerType(GRU, _RECURRENT),
-    LayerType(LSTM, _RECURRENT),
-    LayerType(Bidirectional, _BIDIRECTIONAL),
+    LayerType(SimpleRNN, _RECURRENT, keras_attributes=_KERAS_CELLS),
+    LayerType(GRU, _RECURRENT, keras_attributes=_KERAS_CELLS),
+    LayerType(LSTM, _RECURRENT, keras_attributes=_KERAS_CELLS),
+    LayerType(Bidirectional, _BIDIRECTIONAL, keras_attributes=_KERAS_CELLS | _KERAS_DIRECTIONS),
 )

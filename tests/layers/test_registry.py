@@ -15,6 +15,7 @@ import pytest
 from lecun_cli.cli.options import SpecOptions
 from lecun_cli.derive.recognition.recognizer import recognizer_of
 from lecun_cli.errors import LecunInitError, PlanError, UsageError
+from lecun_cli.formats import FORMATS
 from lecun_cli.frameworks import FRAMEWORKS, RULES, UnsupportedError
 from lecun_cli.layers import LAYER_TYPES, Layer, RawTensor
 from lecun_cli.layers.base import AnyLayerType
@@ -78,10 +79,21 @@ def missing_in_frameworks() -> Iterator[str]:
                 yield f"{name}: no epsilon for layer type {layer_type}; edit {file}"
         for layer_type in {*framework.table, *framework.epsilon} - set(STORED):
             yield f"{name}: an entry for {layer_type}, which is not a layer type; edit {file}"
+        if name == "keras":
+            yield from missing_keras_attributes()
         if not framework.fan_rules:
             yield f"{name}: no fan rule; edit {file}"
         if framework.recognizer is None:
             yield f"{name}: no recognizer; add one to lecun_cli/derive/recognition and refer to it in {file}"
+
+
+def missing_keras_attributes() -> Iterator[str]:
+    for case in CASES:
+        row = LAYER_TYPES[case.layer_type]
+        if row.is_keras_class and not isinstance(case.keras, str):
+            for part in {part for name in case.keras for part in name.split("/")[:-1]}:
+                if part not in row.keras_attributes:
+                    yield f"{case.layer_type}: no keras_attributes of {part}; edit {file_of(row)}"
 
 
 def missing_in_tests() -> Iterator[str]:
@@ -180,6 +192,15 @@ class TestMissingEntry:
         with pytest.raises(LecunInitError, match="derive does not support keras yet"):
             recognizer_of("keras")
         recognizer_of.cache_clear()
+
+    def test_of_a_keras_attribute(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.change(monkeypatch, LAYER_TYPES["lstm"], keras_attributes={})
+        plan = make_plan(self.spec("lstm, input_size: 3, hidden_size: 4"))
+        with pytest.raises(LecunInitError, match="do not support the inner layer lstm_cell of lstm yet"):
+            FORMATS["keras"].layout(plan)
+        assert set(missing_in_frameworks()) == {
+            "lstm: no keras_attributes of lstm_cell; edit lecun_cli/layers/recurrent.py"
+        }
 
     def test_of_a_class_in_a_table(self, monkeypatch: pytest.MonkeyPatch) -> None:
         keras = FRAMEWORKS["keras"]
