@@ -35,7 +35,10 @@ demo: $(VENV)/.installed
 	$(BIN)/lecun-init verify demo/selu_mlp.safetensors --regenerate
 	$(BIN)/lecun-init slice sample_specs/selu_mlp.yaml hidden/kernel 0,:5
 
+# Many tests start a process. Where Python may not write bytecode (PYTHONDONTWRITEBYTECODE), each of them would
+# compile the package again.
 test: $(VENV)/.dev
+	$(BIN)/python -m compileall -q lecun_cli
 	LECUN_INIT_KERNEL=0 $(BIN)/python -m pytest -n auto --deselect tests/stream/_kernel/test_native.py::TestKernel --deselect tests/output/test_digests.py::TestKernel tests/stream tests/tensors/test_generator.py tests/output/test_engine.py tests/output/test_digests.py
 	$(BIN)/python -m pytest -n auto
 
