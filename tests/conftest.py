@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 # Keras chooses its backend when it is imported; the NumPy backend needs JAX but not TensorFlow.
 os.environ.setdefault("KERAS_BACKEND", "numpy")
+
+# Shells start background jobs with SIGINT ignored, which every process that a test starts would inherit.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tests must not fail because the machine is busy.
 settings.register_profile("unhurried", deadline=None)

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """Start with Python's own handlers, also in a background job, and restore those of this process."""
+    """Restore the handlers of this process after the test."""
     before = {number: signal.getsignal(number) for number in signals.SIGNALS}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     after = {number: signal.getsignal(number) for number in signals.SIGNALS}
     for number, handler in before.items():
