@@ -17,8 +17,11 @@ from tests.faults.cases import SKELETON_CALLS, Fault, run_faults
 if TYPE_CHECKING:
     from pathlib import Path
 
-N_SIGNALS = int(os.environ.get("LECUN_INIT_SIGNALS", "40"))
-"""Number of signals per test: 200 before a release."""
+N_SIGNALS = int(os.environ.get("LECUN_INIT_SIGNALS", "24"))
+"""Number of signals of each test: enough for every day. Set 200 before a release."""
+
+N_RANDOM = int(os.environ.get("LECUN_INIT_SIGNALS", "8"))
+"""The same for the large job, of which each run takes a second."""
 
 LAYERS = "layers: [{repeat: %d, layers: [{type: dense, name: 'l{i}', in_features: 2, out_features: 2}]}]\n"
 
@@ -67,7 +70,7 @@ class TestSignals:
                 moments.choice(["SIGINT", "SIGTERM"]),
                 delay=moments.uniform(0.002, 0.8 * complete.seconds),
             )
-            for _ in range(N_SIGNALS)
+            for _ in range(N_RANDOM)
         ]
         outcomes = run_faults(diagnostics, template)
         for outcome in outcomes:
