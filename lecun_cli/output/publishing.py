@@ -121,19 +121,20 @@ class _Step:
             return False
         return (status.st_dev, status.st_ino) == self.inode
 
-    def forget(self) -> str | None:
+    def forget(self) -> list[str]:
         """Remove the second names.
 
         Returns:
-            A message about what could not be removed, or None.
+            A message about each name that could not be removed.
         """
+        messages = []
         for name in (self.previous, self.file.temporary):
             try:
                 if name is not None:
                     name.unlink(missing_ok=True)
             except OSError as error:
-                return f"{name} could not be removed: {error.strerror or error}"
-        return None
+                messages.append(f"{name} could not be removed: {error.strerror or error}")
+        return messages
 
 
 def publish(files: Sequence[Publication]) -> tuple[str, ...]:
@@ -172,7 +173,7 @@ def publish(files: Sequence[Publication]) -> tuple[str, ...]:
                 raise
             raise failure from (None if isinstance(error, FileExistsError) else error)
         hold.completed(_are_complete(files))
-        return tuple(warning for step in steps if (warning := step.forget()))
+        return tuple(warning for step in steps for warning in step.forget())
 
 
 def hidden_name(final: Path, suffix: str) -> Path:

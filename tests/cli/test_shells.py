@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HOSTILE = {
-    "params.yaml": "params: {'\\$(touch PWNED_PARAM)': 1, width: 3}\n"
+    "evil.yaml": "params: {'\\$(touch PWNED_PARAM)': 1, d: 4, width: 3}\n"
     "layers:\n  - {type: dense, name: hidden, in_features: 3, out_features: 4}\n",
-    "tensors.yaml": "seed: 1\ntensors:\n"
-    "  - {name: 'x\\$(touch PWNED_ZSH)', shape: [2], fan_in: 3}\n"
+    "evil3.yaml": "seed: 1\ntensors:\n"
+    "  - {name: 'w\\$(touch PWNED_TENSOR)', shape: [2], fan_in: 3}\n"
+    "  - {name: 'w.plain', shape: [2], fan_in: 3}\n",
+    "evil4.yaml": "seed: 1\ntensors:\n"
     "  - {name: 'w$(touch PWNED_BASH)', shape: [2], fan_in: 3}\n"
     "  - {name: 'v`touch PWNED`', shape: [2], fan_in: 3}\n"
     "  - {name: 'u;touch PWNED;', shape: [2], fan_in: 3}\n"
@@ -67,18 +69,20 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Term
 
 
 LINES = [
-    ("lecun-init plan params.yaml --set ", "width="),
-    ("lecun-init slice tensors.yaml ", "plain/kernel"),
-    ("lecun-init slice tensors.yaml w", None),
+    ("lecun-init plan evil.yaml --set w", "width="),
+    ("lecun-init plan evil.yaml --set ", "d="),
+    ("lecun-init slice evil3.yaml w", "w.plain"),
+    ("lecun-init slice evil4.yaml w", None),
+    ("lecun-init slice evil4.yaml ", "plain/kernel"),
 ]
-"""A line, and the only text that TAB offers for it, or None."""
+"""A line, and a text that TAB offers for it, or None. The only hostile name that fits a line is inserted."""
 
 
 class TestTab:
     def test_executes_nothing_and_offers_plain_names(self, shell: tuple[Terminal, Path]) -> None:
         terminal, folder = shell
         for line, offered in LINES:
-            terminal.type(f"{line}\t")
+            terminal.type(f"{line}\t\t")  # bash lists several answers at the second TAB
             if offered is None:
                 terminal.read_until_quiet()
             else:

@@ -17,7 +17,7 @@ from tests.faults.cases import SKELETON_CALLS, Fault, run_faults
 if TYPE_CHECKING:
     from pathlib import Path
 
-N_SIGNALS = int(os.environ.get("LECUN_INIT_SIGNALS", "24"))
+N_SIGNALS = int(os.environ.get("LECUN_INIT_SIGNALS", "20"))
 """Number of signals of each test: enough for every day. Set 200 before a release."""
 
 N_RANDOM = int(os.environ.get("LECUN_INIT_SIGNALS", "8"))
